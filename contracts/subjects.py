@@ -1,0 +1,107 @@
+"""Subject names of the bus: built, parsed and filtered in this one place."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from .topology import LIFECYCLE, Topology
+
+STREAM = "QL"
+DEAD_STREAM = "QL_DEAD"
+EVENTS = "ql.evt.>"
+WAKES = "ql.wake.>"
+DEAD = "ql.dead.>"
+RESULTS = "ql.res"
+"""The stream's events are republished under this prefix, for plain subscriptions."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class BadSubject(ValueError):
+    """The subject, or a token for one, is not of our form; the message says which and why."""
+
+
+class EventSubject(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of `ql.evt.<tenant>.<workflow>.<stage>.<outcome>.<revision>[.<unit>]`."""
+
+    tenant: str
+    workflow: str
+    stage: str
+    outcome: str
+    revision: int
+    unit: str = ""
+
+    def __str__(self) -> str:
+        tail = f".{token(self.unit)}" if self.unit else ""
+        head = ".".join(token(part) for part in (self.tenant, self.workflow, self.stage, self.outcome))
+        return f"ql.evt.{head}.{self.revision}{tail}"
+
+    @property
+    def id(self) -> str:
+        """The event's id, and its Nats-Msg-Id: the same event always has the same."""
+        tail = f".{self.unit}" if self.unit else ""
+        return f"{self.workflow}.{self.stage}.{self.outcome}.{self.revision}{tail}"
+
+
+def token(text: str) -> str:
+    """`text`, if it may stand between two dots of a subject; raises `BadSubject`."""
+    if not _TOKEN.fullmatch(text):
+        raise BadSubject(f"{text[:80]!r} is no subject token: 1 to 64 of A-Z a-z 0-9 _ -")
+    return text
+
+
+def parse_event(subject: str) -> EventSubject:
+    """The parts of an event's subject; raises `BadSubject`."""
+    parts = subject.split(".")
+    if len(parts) not in {7, 8} or parts[:2] != ["ql", "evt"]:
+        raise BadSubject(f"{subject[:200]!r} is not ql.evt.<tenant>.<workflow>.<stage>.<outcome>.<revision>[.<unit>]")
+    for part in parts[2:]:
+        token(part)
+    if not parts[6].isdecimal() or parts[6].startswith("0") or len(parts[6]) > 9:
+        raise BadSubject(f"{parts[6]!r} is no revision in {subject[:200]!r}")
+    return EventSubject(
+        tenant=parts[2],
+        workflow=parts[3],
+        stage=parts[4],
+        outcome=parts[5],
+        revision=int(parts[6]),
+        unit=parts[7] if len(parts) == 8 else "",
+    )
+
+
+def wake(stage: str, tenant: str, workflow: str) -> str:
+    """Tells `stage` to look at one workflow again; carries no content."""
+    return f"ql.wake.{token(stage)}.{token(tenant)}.{token(workflow)}"
+
+
+def parse_wake(subject: str) -> tuple[str, str, str]:
+    """(stage, tenant, workflow) of a wake; raises `BadSubject`."""
+    parts = subject.split(".")
+    if len(parts) != 5 or parts[:2] != ["ql", "wake"]:
+        raise BadSubject(f"{subject[:200]!r} is not ql.wake.<stage>.<tenant>.<workflow>")
+    return token(parts[2]), token(parts[3]), token(parts[4])
+
+
+def live(tenant: str, workflow: str, stage: str) -> str:
+    """Progress for whoever watches; plain NATS, never stored."""
+    return f"ql.live.{token(tenant)}.{token(workflow)}.{token(stage)}"
+
+
+def dead(tenant: str, workflow: str, stage: str) -> str:
+    """Where the news of a dead letter is published (stream QL_DEAD)."""
+    return f"ql.dead.{token(tenant)}.{token(workflow)}.{token(stage)}"
+
+
+def result(event_subject: str) -> str:
+    """Where the stream republishes an event: `ql.evt.x` is seen at `ql.res.x`."""
+    return event_subject.replace("ql.evt.", f"{RESULTS}.", 1)
+
+
+def wakes(stage: str, topology: Topology) -> tuple[str, ...]:
+    """Every filter of the stage's durable: its needs' completions, rejections that may target it, resumes, wakes."""
+    row = topology[stage]
+    causes = [f"ql.evt.*.*.{need}.completed.*" for need in row.needs] or [f"ql.evt.*.*.{LIFECYCLE}.submitted.*"]
+    causes += [f"ql.evt.*.*.{checker}.rejected.*" for checker in topology.checkers_of(stage)]
+    return (*causes, f"ql.evt.*.*.{LIFECYCLE}.resumed.*", f"ql.wake.{stage}.>")

@@ -1,0 +1,1 @@
+"""The runtime of the stages: knows contracts, knows no stage."""
