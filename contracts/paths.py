@@ -25,13 +25,13 @@ _FORBIDDEN_CHARACTERS = frozenset('\\:<>"|?*')
 _FORBIDDEN_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
 
 
-class UnsafePath(ValueError):  # noqa: N818 - a verdict on a name, raised to whoever asked
+class UnsafePath(ValueError):
     """A file name that no part of us may write; `reason` says why, `name` is the offender."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         self.reason = reason
-        super().__init__(f"{ascii(name[:80])} {reason}")
+        super().__init__(f"{name[:80]!a} {reason}")
 
 
 def safe_path(name: str) -> str:
