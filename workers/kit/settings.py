@@ -1,0 +1,77 @@
+"""All settings of a process: read once at the entry point from QL_… variables, frozen, passed down.
+
+A secret may be given as a file: QL_DATABASE_URL_FILE names one that holds the value of QL_DATABASE_URL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or wrong; the message names it and says what to do."""
+
+
+class Settings(BaseModel):
+    """One object a process. URLs left empty mean: the embedded stack's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nats_url: str = Field("", description="NATS server, nats://user:password@host:port")
+    database_url: str = Field("", description="PostgreSQL, for the role the process runs as")
+    s3_url: str = Field("", description="S3 endpoint with its keys, http://ACCESS:SECRET@host:port")
+    s3_bucket: str = Field("quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules")
+    qdrant_url: str = Field("", description="Qdrant server")
+    otlp_url: str = Field("", description="OTLP collector; telemetry is exported only when set")
+    data: Path | None = Field(None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
+    http_host: str = Field("127.0.0.1", description="Address the gateway listens on")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
+    models: str = Field("blueprint/default", description="Models, best first")
+    ack_wait_s: float = Field(30, gt=0, description="Seconds until NATS sends an unacknowledged message again")
+    heartbeat_s: float = Field(10, gt=0, description="Seconds between two signs of life of a running stage")
+    lease_s: float = Field(45, gt=0, description="Seconds a claim holds without a sign of life")
+    attempts: int = Field(5, ge=1, description="Attempts at one drop before it is a dead letter")
+    deadline_s: float = Field(3600, gt=0, description="Seconds a workflow may take")
+    slots: int = Field(32, ge=1, description="Workflows a stage works on at once, a process")
+    sweep_s: float = Field(2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
+    sweep: bool = Field(True, description="False turns the sweepers off (tests only)")
+    grace_s: float = Field(20, gt=0, description="Seconds a stopping worker may take to finish")
+    nats_sync: str = Field("1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged")
+    damage: str = Field("", description="Tests only: damages model answers, see tests/README.md")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in the environment; raises `SettingsError` in one sentence for each thing that is wrong."""
+    given = {name: value for name, value in (environ or os.environ).items() if name.startswith("QL_")}
+    values: dict[str, str] = {}
+    for name, value in given.items():
+        key = name.removeprefix("QL_").lower()
+        if key.endswith("_file"):
+            key = key.removesuffix("_file")
+            value = _content(name, value)
+        values[key] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentences(error)) from None
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name} names a file that can't be read: {error}") from None
+
+
+def _sentences(error: ValidationError) -> str:
+    def sentence(kind: str, name: str, message: str) -> str:
+        if kind == "extra_forbidden":
+            return f"QL_{name.upper()} is no setting; see docs/reference/settings.md"
+        return f"QL_{name.upper()}: {message}"
+
+    return "; ".join(sentence(e["type"], str(e["loc"][0]), e["msg"]) for e in error.errors(include_input=False))

@@ -1,0 +1,295 @@
+"""The port of the drop store: workflows, drops and their events, and the transitions of the stage protocol.
+
+Every method that changes a workflow locks its row first and reads afterwards, in a statement of its own; time is the
+database's. What may be done is decided by the pure functions in `standing`; an adapter only carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from contracts.artifacts import Submission
+from contracts.events import Input, Ref
+
+WorkflowState = Literal["active", "completed", "failed", "cancelled", "expired"]
+DropState = Literal["running", "retry", "completed", "rejected", "failed", "superseded", "closed"]
+
+
+class NewWorkflow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway writes: the ULID, whose, the prompt, and until when (seconds from now) it must end."""
+
+    id: str
+    tenant: str
+    submission: Submission
+    deadline_s: float
+    idempotency_key: str = ""
+    traceparent: str = ""
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The workflow that answers a submission; `created` is False when the same key and body came before."""
+
+    id: str
+    created: bool
+    events: tuple[StoredEvent, ...] = ()
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the store keeps it: `body` is the structured CloudEvent, `seq` its place in the stream (0: none yet)."""
+
+    workflow: str
+    id: str
+    tenant: str
+    stage: str
+    subject: str
+    body: bytes
+    seq: int = 0
+
+
+class InputDrop(msgspec.Struct, frozen=True, kw_only=True):
+    """One ancestor's drop, as an input of a claim."""
+
+    input: Input
+    ref: Ref
+    media_type: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to do one stage's work at one revision, as long as `epoch` is the newest.
+
+    `inputs` holds every ancestor's drop by stage; `repair` those that only a repair gets: the rejecting stage's report
+    and this stage's own previous drop, by stage. `revision` is also the newest at which this stage is due.
+    """
+
+    drop: str
+    tenant: str
+    workflow: str
+    stage: str
+    revision: int
+    epoch: int
+    attempt: int
+    submission: Submission
+    inputs: Mapping[str, InputDrop]
+    repair: Mapping[str, InputDrop]
+    traceparent: str = ""
+
+
+class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to do, and why; `exhausted` carries the last error of a row that has no attempt left."""
+
+    reason: Literal["unknown", "ended", "inputs missing", "done", "leased", "waiting", "exhausted"]
+    error: str = ""
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """The stage wrote an artifact. The last stage tells of its capsule in `capsule` (name, grade, reasons)."""
+
+    artifact: Ref
+    media_type: str
+    capsule: CapsuleHead | None = None
+
+
+class CapsuleHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What `workflow.completed` says about the capsule."""
+
+    name: str
+    grade: str
+    reasons: tuple[str, ...]
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """The stage refused its input; `artifact` is its report. With no round left it is kept as completed and unmet."""
+
+    artifact: Ref
+    media_type: str
+    target: str
+    findings: int
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The stage can't do this work; the workflow ends with it."""
+
+    error: str
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt did not succeed; the row may be claimed again in `after_s` seconds."""
+
+    error: str
+    after_s: float
+
+
+Outcome = Completed | Rejected | Failed | Retry
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an outcome. `lost`: the epoch is another's, or the workflow has ended; nothing was written."""
+
+    state: DropState | Literal["lost"]
+    events: tuple[StoredEvent, ...] = ()
+
+
+class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow as people see it. Times are RFC 3339 in UTC."""
+
+    id: str
+    tenant: str
+    state: WorkflowState
+    prompt: str
+    language: str
+    created_at: str
+    deadline: str
+    ended_at: str = ""
+    error: str = ""
+
+
+class DropRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop as people see it."""
+
+    id: str
+    workflow: str
+    stage: str
+    revision: int
+    state: DropState
+    attempts: int
+    created_at: str
+    updated_at: str
+    artifact: Ref | None = None
+    media_type: str = ""
+    inputs: tuple[Input, ...] = ()
+    opens: int = 0
+    target: str = ""
+    unmet: bool = False
+    error: str = ""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that no stage can use: its bytes (at most 64 KiB of them), their sha256, and the reason."""
+
+    id: str
+    tenant: str
+    workflow: str
+    stage: str
+    subject: str
+    headers: str
+    body: bytes
+    sha256: str
+    reason: str
+    created_at: str = ""
+
+
+class Drops(Protocol):
+    """The workers' side: claims, commits, the outbox, and what the sweeper needs."""
+
+    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
+        """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or due for a retry."""
+        ...
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> bool:
+        """Prolong the lease; False when the epoch, the due revision or the workflow has gone on: stop working.
+
+        A row that is no longer due becomes `superseded`.
+        """
+        ...
+
+    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+        """Write the outcome with its events in one transaction, if the claim still stands."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Hand the work back undone and at once runnable (a worker that stops); the attempt does not count."""
+        ...
+
+    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
+        """The stages' events that the stream does not hold yet, oldest first ('workflow' for lifecycle events)."""
+        ...
+
+    async def published(self, events: Sequence[StoredEvent]) -> None:
+        """Note the sequence (`seq`) at which each event stands in the stream."""
+        ...
+
+    async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
+        """(tenant, workflow) whose due row the stage could claim now, oldest first: expired leases and passed retries,
+        and absent rows that have been runnable for over `absent_s` seconds (None: none of those)."""
+        ...
+
+    async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
+        """End the active workflows whose deadline has passed; their events."""
+        ...
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; the same id twice is one."""
+        ...
+
+
+class StreamLedger(Protocol):
+    """What the keeper remembers of the stream, to notice when it was lost."""
+
+    async def stream_created(self) -> str:
+        """The creation time of the stream that the sequences belong to; '' before the first."""
+        ...
+
+    async def highest(self) -> StoredEvent | None:
+        """The event published at the highest sequence."""
+        ...
+
+    async def adopt(self, created: str, *, since_s: float) -> int:
+        """Belong to a new stream: clear the sequences of events younger than `since_s`; how many will be sent again."""
+        ...
+
+
+class ReadModel(Protocol):
+    """The gateway's side: it submits, cancels nothing, and reads; every call is for one tenant."""
+
+    async def submit(self, new: NewWorkflow) -> Submitted:
+        """Write the workflow and its `submitted` event. Raises `KeyConflict` for a used key with another body."""
+        ...
+
+    async def workflow(self, tenant: str, workflow: str) -> WorkflowRow | None: ...
+
+    async def workflows(self, tenant: str, *, before: str, limit: int, state: str = "") -> Sequence[WorkflowRow]:
+        """Newest first, with ids below `before` ('' for the first page)."""
+        ...
+
+    async def drops(self, tenant: str, workflow: str) -> Sequence[DropRow]:
+        """In the order in which they were begun."""
+        ...
+
+    async def events(self, tenant: str, workflow: str) -> Sequence[StoredEvent]:
+        """In the order in which they were written."""
+        ...
+
+    async def artifact(self, tenant: str, sha256: str) -> tuple[Ref, str] | None:
+        """Where the tenant's artifact lies, and its media type."""
+        ...
+
+    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]: ...
+
+    async def published(self, events: Sequence[StoredEvent]) -> None: ...
+
+
+class KeyConflict(Exception):
+    """The idempotency key was used for another submission."""
+
+
+class Artifacts(Protocol):
+    """Bytes by their sha256."""
+
+    async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
+        """Store `body` (at its content-addressed key unless `key` is given); putting twice is harmless."""
+        ...
+
+    async def get(self, ref: Ref) -> bytes:
+        """The bytes, checked against their sha256. Raises `ArtifactLost` when they are gone or changed."""
+        ...
+
+    def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
+        """The bytes as a stream, unchecked until its end, where `ArtifactLost` is raised if they were changed."""
+        ...
+
+
+class ArtifactLost(Exception):
+    """An artifact is missing or its bytes are not the ones that were written; the message names its key."""
