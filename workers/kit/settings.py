@@ -38,11 +38,9 @@ class Settings(BaseModel):
     deadline_s: float = Field(3600, gt=0, description="Seconds a workflow may take")
     slots: int = Field(32, ge=1, description="Workflows a stage works on at once, a process")
     sweep_s: float = Field(2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
-    sweep: bool = Field(True, description="False turns the sweepers off (tests only)")
     grace_s: float = Field(20, gt=0, description="Seconds a stopping worker may take to finish")
     nats_sync: str = Field("1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged")
-    damage: str = Field("", description="Tests only: damages model answers, see tests/README.md")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -38,7 +38,7 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as the store keeps it: `body` is the structured CloudEvent, `seq` its place in the stream (0: none yet)."""
+    """An event as the store keeps it: `body` is the structured CloudEvent, `seq` its place in the stream (0: none)."""
 
     workflow: str
     id: str
@@ -185,7 +185,7 @@ class Drops(Protocol):
     """The workers' side: claims, commits, the outbox, and what the sweeper needs."""
 
     async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
-        """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or due for a retry."""
+        """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried."""
         ...
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
