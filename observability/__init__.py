@@ -1,0 +1,1 @@
+"""How the system tells what it is doing: logs, traces, metric names."""
