@@ -54,7 +54,7 @@ bench: setup ## measure, and print a table
 	$(BIN)/python -m tests.bench
 
 lock: $(BIN)/uv ## resolve requirements.lock and requirements-dev.lock again
-	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra embedded --output-file requirements.lock
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra embedded --extra build --output-file requirements.lock
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 schemas: .venv/.runtime ## write contracts/schemas/ again
