@@ -1,6 +1,6 @@
 """The system call filter of the sandbox, assembled as BPF: no library, about 140 instructions.
 
-It refuses what code under test never needs and what has broken out of namespaces before; see docs/explanation/sandbox.md.
+It refuses what code under test never needs and what has broken out of namespaces before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWU
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: AF_VSOCK would reach the hypervisor past the network namespace
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
+# shmget and memfd_create are here because their memory is in no process and in no sized tmpfs.
 # Numbers that all architectures share, from linux 5.0 on.
 _COMMON = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
@@ -28,7 +29,7 @@ _COMMON = {
     "quotactl_fd": 443, "memfd_secret": 447, "open_tree_attr": 467,
 }  # fmt: skip
 _X86_64 = {
-    "ptrace": 101, "syslog": 103, "uselib": 134, "personality": 135, "modify_ldt": 154, "pivot_root": 155,
+    "shmget": 29, "ptrace": 101, "syslog": 103, "uselib": 134, "personality": 135, "modify_ldt": 154, "pivot_root": 155,
     "adjtimex": 159, "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167,
     "swapoff": 168, "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173,
     "init_module": 175, "delete_module": 176, "quotactl": 179, "lookup_dcookie": 212, "clock_settime": 227,
@@ -36,17 +37,17 @@ _X86_64 = {
     "keyctl": 250, "migrate_pages": 256, "unshare": 272, "move_pages": 279, "perf_event_open": 298,
     "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308,
     "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "kexec_file_load": 320,
-    "bpf": 321, "userfaultfd": 323,
+    "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
 }  # fmt: skip
 _AARCH64 = {
     "lookup_dcookie": 18, "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "quotactl": 60, "acct": 89,
     "personality": 92, "unshare": 97, "kexec_load": 104, "init_module": 105, "delete_module": 106,
     "clock_settime": 112, "syslog": 116, "ptrace": 117, "reboot": 142, "sethostname": 161, "setdomainname": 162,
-    "settimeofday": 170, "adjtimex": 171, "add_key": 217, "request_key": 218, "keyctl": 219, "swapon": 224,
+    "shmget": 194,     "settimeofday": 170, "adjtimex": 171, "add_key": 217, "request_key": 218, "keyctl": 219, "swapon": 224,
     "swapoff": 225, "mbind": 235, "get_mempolicy": 236, "set_mempolicy": 237, "migrate_pages": 238, "move_pages": 239,
     "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264, "open_by_handle_at": 265,
     "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
-    "finit_module": 273, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
+    "finit_module": 273, "memfd_create": 279, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
 }  # fmt: skip
 
 
@@ -67,7 +68,9 @@ ARCHITECTURES = {
     "x86_64": Architecture(
         audit=0xC000003E, refused=_COMMON | _X86_64, socket=41, socketpair=53, clone=56, ioctl=16, has_x32=True
     ),
-    "aarch64": Architecture(audit=0xC00000B7, refused=_COMMON | _AARCH64, socket=198, socketpair=199, clone=220, ioctl=29),
+    "aarch64": Architecture(
+        audit=0xC00000B7, refused=_COMMON | _AARCH64, socket=198, socketpair=199, clone=220, ioctl=29
+    ),
 }
 
 
