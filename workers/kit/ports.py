@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -18,17 +18,33 @@ T = TypeVar("T", bound=msgspec.Struct)
 class Llm(Protocol):
     """A model, behind the router and its ledger: the same question gets the same answer, without a second call.
 
-    `task` names the prompt (the stage's prompt.md); `inputs` is what the model is told, as artifacts or plain values.
-    Raises `Transient` when no model can be reached, `Refused` when it declines, `Permanent` when its answer is not of
-    the form asked for, also after one more try.
+    `task` names the prompt (the stage's prompt.md); `inputs` is what the model is told, as artifacts or plain values,
+    in the order given: what many calls share comes first. `check` raises `Unfit` for content that breaks a rule; the
+    model is then asked once more and told the sentence.
+    Raises `Transient` when no model can be reached, `Refused` when it declines, `Unfit` when its answer can't be used,
+    also after one more try.
     """
 
-    async def complete(self, run: Run, *, task: str, inputs: Mapping[str, object], into: type[T]) -> T:
+    async def complete(
+        self,
+        run: Run,
+        *,
+        task: str,
+        inputs: Mapping[str, object],
+        into: type[T],
+        check: Callable[[T], None] | None = None,
+    ) -> T:
         """A JSON answer, decoded into `into`."""
         ...
 
     async def write(
-        self, run: Run, *, task: str, inputs: Mapping[str, object], paths: Sequence[str]
+        self,
+        run: Run,
+        *,
+        task: str,
+        inputs: Mapping[str, object],
+        paths: Sequence[str],
+        check: Callable[[tuple[File, ...]], None] | None = None,
     ) -> tuple[File, ...]:
         """The files asked for, in the order of `paths`, each saying which model and question it came from."""
         ...
@@ -43,12 +59,16 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportedName(msgspec.Struct, frozen=True, kw_only=True):
-    """`from module import name` (name '' for `import module`); `level` counts the leading dots."""
+    """`from module import name` (name '' for `import module`); `level` counts the leading dots.
+
+    `deferred`: not executed when the file is imported, since it stands in a function or under `if TYPE_CHECKING`.
+    """
 
     module: str
     name: str
     level: int
     line: int
+    deferred: bool = False
 
 
 class Parser(Protocol):

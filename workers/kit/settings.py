@@ -31,6 +31,9 @@ class Settings(BaseModel):
     http_host: str = Field("127.0.0.1", description="Address the gateway listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
     models: str = Field("blueprint/default", description="Models, best first")
+    llm_silence_s: float = Field(
+        15, gt=0, description="Seconds of silence after which a model call is given up"
+    )
     ack_wait_s: float = Field(30, gt=0, description="Seconds until NATS sends an unacknowledged message again")
     heartbeat_s: float = Field(10, gt=0, description="Seconds between two signs of life of a running stage")
     lease_s: float = Field(45, gt=0, description="Seconds a claim holds without a sign of life")

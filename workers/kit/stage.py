@@ -4,7 +4,8 @@ Exception
 └── StageError
     ├── Transient      the same work may succeed later; the runner tries again
     └── Permanent      it never will; the workflow ends as failed, with this sentence
-        └── Refused    the model can't serve the request, and says what it can
+        ├── Refused    the model can't serve the request, and says what it can
+        └── Unfit      the model's answer breaks a rule; raised by a check, the model is asked once more
 """
 
 from __future__ import annotations
@@ -55,3 +56,7 @@ class Permanent(StageError):
 
 class Refused(Permanent):
     """The model refuses; its sentence says what it can do instead."""
+
+
+class Unfit(Permanent):
+    """What a model answered can't be used; the sentence names the thing that is wrong, for the model to mend."""

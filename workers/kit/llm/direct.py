@@ -1,0 +1,26 @@
+"""The Llm port in process, for unit tests: the same rendering and reading, with a function in the model's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from workers.kit.prompts.block import read_block
+
+from .dialogue import Dialogue
+from .wire import Answer, Problem, Question, question_key
+
+MODEL = "direct/test"
+
+
+class DirectLlm(Dialogue):
+    """`answer` gets the task and its inputs as plain JSON values, like a model behind the router."""
+
+    def __init__(self, answer: Callable[[str, Mapping[str, object]], str | Problem]) -> None:
+        self._answer_of = answer
+
+    async def ask(self, question: Question) -> Answer | Problem:
+        block = read_block(question.messages[-1].content)
+        said = self._answer_of(block.task, block.inputs)
+        if isinstance(said, Problem):
+            return said
+        return Answer(text=said, model=MODEL, question=question_key(question, MODEL))
