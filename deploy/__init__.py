@@ -1,0 +1,1 @@
+"""Puts the system on a machine: the embedded stack, images and their settings."""
