@@ -1,0 +1,37 @@
+"""python -m gateway: serve the HTTP API with uvicorn."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from gateway.app import create_app
+from observability import telemetry
+from workers.kit.settings import SettingsError, load
+
+
+def main() -> int:
+    """Serve until a signal; 2 for wrong settings."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return 2
+    close = telemetry.setup("gateway", log_level=settings.log_level, otlp_url=settings.otlp_url)
+    try:
+        uvicorn.run(
+            create_app(settings),
+            host=settings.http_host,
+            port=settings.http_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    finally:
+        close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

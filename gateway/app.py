@@ -1,0 +1,99 @@
+"""The HTTP application: its connections, its routes, its OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import nats
+from fastapi import FastAPI
+
+from gateway import problems
+from gateway.limits import BodyLimit
+from gateway.live import Live
+from gateway.publish import Publisher
+from gateway.routes import artifacts, events, health, workflows
+from gateway.state import State
+from gateway.trace import Tracing
+from workers.kit.runner.publish import Publisher as Facts
+from workers.kit.settings import Settings
+from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.pg import PgReads, open_pool
+
+POOL = 8
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway for these settings; it connects when it starts, not here."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _opened(settings) as state:
+            app.state.gateway = state
+            yield
+
+    app = FastAPI(
+        title="QuantumLayer",
+        version="0.1.0",
+        summary="A prompt goes in; a verified package comes out.",
+        lifespan=lifespan,
+        servers=[{"url": "/"}],
+    )
+    problems.install(app)
+    for module in (workflows, events, artifacts, health):
+        app.include_router(module.router)
+    app.add_middleware(Tracing)
+    app.add_middleware(BodyLimit)
+    _declare_problems(app)
+    return app
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[State]:
+    nc = await nats.connect(
+        settings.nats_url, name="gateway", max_reconnect_attempts=-1, reconnect_time_wait=0.25, allow_reconnect=True
+    )
+    pool = await open_pool(settings.database_url, POOL)
+    reads = PgReads(pool)
+    publisher = Publisher(Facts(nc), reads)
+    relay = asyncio.create_task(publisher.relay())
+    try:
+        yield State(
+            settings=settings,
+            reads=reads,
+            artifacts=S3Artifacts(settings.s3_url, settings.s3_bucket),
+            publisher=publisher,
+            live=Live(nc),
+        )
+    finally:
+        relay.cancel()
+        with suppress(asyncio.CancelledError):
+            await relay
+        await pool.close()
+        await nc.close()
+
+
+def _declare_problems(app: FastAPI) -> None:
+    """Put the Problem schema where `problems.responses` points, and drop FastAPI's own shape of a 422."""
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = original()
+        schemas = document["components"]["schemas"]
+        if "Problem" not in schemas:
+            model = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= {**model.pop("$defs", {}), "Problem": model}
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            for path in document["paths"].values():
+                for operation in path.values():
+                    operation["responses"] |= _problem_422(operation["responses"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _problem_422(declared: dict[str, Any]) -> dict[str, Any]:
+    return {"422": problems.responses(422)[422]} if "422" in declared else {}

@@ -1,0 +1,52 @@
+"""How large a request may be: refused while it is read, so that nobody fills the memory."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.problems import ProblemError, respond
+
+MAX_BODY = 1 << 20
+
+
+class BodyLimit:
+    """Answers 413 for a body above `MAX_BODY` bytes, declared or counted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > MAX_BODY:
+            await self._refuse(scope, receive, send)
+            return
+        try:
+            await self._app(scope, _counted(receive), send)
+        except _TooLargeError:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = ProblemError(413, "body_too_large", "The request is too large", f"At most {MAX_BODY} bytes are taken.")
+        await respond(Request(scope), error)(scope, receive, send)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+def _counted(receive: Receive) -> Receive:
+    seen = 0
+
+    async def counting() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY:
+            raise _TooLargeError
+        return message
+
+    return counting

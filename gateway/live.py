@@ -1,0 +1,130 @@
+"""Following the stream for one workflow: its events from the beginning or from where a client left off, then live.
+
+The position of an event is `<stream creation time in µs>-<sequence>`: one from another stream means begin again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from contracts import cloudevents, subjects
+from contracts.subjects import STREAM
+from contracts.topology import LIFECYCLE
+
+BACKLOG = 10_000
+PING_S = 15.0
+
+
+class LiveDown(Exception):
+    """The stream can't be followed now; a client may come back with its last position."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell: an event with position and type, progress without either, or (`ping`) that nothing came."""
+
+    kind: Literal["event", "progress", "ping"]
+    position: str = ""
+    type: str = ""
+    body: bytes = b""
+    last: bool = False
+
+
+class Live:
+    """Opens one ordered consumer a follower, on the gateway's connection."""
+
+    def __init__(self, nc: Client) -> None:
+        self._nc = nc
+        self._js = nc.jetstream()
+
+    async def ready(self) -> None:
+        """Raises `LiveDown` when the bus or its stream does not answer."""
+        await self._epoch()
+
+    async def follow(self, tenant: str, workflow: str, after: str = "") -> AsyncIterator[Seen]:
+        """Everything after position `after` ('' from the start); ends after the workflow's terminal event.
+
+        Raises `LiveDown` when the stream can't be read.
+        """
+        epoch = await self._epoch()
+        heard: asyncio.Queue[Msg] = asyncio.Queue(BACKLOG)
+        start = _sequence(after, epoch) + 1
+        pattern = f"ql.evt.{subjects.token(tenant)}.{subjects.token(workflow)}.>"
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=start)
+        try:
+            events = await self._js.subscribe(
+                pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.put
+            )
+            progress = await self._nc.subscribe(
+                subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.put
+            )
+        except (NatsError, OSError) as error:
+            raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
+        try:
+            async for seen in _told(heard, epoch):
+                yield seen
+                if seen.last:
+                    return
+        finally:
+            await progress.unsubscribe()
+            await events.unsubscribe()
+
+    async def _epoch(self) -> int:
+        try:
+            info = await self._nc.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
+        except (NatsError, OSError) as error:
+            raise LiveDown(f"NATS does not answer: {error}") from error
+        answer = msgspec.json.decode(info.data, type=_StreamInfo)
+        if not answer.created:
+            raise LiveDown(f"there is no stream {STREAM} yet: is the keeper running?")
+        return _microseconds(answer.created)
+
+
+class _StreamInfo(msgspec.Struct):
+    created: str = ""
+
+
+async def _told(heard: asyncio.Queue[Msg], epoch: int) -> AsyncIterator[Seen]:
+    while True:
+        try:
+            message = await asyncio.wait_for(heard.get(), PING_S)
+        except TimeoutError:
+            yield Seen(kind="ping")
+            continue
+        if message.subject.startswith("ql.live."):
+            yield Seen(kind="progress", body=message.data)
+            continue
+        event = cloudevents.from_binary(message.headers, message.data)
+        parts = event.parts
+        yield Seen(
+            kind="event",
+            position=f"{epoch}-{message.metadata.sequence.stream}",
+            type=event.type,
+            body=cloudevents.to_structured(event),
+            last=is_last(parts.stage, parts.outcome),
+        )
+
+
+def is_last(stage: str, outcome: str) -> bool:
+    """Whether this outcome ends the workflow."""
+    return stage == LIFECYCLE and outcome in {"completed", "failed", "cancelled", "expired"}
+
+
+def _sequence(position: str, epoch: int) -> int:
+    prefix, _, sequence = position.partition("-")
+    return int(sequence) if prefix == str(epoch) and sequence.isdecimal() and len(sequence) < 19 else 0
+
+
+def _microseconds(created: str) -> int:
+    """RFC 3339 with up to nanoseconds, as NATS writes it, in whole µs since 1970."""
+    head, _, fraction = created.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(f"{head}+00:00").timestamp())
+    return seconds * 1_000_000 + int(f"{fraction:0<6}"[:6])

@@ -1,0 +1,143 @@
+"""What goes in and out over HTTP; pydantic at the edge only."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from workers.kit.stores.drops import DropRow, WorkflowRow
+
+MAX_PROMPT = 65_536
+Language = Literal["python"]
+
+
+class Submit(BaseModel):
+    """A prompt to be made into a package."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(
+        max_length=MAX_PROMPT,
+        description="What to build, in English.",
+        examples=["A REST API for a library: books with a title, an ISBN that must be unique and a status."],
+    )
+    language: Language = Field("python", description="The language of the package.")
+
+    @field_validator("prompt")
+    @classmethod
+    def _readable(cls, prompt: str) -> str:
+        if not prompt.strip():
+            raise ValueError("is empty: say in a sentence or more what to build")
+        if any(character < " " and character not in "\t\n\r" for character in prompt) or "\ufffd" in prompt:
+            raise ValueError("holds control characters or bytes that are no text: send plain UTF-8 text")
+        if any("\ud800" <= character <= "\udfff" for character in prompt):
+            raise ValueError("holds half a character (a lone surrogate): send plain UTF-8 text")
+        return prompt
+
+
+class Artifact(BaseModel):
+    """Bytes that a stage made; fetch them at `address`."""
+
+    sha256: str
+    size: int
+    media_type: str
+    address: str
+
+
+class Drop(BaseModel):
+    """One stage's work at one revision."""
+
+    id: str
+    stage: str
+    revision: int
+    state: str
+    attempts: int
+    created_at: str
+    updated_at: str
+    artifact: Artifact | None = None
+    opens: int | None = Field(None, description="The revision that this rejection opened")
+    target: str | None = Field(None, description="The stage that this rejection sent the work back to")
+    unmet: bool = Field(False, description="Its findings stand: no round of repair was left")
+    error: str | None = None
+
+    @classmethod
+    def of(cls, row: DropRow) -> Self:
+        """The drop as the store has it."""
+        artifact = None
+        if row.artifact is not None:
+            artifact = Artifact(
+                sha256=row.artifact.sha256,
+                size=row.artifact.length,
+                media_type=row.media_type,
+                address=f"/v1/artifacts/{row.artifact.sha256}",
+            )
+        return cls(
+            id=row.id,
+            stage=row.stage,
+            revision=row.revision,
+            state=row.state,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            artifact=artifact,
+            opens=row.opens or None,
+            target=row.target or None,
+            unmet=row.unmet,
+            error=row.error or None,
+        )
+
+
+class Workflow(BaseModel):
+    """A prompt on its way."""
+
+    id: str
+    state: str
+    prompt: str
+    language: str
+    created_at: str
+    deadline: str
+    ended_at: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, row: WorkflowRow) -> Self:
+        """The workflow as the store has it."""
+        return cls(
+            id=row.id,
+            state=row.state,
+            prompt=row.prompt,
+            language=row.language,
+            created_at=row.created_at,
+            deadline=row.deadline,
+            ended_at=row.ended_at or None,
+            error=row.error or None,
+        )
+
+
+class WorkflowDetail(Workflow):
+    """A workflow with its stages, in the order in which they began."""
+
+    drops: list[Drop] = []
+
+
+class Page(BaseModel):
+    """One page of workflows, newest first; `next` is the cursor of the one after."""
+
+    items: list[Workflow]
+    next: str | None = None
+
+
+class Drops(BaseModel):
+    """Every drop of a workflow, superseded ones too."""
+
+    items: list[Drop]
+
+
+class Accepted(BaseModel):
+    """The submission is safe: it will be worked on whatever happens."""
+
+    id: str
+    state: Literal["active"] = "active"
+    address: str
+    events: str

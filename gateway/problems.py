@@ -1,0 +1,103 @@
+"""RFC 9457 problems: the one shape of every error that leaves the gateway."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+_log = structlog.get_logger()
+
+
+class FieldError(BaseModel):
+    """One wrong part of the request; `pointer` is a JSON pointer into it."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, in words (`detail` says what to do), and in a `code` that programs can match."""
+
+    type: str = Field(examples=["/problems/workflow_not_found"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str = ""
+    errors: list[FieldError] = []
+
+
+class ProblemError(Exception):
+    """Raised anywhere in a route; answered as a `Problem`."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.title, self.detail, self.headers = status, code, title, detail, headers
+
+
+def respond(
+    request: Request,
+    error: ProblemError,
+    errors: list[FieldError] | None = None,
+) -> JSONResponse:
+    """The problem as an answer to `request`."""
+    problem = Problem(
+        type=f"/problems/{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        instance=request.url.path,
+        errors=errors or [],
+    )
+    return JSONResponse(problem.model_dump(), status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem, its own bugs too (without a word of what they were)."""
+    app.add_exception_handler(ProblemError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    return respond(request, cast(ProblemError, error))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    found = cast(RequestValidationError, error).errors()
+    errors = [FieldError(pointer="/" + "/".join(map(str, e["loc"])), detail=e["msg"]) for e in found]
+    summary = "; ".join(f"{e.pointer}: {e.detail}" for e in errors[:5])
+    return respond(request, ProblemError(422, "invalid_request", "The request is not valid", summary), errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    http = cast(HTTPException, error)
+    codes = {
+        404: ("not_found", "There is nothing at this address"),
+        405: ("method_not_allowed", "Not with this method"),
+    }
+    code, title = codes.get(http.status_code, ("http_error", "The request was refused"))
+    headers = dict(http.headers) if http.headers else None
+    return respond(request, ProblemError(http.status_code, code, title, str(http.detail), headers))
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    _log.error("request_failed", path=request.url.path, exc_info=error)
+    return respond(
+        request, ProblemError(500, "internal_error", "Something broke on our side", "It was logged; please try again.")
+    )
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI declaration of these error answers."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {status: {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}

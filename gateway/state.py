@@ -1,0 +1,36 @@
+"""What a running gateway holds: its settings and open connections, handed to routes by FastAPI's dependencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from workers.kit.settings import Settings
+from workers.kit.stores.drops import Artifacts, ReadModel
+
+if TYPE_CHECKING:
+    from .live import Live
+    from .publish import Publisher
+
+TENANT = "default"
+"""Everyone's tenant until there is authentication; the gateway listens on loopback only."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Opened by the app's lifespan, closed with it."""
+
+    settings: Settings
+    reads: ReadModel
+    artifacts: Artifacts
+    publisher: Publisher
+    live: Live
+
+
+def _state(request: Request) -> State:
+    return cast(State, request.app.state.gateway)
+
+
+Gateway = Annotated[State, Depends(_state)]
