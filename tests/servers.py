@@ -1,0 +1,80 @@
+"""What the fixtures of conftest.py hand out: real databases and buckets on the run's embedded stack."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from minio import Minio
+
+from deploy.local.lock import is_alive
+from deploy.local.stack import Stack
+from workers.kit.stores.migrate import migrate
+
+TEMPLATE = "ql_template"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """One test's own migrated database: a DSN per role; `admin` is the superuser's."""
+
+    admin: str
+    owner: str
+    worker: str
+    gateway: str
+
+
+async def make_template(stack: Stack) -> None:
+    await _as_admin(stack, f"CREATE DATABASE {TEMPLATE} OWNER ql_owner")
+    await migrate(stack.database_for("ql_owner", TEMPLATE))
+
+
+@asynccontextmanager
+async def fresh_database(stack: Stack) -> AsyncIterator[Database]:
+    name = f"t_{uuid.uuid4().hex}"
+    await _as_admin(stack, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER ql_owner STRATEGY FILE_COPY")
+    owner, worker, gateway = (stack.database_for(role, name) for role in ("ql_owner", "ql_worker", "ql_gateway"))
+    yield Database(admin=_in(stack, name), owner=owner, worker=worker, gateway=gateway)
+    await _as_admin(stack, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def fresh_bucket(stack: Stack) -> AsyncIterator[str]:
+    client, name = s3_client(stack.urls.s3), f"t-{uuid.uuid4().hex}"
+    await asyncio.to_thread(client.make_bucket, name)
+    yield name
+    await asyncio.to_thread(client.remove_bucket, name)  # SeaweedFS takes what is in it along
+
+
+def s3_client(url: str) -> Minio:
+    parts = urlsplit(url)
+    assert parts.hostname
+    address = f"{parts.hostname}:{parts.port}"
+    return Minio(address, parts.username, parts.password, secure=False, region="us-east-1")
+
+
+def remove_orphans(home: Path) -> None:
+    """What killed test runs left behind."""
+    for folder in home.glob("tests-*"):
+        pid = folder.name.removeprefix("tests-")
+        if pid.isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in(stack: Stack, name: str) -> str:
+    return stack.urls.database.rpartition("/")[0] + "/" + name
+
+
+async def _as_admin(stack: Stack, statement: str) -> None:
+    connection = await asyncpg.connect(_in(stack, "postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
