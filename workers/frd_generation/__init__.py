@@ -1,0 +1,1 @@
+"""A Brief becomes an Frd."""

@@ -1,0 +1,1 @@
+"""An Frd becomes Requirements."""
