@@ -78,10 +78,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing to do, and why; `exhausted` carries the last error of a row that has no attempt left."""
+    """Nothing to do, and why. `exhausted`: the row had no attempt left, so the claim ended the row and the workflow as
+    failed with `error`; `events` tell it and wait to be published."""
 
     reason: Literal["unknown", "ended", "inputs missing", "done", "leased", "waiting", "exhausted"]
     error: str = ""
+    events: tuple[StoredEvent, ...] = ()
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,3 +295,7 @@ class Artifacts(Protocol):
 
 class ArtifactLost(Exception):
     """An artifact is missing or its bytes are not the ones that were written; the message names its key."""
+
+
+class StoreDown(Exception):
+    """A store can't be reached or can't serve now; the same call may succeed later."""

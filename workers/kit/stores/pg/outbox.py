@@ -1,0 +1,175 @@
+"""What the stream does not hold yet, what it holds, which stream it is, what could run, and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from contracts.subjects import STREAM
+from contracts.topology import Topology
+from workers.kit.stores import standing
+from workers.kit.stores.drops import DeadLetter, NoClaim, StoredEvent
+from workers.kit.stores.news import plain
+from workers.kit.stores.standing import Row
+
+from .pool import Connection
+from .rows import COLUMNS, EVENT_COLUMNS, event_of, row_of
+
+UNPUBLISHED = f"""
+    SELECT {EVENT_COLUMNS} FROM events
+    WHERE stage = ANY($1) AND published_seq IS NULL AND created_at <= now() - $2::interval
+    ORDER BY created_at, id LIMIT $3
+"""  # noqa: S608  # constants only
+# Two relays may note the same events: both lock them in one order.
+PUBLISHED = """
+    WITH noted AS (
+        SELECT e.workflow_id, e.id, n.seq
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (workflow_id, id, seq)
+        JOIN events e ON e.workflow_id = n.workflow_id AND e.id = n.id
+        WHERE e.published_seq IS NULL
+        ORDER BY e.workflow_id, e.id FOR NO KEY UPDATE OF e
+    )
+    UPDATE events e SET published_seq = noted.seq
+    FROM noted WHERE e.workflow_id = noted.workflow_id AND e.id = noted.id AND e.published_seq IS NULL
+"""
+# $2: the stage and its ancestors. Says the same as `standing.look`, which has the last word.
+_DUE = """
+    coalesce((
+        SELECT max(o.opens) FROM drops o WHERE o.workflow_id = w.id AND o.opens IS NOT NULL AND o.target = ANY($2)
+    ), 1)
+"""
+STALLED = f"""
+    SELECT w.id, w.tenant, w.state, w.created_at
+    FROM drops d JOIN workflows w ON w.id = d.workflow_id
+    WHERE d.stage = $1 AND d.state IN ('running', 'retry') AND w.state = 'active' AND d.unit = ''
+        AND CASE d.state WHEN 'running' THEN d.lease_until ELSE d.retry_at END <= now() AND d.revision = {_DUE}
+    ORDER BY w.id LIMIT $3
+"""  # noqa: S608  # constants only
+# $4 and $5: pairs of a need and one of its ancestors or itself; $6: the needs.
+ABSENT = f"""
+    SELECT w.id, w.tenant, w.state, w.created_at
+    FROM workflows w
+    WHERE w.state = 'active' AND w.created_at <= now() - $7::interval
+        AND NOT EXISTS (
+            SELECT FROM drops d
+            WHERE d.workflow_id = w.id AND d.stage = $1 AND d.unit = '' AND d.state <> 'closed' AND d.revision = {_DUE}
+        )
+        AND NOT EXISTS (
+            SELECT FROM unnest($6::text[]) AS need
+            WHERE NOT EXISTS (
+                SELECT FROM drops i
+                WHERE i.workflow_id = w.id AND i.stage = need AND i.unit = '' AND i.state = 'completed'
+                    AND i.updated_at <= now() - $7::interval
+                    AND i.revision = coalesce((
+                        SELECT max(o.opens) FROM drops o
+                        JOIN unnest($4::text[], $5::text[]) AS reach (name, target) ON reach.target = o.target
+                        WHERE o.workflow_id = w.id AND o.opens IS NOT NULL AND reach.name = need
+                    ), 1)
+            )
+        )
+        AND NOT EXISTS (
+            SELECT FROM drops o
+            WHERE o.workflow_id = w.id AND o.opens IS NOT NULL AND o.target = $1 AND o.opens = {_DUE}
+                AND o.updated_at > now() - $7::interval
+        )
+    ORDER BY w.id LIMIT $3
+"""  # noqa: S608  # constants only
+ROWS = f"""
+    SELECT {COLUMNS} FROM drops d WHERE d.workflow_id = ANY($1) AND d.unit = ''
+"""  # noqa: S608  # constants only
+BURY = """
+    INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
+MAX_BODY = 64 * 1024
+ADOPT = """
+    INSERT INTO stream (name, created, adopted_at) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET created = excluded.created, adopted_at = excluded.adopted_at
+"""
+FORGET = """
+    WITH forgotten AS (
+        UPDATE events SET published_seq = NULL
+        WHERE published_seq IS NOT NULL AND created_at > now() - $1::interval RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+"""
+HIGHEST = f"""
+    SELECT {EVENT_COLUMNS} FROM events WHERE published_seq IS NOT NULL ORDER BY published_seq DESC LIMIT 1
+"""  # noqa: S608  # constants only
+
+
+async def unpublished(
+    connection: Connection, stages: Sequence[str], older_s: float, limit: int
+) -> Sequence[StoredEvent]:
+    """The stages' events without a sequence, oldest first."""
+    records = await connection.fetch(UNPUBLISHED, list(stages), timedelta(seconds=older_s), limit)
+    return [event_of(record) for record in records]
+
+
+async def published(connection: Connection, events: Sequence[StoredEvent]) -> None:
+    """Note each event's sequence."""
+    columns = [[e.workflow for e in events], [e.id for e in events], [e.seq for e in events]]
+    await connection.execute(PUBLISHED, *columns)
+
+
+async def runnable(
+    connection: Connection, topology: Topology, stage: str, absent_s: float | None, limit: int
+) -> Sequence[tuple[str, str]]:
+    """(tenant, workflow) that the stage could claim: stalled rows, then absent ones."""
+    reach = [*topology.ancestors(stage), stage]
+    found = await connection.fetch(STALLED, stage, reach, limit)
+    if absent_s is not None and len(found) < limit:
+        needs = list(topology[stage].needs)
+        pairs = [(need, target) for need in needs for target in (*topology.ancestors(need), need)]
+        names, targets = [name for name, _ in pairs], [target for _, target in pairs]
+        left, patience = limit - len(found), timedelta(seconds=absent_s)
+        found += await connection.fetch(ABSENT, stage, reach, left, names, targets, needs, patience)
+    if not found:
+        return ()
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    rows: dict[str, list[Row]] = {}
+    for record in await connection.fetch(ROWS, [record["id"] for record in found]):
+        rows.setdefault(record["workflow_id"], []).append(row_of(record))
+    return [
+        (record["tenant"], record["id"])
+        for record in found
+        if not isinstance(
+            standing.look(topology, stage, record["state"], record["created_at"], rows.get(record["id"], []), now),
+            NoClaim,
+        )
+    ]
+
+
+async def bury(connection: Connection, letter: DeadLetter) -> None:
+    """Keep a dead letter."""
+    await connection.execute(
+        BURY,
+        plain(letter.tenant),
+        plain(letter.id),
+        plain(letter.workflow),
+        plain(letter.stage),
+        plain(letter.subject),
+        plain(letter.headers, MAX_BODY),
+        letter.body[:MAX_BODY],
+        letter.sha256,
+        plain(letter.reason),
+    )
+
+
+async def stream_created(connection: Connection) -> str:
+    """The creation time of the stream that the sequences belong to."""
+    created: str | None = await connection.fetchval("SELECT created FROM stream WHERE name = $1", STREAM)
+    return created or ""
+
+
+async def adopt(connection: Connection, created: str, since_s: float) -> int:
+    """Within a transaction: another stream; what it should hold is unpublished again."""
+    await connection.execute(ADOPT, STREAM, created)
+    forgotten: int = await connection.fetchval(FORGET, timedelta(seconds=since_s))
+    return forgotten
+
+
+async def highest(connection: Connection) -> StoredEvent | None:
+    """The event with the highest sequence."""
+    record = await connection.fetchrow(HIGHEST)
+    return event_of(record) if record else None

@@ -1,0 +1,230 @@
+"""What may be done with a workflow, decided from its rows alone: pure functions that every adapter asks.
+
+A row is one drop. Nothing here reads a clock or a store; `now` is the store's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from contracts.artifacts import Submission
+from contracts.events import Input, Ref
+from contracts.topology import Opening, Topology
+
+from .drops import Claim, Completed, DropState, Failed, InputDrop, NoClaim, Outcome, Rejected, Retry, WorkflowState
+
+OPEN: frozenset[DropState] = frozenset({"running", "retry"})
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One drop as the decisions need it. `opens` is 0 where the row opened no revision."""
+
+    stage: str
+    revision: int
+    state: DropState
+    epoch: int
+    attempts: int
+    created_at: datetime
+    updated_at: datetime
+    lease_until: datetime | None = None
+    retry_at: datetime | None = None
+    artifact: Ref | None = None
+    media_type: str = ""
+    inputs: tuple[Input, ...] = ()
+    opens: int = 0
+    target: str = ""
+    unmet: bool = False
+    error: str = ""
+
+    def as_input(self) -> InputDrop:
+        """This drop, as another one names it among its inputs."""
+        if self.artifact is None:
+            raise ValueError(f"{self.stage} {self.revision} has no artifact")
+        told = Input(stage=self.stage, revision=self.revision, sha256=self.artifact.sha256, unmet=self.unmet)
+        return InputDrop(input=told, ref=self.artifact, media_type=self.media_type)
+
+
+def drop_id(workflow: str, stage: str, revision: int) -> str:
+    """The name of a drop."""
+    return f"{workflow}.{stage}.{revision}"
+
+
+class Runnable(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that may be claimed: `row` as it is now (None: absent), from these drops; runnable `since` then."""
+
+    revision: int
+    row: Row | None
+    inputs: Mapping[str, Row]
+    repair: Mapping[str, Row]
+    since: datetime
+
+    @property
+    def absent(self) -> bool:
+        """Nobody has begun it, or it was closed with its workflow: the claim begins it anew."""
+        return self.row is None or self.row.state == "closed"
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts it has had."""
+        return 0 if self.row is None or self.absent else self.row.attempts
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch given away."""
+        return 0 if self.row is None else self.row.epoch
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What an outcome does to its row, and to the workflow (`ends`: the state it ends in)."""
+
+    state: DropState
+    opens: int = 0
+    target: str = ""
+    unmet: bool = False
+    error: str = ""
+    ends: WorkflowState | None = None
+
+
+def openings(rows: Iterable[Row]) -> tuple[Opening, ...]:
+    """Every revision opened so far."""
+    return tuple(Opening(row.opens, row.target) for row in rows if row.opens)
+
+
+def newest(rows: Iterable[Row]) -> int:
+    """The newest revision of the workflow, 1 if none was opened."""
+    return max((row.opens for row in rows), default=0) or 1
+
+
+def due(topology: Topology, stage: str, rows: Iterable[Row]) -> int:
+    """The revision at which `stage` is due."""
+    return topology.due(stage, openings(rows))
+
+
+def rounds_left(topology: Topology, stage: str, rows: Iterable[Row]) -> int:
+    """How often this stage may still send work back."""
+    return topology[stage].rounds - sum(row.stage == stage and row.state == "rejected" for row in rows)
+
+
+def look(
+    topology: Topology, stage: str, state: WorkflowState, begun: datetime, rows: Sequence[Row], now: datetime
+) -> Runnable | NoClaim:
+    """Whether the stage can claim its due row of a workflow in `state` that began at `begun`, else why not."""
+    if state != "active":
+        return NoClaim(reason="ended")
+    opened = openings(rows)
+    revision = topology.due(stage, opened)
+    by_name = {(row.stage, row.revision): row for row in rows}
+    row = by_name.get((stage, revision))
+    refused = None if row is None else _refused(row, now)
+    if refused is not None:
+        return refused
+    wanted = topology.inputs(stage, revision, opened)
+    inputs = {name: by_name[name, wanted[name]] for name in topology.stages if (name, wanted.get(name)) in by_name}
+    if len(inputs) < len(wanted) or any(found.state != "completed" for found in inputs.values()):
+        return NoClaim(reason="inputs missing")
+    causes = [found.updated_at for found in inputs.values()]
+    causes += [opener.updated_at for opener in rows if opener.opens == revision]
+    return Runnable(
+        revision=revision,
+        row=row,
+        inputs=inputs,
+        repair=_repair(stage, revision, rows),
+        since=max(causes, default=begun),
+    )
+
+
+def _refused(row: Row, now: datetime) -> NoClaim | None:
+    match row.state:
+        case "running":
+            expired = row.lease_until is None or row.lease_until <= now
+            return None if expired else NoClaim(reason="leased")
+        case "retry":
+            passed = row.retry_at is None or row.retry_at <= now
+            return None if passed else NoClaim(reason="waiting", error=row.error)
+        case "closed":
+            return None
+        case _:
+            return NoClaim(reason="done")
+
+
+def _repair(stage: str, revision: int, rows: Sequence[Row]) -> dict[str, Row]:
+    """The report that sent the work back to this very stage, and what the stage had made before it."""
+    opener = next((row for row in rows if row.opens == revision and row.target == stage), None)
+    if opener is None or opener.state != "rejected":
+        return {}
+    before = [row for row in rows if row.stage == stage and row.state == "completed" and row.revision < revision]
+    previous = max(before, key=lambda row: row.revision, default=None)
+    return {opener.stage: opener} | ({stage: previous} if previous else {})
+
+
+def claim_of(
+    found: Runnable, *, tenant: str, workflow: str, stage: str, submission: Submission, traceparent: str
+) -> Claim:
+    """The claim that takes a runnable row: the next epoch, the next attempt."""
+    return Claim(
+        drop=drop_id(workflow, stage, found.revision),
+        tenant=tenant,
+        workflow=workflow,
+        stage=stage,
+        revision=found.revision,
+        epoch=found.epoch + 1,
+        attempt=found.attempts + 1,
+        submission=submission,
+        inputs={name: row.as_input() for name, row in found.inputs.items()},
+        repair={name: row.as_input() for name, row in found.repair.items()},
+        traceparent=traceparent,
+    )
+
+
+def spent(claim: Claim) -> Claim:
+    """The last claim of a row that can't have this one."""
+    return msgspec.structs.replace(claim, epoch=claim.epoch - 1, attempt=claim.attempt - 1)
+
+
+def exhausted(found: Runnable, attempts: int) -> str:
+    """Why a row that may have `attempts` attempts can't have another; '' if it can."""
+    if found.attempts < attempts:
+        return ""
+    last = found.row.error if found.row else ""
+    return f"gave up after {found.attempts} attempts: {last or 'each time its worker died or hung'}"
+
+
+def holds(claim: Claim, row: Row | None) -> bool:
+    """Whether the row is still the claim's: nobody has claimed it since, and it has not ended."""
+    return row is not None and row.epoch == claim.epoch and row.state == "running"
+
+
+def settle(
+    topology: Topology, claim: Claim, state: WorkflowState, rows: Sequence[Row], outcome: Outcome
+) -> Change | None:
+    """What becomes of an outcome; None when the claim no longer stands and nothing may be written."""
+    stage = claim.stage
+    row = next((row for row in rows if (row.stage, row.revision) == (stage, claim.revision)), None)
+    if state != "active" or not holds(claim, row):
+        return None
+    if due(topology, stage, rows) != claim.revision:
+        return Change(state="superseded")
+    match outcome:
+        case Completed():
+            return Change(state="completed", ends=_end(topology, stage))
+        case Rejected():
+            return _rejected(topology, stage, rows, outcome)
+        case Failed():
+            return Change(state="failed", error=outcome.error, ends="failed")
+        case Retry():
+            return Change(state="retry", error=outcome.error)
+
+
+def _rejected(topology: Topology, stage: str, rows: Sequence[Row], outcome: Rejected) -> Change:
+    if outcome.target not in topology[stage].repairs:
+        raise ValueError(f"{stage} may not send work back to {outcome.target}")
+    if rounds_left(topology, stage, rows) <= 0:
+        return Change(state="completed", unmet=True, ends=_end(topology, stage))
+    return Change(state="rejected", opens=newest(rows) + 1, target=outcome.target)
+
+
+def _end(topology: Topology, stage: str) -> WorkflowState | None:
+    return "completed" if stage == topology.last.name else None
