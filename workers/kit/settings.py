@@ -28,6 +28,7 @@ class Settings(BaseModel):
     qdrant_url: str = Field("", description="Qdrant server")
     otlp_url: str = Field("", description="OTLP collector; telemetry is exported only when set")
     data: Path | None = Field(None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
+    gateway_url: str = Field("", description="Gateway that ql talks to; the running embedded one when empty")
     http_host: str = Field("127.0.0.1", description="Address the gateway listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
     models: str = Field("blueprint/default", description="Models, best first")

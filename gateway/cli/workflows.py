@@ -1,0 +1,82 @@
+"""ql submit, ql workflow …, ql events …."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from gateway.cli import connect, output, prompts
+from gateway.cli.client import Client
+from gateway.cli.exits import FAILED, CliError
+
+
+def submit(prompt: str, language: str, key: str, as_json: bool) -> None:
+    """Print the new workflow's id."""
+    text = prompts.read(prompt)
+    with Client(connect.known_gateway()) as client:
+        accepted = client.submit(text, language, key)
+    if as_json:
+        output.as_json(accepted)
+    else:
+        sys.stdout.write(accepted["id"] + "\n")
+
+
+def list_(limit: int, state: str, as_json: bool) -> None:
+    """Print the newest workflows."""
+    with Client(connect.known_gateway()) as client:
+        page = client.get("/v1/workflows", limit=limit, state=state)
+    if as_json:
+        output.as_json(page["items"])
+        return
+    output.table(
+        ("WORKFLOW", "STATE", "CREATED", "PROMPT"),
+        [(row["id"], row["state"], row["created_at"][:19], row["prompt"]) for row in page["items"]],
+    )
+
+
+def show(workflow: str, as_json: bool) -> None:
+    """Print one workflow with its stages."""
+    with Client(connect.known_gateway()) as client:
+        found = client.get(f"/v1/workflows/{workflow}")
+    if as_json:
+        output.as_json(found)
+        return
+    ended = f", ended {found['ended_at'][:19]}" if found["ended_at"] else ""
+    sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
+    if found["error"]:
+        sys.stdout.write(f"error: {found['error']}\n")
+    output.table(
+        ("STAGE", "REVISION", "STATE", "ATTEMPTS", "ARTIFACT", "NOTE"),
+        [
+            (
+                drop["stage"],
+                str(drop["revision"]),
+                drop["state"],
+                str(drop["attempts"]),
+                (drop["artifact"] or {}).get("sha256", "")[:12],
+                drop["error"] or (f"back to {drop['target']}" if drop["target"] else "unmet" if drop["unmet"] else ""),
+            )
+            for drop in found["drops"]
+        ],
+    )
+
+
+def watch(workflow: str, timeout_s: float, as_json: bool) -> None:
+    """Follow to the end; exit status 1 when it did not complete."""
+    from gateway.cli.watch import follow
+
+    with Client(connect.known_gateway()) as client:
+        board = follow(client.events(workflow, timeout_s=timeout_s), quiet=as_json)
+    if as_json:
+        output.as_json({"workflow": workflow, "state": board.ended, **board.end})
+    if board.ended != "completed":
+        raise CliError(f"the workflow {board.ended}: {board.end.get('error', '')}".rstrip(": "), FAILED, board.ended)
+
+
+def tail(workflow: str, timeout_s: float) -> None:
+    """Events as JSON lines on stdout; progress is left out."""
+    with Client(connect.known_gateway()) as client:
+        for event in client.events(workflow, timeout_s=timeout_s):
+            if event.event.startswith("dev.quantumlayer."):
+                sys.stdout.write(json.dumps(json.loads(event.data)) + "\n")
+                sys.stdout.flush()
