@@ -1,0 +1,1 @@
+"""A Contract becomes a SourceTree."""

@@ -1,0 +1,68 @@
+"""Code generation: every file of the contract is written, each by a model call of its own, all at once.
+
+Wakes on `dependency_resolution`, and again when a check sends the code back. Writes a `SourceTree`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.artifacts import (
+    Contract,
+    File,
+    Finding,
+    Lock,
+    Requirements,
+    SecurityReport,
+    SourceTree,
+    TestReport,
+    ValidationReport,
+)
+from workers.kit.gather import gather
+from workers.kit.ports import Llm
+from workers.kit.stage import Run
+
+from .repair import findings_about, to_redo
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGeneration:
+    llm: Llm
+
+    async def __call__(
+        self,
+        contract: Contract,
+        requirements: Requirements,
+        lock: Lock,
+        run: Run,
+        validation: ValidationReport | None = None,
+        security: SecurityReport | None = None,
+        tests: TestReport | None = None,
+        previous: SourceTree | None = None,
+    ) -> SourceTree:
+        reports = (report for report in (validation, security, tests) if report is not None)
+        findings = tuple(finding for report in reports for finding in report.findings)
+        old = {file.path: file for file in previous.files} if previous else {}
+        redo = to_redo(contract, findings, old)
+        shared = {
+            "contract": contract,
+            "requirements": requirements,
+            "versions": [f"{package.name}=={package.version}" for package in lock.packages if package.direct],
+        }
+
+        async def written(path: str) -> File:
+            inputs = {**shared, "path": path, **_repair(path, contract, findings, old)}
+            (file,) = await self.llm.write(run, task="code_generation", inputs=inputs, paths=(path,))
+            return file
+
+        new = {file.path: file for file in await gather(written(path) for path in redo)}
+        return SourceTree(files=tuple(new.get(file.path) or old[file.path] for file in contract.files))
+
+
+def _repair(path: str, contract: Contract, findings: tuple[Finding, ...], old: dict[str, File]) -> dict[str, object]:
+    if path not in old:
+        return {}
+    return {"findings": findings_about(path, contract, findings), "previous": old[path].text}
+
+
+STAGE = CodeGeneration

@@ -1,0 +1,1 @@
+"""A Contract becomes the Docs that go with the package."""

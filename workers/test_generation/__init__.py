@@ -1,0 +1,1 @@
+"""A TestPlan becomes a TestSuite."""

@@ -1,0 +1,1 @@
+"""A Contract and its Requirements become a TestPlan."""
