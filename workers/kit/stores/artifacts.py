@@ -1,0 +1,113 @@
+"""Artifacts in S3, over obstore: put at their sha256, checked at every read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from hashlib import sha256
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import obstore
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from contracts.events import Ref
+from contracts.subjects import token
+
+from .drops import ArtifactLost, StoreDown
+
+REGION = "us-east-1"
+_CHUNK = 256 * 1024
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of http://ACCESS:SECRET@host:port."""
+
+    address: str
+    access: str
+    secret: str
+    secure: bool
+
+    @property
+    def url(self) -> str:
+        """Without the keys."""
+        return f"{'https' if self.secure else 'http'}://{self.address}"
+
+
+def endpoint(url: str) -> Endpoint:
+    """The parts of an S3 URL; raises ValueError, without repeating the keys."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.username or not parts.password:
+        raise ValueError("an S3 URL must be http://ACCESS:SECRET@host:port")
+    address = parts.netloc.rpartition("@")[2]
+    return Endpoint(
+        address=address,
+        access=unquote(parts.username),
+        secret=unquote(parts.password),
+        secure=parts.scheme == "https",
+    )
+
+
+def artifact_key(tenant: str, digest: str) -> str:
+    """Where an artifact lies: equal bytes of one tenant are stored once."""
+    return f"artifacts/{token(tenant)}/{digest[:2]}/{digest}"
+
+
+def capsule_key(tenant: str, workflow: str) -> str:
+    """Where a workflow's capsule lies."""
+    return f"capsules/{token(tenant)}/{token(workflow)}.tar.gz"
+
+
+class S3Artifacts:
+    """Artifacts in one bucket. A put never asks first whether the object is there: so a damaged one is healed."""
+
+    def __init__(self, url: str, bucket: str) -> None:
+        at = endpoint(url)
+        self._store = S3Store(
+            bucket,
+            endpoint=at.url,
+            access_key_id=at.access,
+            secret_access_key=at.secret,
+            region=REGION,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True, "timeout": timedelta(seconds=30)},
+            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=5)},
+        )
+
+    async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
+        digest = sha256(body).hexdigest()
+        key = key or artifact_key(tenant, digest)
+        try:
+            await obstore.put_async(self._store, key, body)
+        except BaseError as error:
+            raise _down(error) from error
+        return Ref(key=key, offset=0, length=len(body), sha256=digest)
+
+    async def get(self, ref: Ref) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks(ref)])
+
+    async def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
+        digest = sha256()
+        try:
+            found = await obstore.get_async(self._store, ref.key, options=_range(ref))
+            async for chunk in found.stream(min_chunk_size=_CHUNK):
+                body = bytes(chunk)
+                digest.update(body)
+                yield body
+        except NotFoundError:
+            raise ArtifactLost(f"{ref.key} is not in the store") from None
+        except BaseError as error:
+            raise _down(error) from error
+        if digest.hexdigest() != ref.sha256:
+            raise ArtifactLost(f"{ref.key} does not hold the bytes that were written (sha256 {ref.sha256})")
+
+
+def _range(ref: Ref) -> obstore.GetOptions:
+    return {"range": (ref.offset, ref.offset + ref.length)} if ref.offset else {}
+
+
+def _down(error: BaseError) -> StoreDown:
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return StoreDown("S3: the keys are refused")
+    return StoreDown(f"S3: {str(error).splitlines()[0][:300]}")
