@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
     output_bytes: int
     cpu_s: int
+    wall_s: float
     collect_bytes: int = MAX_COLLECT_BYTES
     work: str = WORK
     env: Mapping[str, str] = msgspec.field(default_factory=lambda: ENVIRONMENT)
@@ -60,6 +61,7 @@ async def send_plan(
             processes=limits.processes,
             output_bytes=limits.output_bytes,
             cpu_s=limits.cpu_s,
+            wall_s=limits.wall_s,
         )
     )
     try:

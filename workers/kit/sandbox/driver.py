@@ -32,8 +32,9 @@ def main(fd: int) -> None:
         _lay_out(plan, source)
         resource.setrlimit(resource.RLIMIT_NPROC, (plan["processes"], plan["processes"]))
         _send(sink, {"kind": "ready"})
+        deadline = time.monotonic() + plan["wall_s"]
         for command in plan["commands"]:
-            result, output = _execute(command, plan)
+            result, output = _execute(command, plan, min(deadline, time.monotonic() + command["wall_s"]))
             _send(sink, {"kind": "command", **result}, *output)
             if command["required"] and result["exit"] != 0:
                 break
@@ -67,7 +68,7 @@ def _lay_out(plan: dict[str, Any], source: IO[bytes]) -> None:
             file.write(_exactly(source, size))
 
 
-def _execute(command: dict[str, Any], plan: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+def _execute(command: dict[str, Any], plan: dict[str, Any], deadline: float) -> tuple[dict[str, Any], list[bytes]]:
     spent = _cpu_s()
     try:
         process = subprocess.Popen(
@@ -81,7 +82,7 @@ def _execute(command: dict[str, Any], plan: dict[str, Any]) -> tuple[dict[str, A
         )
     except OSError as error:
         return {"exit": 127, "reason": "exited"}, [b"", f"{command['argv'][0]}: {error.strerror}".encode()]
-    output, reason = _follow(process, command["wall_s"], plan["output_bytes"])
+    output, reason = _follow(process, deadline, plan["output_bytes"])
     status = process.wait()
     if not reason and status >= 0:
         return {"exit": status, "reason": "exited"}, output
@@ -91,9 +92,8 @@ def _execute(command: dict[str, Any], plan: dict[str, Any]) -> tuple[dict[str, A
     return {"exit": None, "reason": reason}, output
 
 
-def _follow(process: subprocess.Popen[bytes], wall_s: float, limit: int) -> tuple[list[bytes], str]:
+def _follow(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[list[bytes], str]:
     """The output, and the limit that was met ('' for none). Nothing that the command started is left running."""
-    deadline = time.monotonic() + wall_s
     kept: list[list[bytes]] = [[], []]
     total, reason = 0, ""
     with selectors.DefaultSelector() as selector:

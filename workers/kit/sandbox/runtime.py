@@ -43,16 +43,9 @@ def prepare(folder: Path) -> Runtime:
 
 
 def closed_to_others(path: Path) -> Path | None:
-    """The nearest folder on the way to `path` that another user can't enter; we never change its mode."""
-    folders = [*reversed(path.absolute().parents), path]
-    return next(
-        (folder for folder in folders if folder.stat().st_mode & 0o005 != 0o005 and _blocks(folder, path)), None
-    )
-
-
-def _blocks(folder: Path, path: Path) -> bool:
-    needed = 0o005 if folder == path else 0o001
-    return folder.stat().st_mode & needed != needed
+    """The first folder on the way to `path` that another user can't enter; we never change its mode."""
+    parents = (folder for folder in reversed(path.absolute().parents) if not folder.stat().st_mode & 0o001)
+    return next(parents, None if path.stat().st_mode & 0o005 == 0o005 else path)
 
 
 def _mark(prefix: Path, installer: Path) -> str:

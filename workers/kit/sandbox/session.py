@@ -19,7 +19,7 @@ from .runtime import Runtime
 
 _WATCH_S = 0.1
 _START_S = 20.0
-_GRACE_S = 10.0  # the driver's own limits come first
+_GRACE_S = 5.0  # the driver's own limits come first
 _STDERR_BYTES = 8 << 10
 
 
@@ -85,7 +85,7 @@ class Session:
         collected: dict[str, bytes] = {}
         guard = asyncio.create_task(self._guard(process))
         try:
-            async with asyncio.timeout(sum(command.wall_s for command in commands) + _GRACE_S):
+            async with asyncio.timeout(self._limits.wall_s + _GRACE_S):
                 await self._read(reader, commands, results, collected)
         except (BrokenChannel, TimeoutError) as error:
             late = "wall time" if isinstance(error, TimeoutError) else "signal"
