@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.local.paths import data_home
+from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import NATS, Stack
 
 if TYPE_CHECKING:
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-async def stack() -> AsyncIterator[Stack]:
-    """Below the data home, not pytest's folder: PostgreSQL's uid can't enter that one when we are root."""
+def reachable() -> Iterator[Path]:
+    """A folder below the data home: PostgreSQL's uid can't enter pytest's own when we are root."""
     from tests.servers import remove_orphans
 
     remove_orphans(data_home())
-    folder = data_home() / f"tests-{os.getpid()}"
-    async with Stack(folder) as running:
-        yield running
+    folder = make_folder(data_home() / f"tests-{os.getpid()}", 0o711)
+    yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def stack(reachable: Path) -> AsyncIterator[Stack]:
+    async with Stack(reachable / "stack") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
-"""python -m deploy.local [FOLDER]: starts the stack, prints its URLs as one JSON line, stays until it is told to end.
+"""python -m deploy.local [FOLDER]: starts the stack, prints its URLs as one JSON line, stays until told to end.
 
-The URLs hold passwords: the line is for the program that reads it.
+Its parent's end is such a word too. The URLs hold passwords: the line is for the program that reads it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -35,13 +36,20 @@ async def _run(data: Path) -> int:
         sys.stdout.write(msgspec.json.encode(stack.urls).decode() + "\n")
         sys.stdout.flush()
         sys.stderr.write(f"The stack is running on {data}; end it with ^C.\n")
-        ends = {asyncio.create_task(told.wait()), failed := asyncio.create_task(stack.failure())}
+        failed = asyncio.create_task(stack.failure())
+        ends = {failed, asyncio.create_task(told.wait()), asyncio.create_task(_orphaned())}
         done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
         if failed in done:
             raise failed.result()
     return 0
+
+
+async def _orphaned() -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing in this process is told when its parent ends
+        await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":

