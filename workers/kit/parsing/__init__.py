@@ -1,0 +1,1 @@
+"""Syntax trees of generated files: the `Parser` port over tree-sitter."""
