@@ -13,9 +13,9 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from obstore.store import S3Store
 
 from contracts.events import Ref
-from contracts.subjects import token
 
 from .drops import ArtifactLost, StoreDown
+from .keys import artifact_key
 
 REGION = "us-east-1"
 _CHUNK = 256 * 1024
@@ -47,16 +47,6 @@ def endpoint(url: str) -> Endpoint:
         secret=unquote(parts.password),
         secure=parts.scheme == "https",
     )
-
-
-def artifact_key(tenant: str, digest: str) -> str:
-    """Where an artifact lies: equal bytes of one tenant are stored once."""
-    return f"artifacts/{token(tenant)}/{digest[:2]}/{digest}"
-
-
-def capsule_key(tenant: str, workflow: str) -> str:
-    """Where a workflow's capsule lies."""
-    return f"capsules/{token(tenant)}/{token(workflow)}.tar.gz"
 
 
 class S3Artifacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from contracts.cloudevents import MAX_BYTES, to_structured
 from contracts.events import (
@@ -25,6 +26,13 @@ from .standing import Change, Row, drop_id
 
 MAX_ERROR = 2000
 """Characters of an error that are kept; an event must stay small."""
+
+
+MAX_BODY = 64 * 1024
+"""Bytes of a dead letter that are kept."""
+
+EXPIRED = "its deadline has passed"
+"""The error of an expired workflow."""
 
 
 def rfc3339(moment: datetime | None) -> str:
@@ -68,8 +76,9 @@ def inputs_of(claim: Claim) -> tuple[Input, ...]:
     return tuple(found.input for found in (*claim.inputs.values(), *claim.repair.values()))
 
 
-def submitted(new: NewWorkflow, prompt_sha256: str, now: datetime) -> StoredEvent:
+def submitted(new: NewWorkflow, now: datetime) -> StoredEvent:
     """The first event of a workflow."""
+    prompt_sha256 = sha256(new.submission.prompt.encode()).hexdigest()
     data = WorkflowSubmitted(
         tenant=new.tenant, workflow=new.id, prompt_sha256=prompt_sha256, language=new.submission.language
     )

@@ -228,3 +228,8 @@ def _rejected(topology: Topology, stage: str, rows: Sequence[Row], outcome: Reje
 
 def _end(topology: Topology, stage: str) -> WorkflowState | None:
     return "completed" if stage == topology.last.name else None
+
+
+def kept(change: Change, outcome: Outcome) -> Completed | Rejected | None:
+    """The outcome whose artifact the row keeps; None for a superseded row and where there is none."""
+    return outcome if isinstance(outcome, Completed | Rejected) and change.state != "superseded" else None

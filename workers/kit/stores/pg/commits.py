@@ -9,7 +9,7 @@ import asyncpg
 
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
-from workers.kit.stores.drops import Claim, Committed, Completed, Outcome, Rejected, Retry, StoredEvent
+from workers.kit.stores.drops import Claim, Committed, Outcome, Retry, StoredEvent
 from workers.kit.stores.standing import Change
 
 from .pool import Connection
@@ -68,7 +68,7 @@ async def write(
 ) -> tuple[StoredEvent, ...]:
     """The row, its events, and the workflow's end if the change brings it."""
     events = news.told(claim, change, outcome, newest, now)
-    kept = outcome if isinstance(outcome, Completed | Rejected) and change.state != "superseded" else None
+    kept = standing.kept(change, outcome)
     ref = kept.artifact if kept else None
     error = news.plain(change.error)
     await connection.execute(
@@ -101,7 +101,7 @@ async def expire(connection: Connection, limit: int) -> Sequence[StoredEvent]:
     newest = {record["workflow_id"]: record["newest"] for record in await connection.fetch(NEWEST, ids)}
     events = [_expired(record, newest.get(record["id"], 1)) for record in overdue]
     now = overdue[0]["now"]
-    await connection.execute(END, ids, "expired", "its deadline has passed", now)
+    await connection.execute(END, ids, "expired", news.EXPIRED, now)
     await connection.execute(EVENTS, *event_arrays(events, [now] * len(events)))
     return events
 

@@ -9,7 +9,7 @@ from contracts.subjects import STREAM
 from contracts.topology import Topology
 from workers.kit.stores import standing
 from workers.kit.stores.drops import DeadLetter, NoClaim, StoredEvent
-from workers.kit.stores.news import plain
+from workers.kit.stores.news import MAX_BODY, plain
 from workers.kit.stores.standing import Row
 
 from .pool import Connection
@@ -81,7 +81,6 @@ BURY = """
     INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
 """
-MAX_BODY = 64 * 1024
 ADOPT = """
     INSERT INTO stream (name, created, adopted_at) VALUES ($1, $2, clock_timestamp())
     ON CONFLICT (name) DO UPDATE SET created = excluded.created, adopted_at = excluded.adopted_at

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from hashlib import sha256
 
 from contracts.events import Ref
 from contracts.topology import LIFECYCLE
@@ -88,7 +87,7 @@ class PgReads:
             if created is None:
                 self._owed.pop(new.id)
                 return await self._again(connection, new)
-            told = news.submitted(new, sha256(new.submission.prompt.encode()).hexdigest(), created)
+            told = news.submitted(new, created)
             await connection.execute(EVENTS, *event_arrays([told], [created]))
             return Submitted(id=new.id, created=True, events=(told,))
 
