@@ -1,0 +1,19 @@
+"""The whole shape of the product, with stages that do nothing, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.flow.noop import TENANT, Servers, pipeline, topology_of
+
+
+async def test_every_workflow_completes_without_a_wake(servers: Servers) -> None:
+    topology = topology_of(14)
+    async with pipeline(servers, topology, sweeps=False) as running:
+        workflows = [await running.submit() for _ in range(5)]
+        assert await asyncio.gather(*(running.end(workflow) for workflow in workflows)) == ["completed"] * 5
+        for workflow in workflows:
+            rows = await running.reads.drops(TENANT, workflow)
+            assert sorted((row.stage, row.state) for row in rows) == sorted((s, "completed") for s in topology.stages)
+        assert running.done("wakes") == 0
+        assert running.done("events") == 5 * (14 + 1)

@@ -1,0 +1,93 @@
+"""`python -m workers.keeper [--once]`: provision streams and durables, then watch over them.
+
+Prints `ready` on stdout once everything is there; workers started earlier wait for it by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import nats
+from nats.aio.client import Client
+
+from contracts.topology import TOPOLOGY
+from observability import telemetry
+from workers.kit.settings import Settings, SettingsError, load
+from workers.kit.stores.pg import PgDrops, open_pool
+
+from .keep import Keeper
+
+USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 2 for a mistake in the settings."""
+    parser = argparse.ArgumentParser(prog="python -m workers.keeper", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="provision and exit")
+    once = parser.parse_args(arguments).once
+    try:
+        settings = load()
+        missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
+        if missing:
+            raise SettingsError(f"the keeper needs {', '.join(missing)}")
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    close = telemetry.setup("keeper", log_level=settings.log_level, otlp_url=settings.otlp_url)
+    try:
+        asyncio.run(_keep(settings, once=once))
+    finally:
+        close()
+    return 0
+
+
+async def _keep(settings: Settings, *, once: bool) -> None:
+    pool = await open_pool(settings.database_url, 2)
+    woken: list[Keeper] = []
+    nc = await _connect(settings, woken)
+    keeper = Keeper(nc, PgDrops(pool, TOPOLOGY), TOPOLOGY, settings)
+    woken.append(keeper)
+    try:
+        if once:
+            await keeper.keep()
+            sys.stdout.write("ready\n")
+        else:
+            await _until_told(keeper)
+    finally:
+        await nc.close()
+        await pool.close()
+
+
+async def _connect(settings: Settings, woken: list[Keeper]) -> Client:
+    async def reconnected() -> None:
+        for keeper in woken:
+            keeper.reconnected()
+
+    return await nats.connect(
+        settings.nats_url,
+        name="quantumlayer-keeper",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        reconnected_cb=reconnected,
+    )
+
+
+async def _until_told(keeper: Keeper) -> None:
+    def ready() -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    watching = asyncio.create_task(keeper.run(ready))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, watching.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+
+
+if __name__ == "__main__":
+    sys.exit(main())

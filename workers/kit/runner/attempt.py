@@ -1,0 +1,125 @@
+"""One attempt at a claim: load what the stage asks for, call it, store what it made; how it ended is an `Outcome`.
+
+Errors of the stage become Retry or Failed. Errors of the stores are nobody's fault and go up: the claim is released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+
+import msgspec
+import structlog
+
+from contracts import artifacts as bodies
+from contracts.artifacts import Capsule
+from workers.kit.binding import Binding, StageCall
+from workers.kit.stage import Permanent, Reject, Run, Transient
+from workers.kit.stores.drops import (
+    ArtifactLost,
+    Artifacts,
+    CapsuleHead,
+    Claim,
+    Completed,
+    Failed,
+    Outcome,
+    Rejected,
+    Retry,
+)
+from workers.kit.stores.keys import capsule_key
+
+log = structlog.get_logger(__name__)
+
+
+class BackOff(msgspec.Struct, frozen=True, kw_only=True):
+    """Full jitter: a random pause up to a bound that doubles with every attempt, but never under `least_s`."""
+
+    least_s: float = 2
+    most_s: float = 300
+
+    def after(self, attempt: int) -> float:
+        """Seconds until the attempt after this one."""
+        bound = min(self.most_s, self.least_s * 2 ** min(attempt, 30))
+        return random.uniform(self.least_s, bound)  # noqa: S311  # spreads load, hides nothing
+
+
+class Attempts:
+    """Makes attempts at one stage's claims."""
+
+    def __init__(
+        self, binding: Binding, call: StageCall, artifacts: Artifacts, *, limit: int, back_off: BackOff
+    ) -> None:
+        self._binding = binding
+        self._call = call
+        self._artifacts = artifacts
+        self._limit = limit
+        self._back_off = back_off
+
+    async def make(self, claim: Claim) -> Outcome:
+        """Do the work of `claim`. An error of the stores is raised; cancelling stops the stage."""
+        try:
+            arguments = await self._arguments(claim)
+        except (ArtifactLost, msgspec.DecodeError) as error:
+            return self._again(claim, f"an input can't be used: {error}")
+        try:
+            product = await self._call(**arguments)
+        except Transient as error:
+            return self._again(claim, str(error), error.retry_after)
+        except Permanent as error:
+            return Failed(error=str(error))
+        except Exception as bug:
+            log.exception("stage.bug", attempt=claim.attempt)
+            return self._again(claim, traceback.format_exception_only(bug)[-1].strip())
+        return await self._stored(claim, product)
+
+    async def _arguments(self, claim: Claim) -> dict[str, object]:
+        binding = self._binding
+        arguments: dict[str, object] = {}
+        if binding.run:
+            arguments[binding.run] = _run(claim)
+        if binding.submission:
+            arguments[binding.submission] = claim.submission
+        wanted = {name: claim.inputs[stage] for name, stage in binding.inputs.items()}
+        wanted |= {name: claim.repair[stage] for name, stage in binding.repairs.items() if stage in claim.repair}
+        loaded = await asyncio.gather(*(self._artifacts.get(drop.ref) for drop in wanted.values()))
+        for name, body in zip(wanted, loaded, strict=True):
+            arguments[name] = bodies.decode(body, binding.types[name])
+        return arguments
+
+    async def _stored(self, claim: Claim, product: msgspec.Struct) -> Outcome:
+        report = product.report if isinstance(product, Reject) else product
+        if not isinstance(report, self._binding.row.produces):
+            expected = self._binding.row.produces.__name__
+            return self._again(claim, f"the stage returned a {type(report).__name__} instead of a {expected}")
+        if isinstance(product, Reject) and product.target not in self._binding.row.repairs:
+            return self._again(claim, f"the stage rejects to {product.target!r}, which is none of its repairs")
+        body, media_type = bodies.encode(report)
+        key = capsule_key(claim.tenant, claim.workflow) if isinstance(report, Capsule) else ""
+        ref = await self._artifacts.put(claim.tenant, body, key=key)
+        if isinstance(product, Reject):
+            return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=len(product.findings))
+        return Completed(artifact=ref, media_type=media_type, capsule=_head(report))
+
+    def _again(self, claim: Claim, error: str, after_s: float | None = None) -> Outcome:
+        if claim.attempt >= self._limit:
+            return Failed(error=f"{error} (attempt {claim.attempt} of {self._limit})")
+        return Retry(error=error, after_s=self._back_off.after(claim.attempt) if after_s is None else after_s)
+
+
+def _run(claim: Claim) -> Run:
+    return Run(
+        tenant=claim.tenant,
+        workflow=claim.workflow,
+        stage=claim.stage,
+        revision=claim.revision,
+        inputs={stage: drop.input for stage, drop in claim.inputs.items()},
+        attempt=claim.attempt,
+        traceparent=claim.traceparent,
+    )
+
+
+def _head(product: msgspec.Struct) -> CapsuleHead | None:
+    if not isinstance(product, Capsule):
+        return None
+    return CapsuleHead(name=product.name, grade=product.grade, reasons=product.reasons)

@@ -1,0 +1,126 @@
+"""A worker process: FastStream is its application (signals, start, stop, health), the stages' pull loops are ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+from faststream import FastStream
+from faststream.nats import NatsBroker
+
+from contracts.topology import Topology
+from workers.kit.binding import Binding
+from workers.kit.settings import Settings, SettingsError
+from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.pg import PgDrops, open_pool
+
+from .worker import Worker
+
+HEALTH = "ql.svc.worker.health"
+"""Every worker process answers a request here with its stages, what it works on and what it has done."""
+
+RECONNECT_S = 0.25
+POOL_PER_STAGE = 2
+POOL_MOST = 16
+
+log = structlog.get_logger(__name__)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's answer."""
+
+    stages: tuple[str, ...]
+    in_flight: int
+    done: dict[str, int]
+
+
+def check(settings: Settings) -> None:
+    """Raises `SettingsError` that names every setting a worker can't do without."""
+    missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url", "s3_url") if not getattr(settings, name)]
+    if missing:
+        raise SettingsError(f"a worker needs {', '.join(missing)}; `ql up` starts servers and workers together")
+
+
+def run(
+    bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None = None
+) -> None:
+    """Work until SIGTERM or SIGINT."""
+    check(settings)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(bindings, topology, settings, given))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        from uvloop import Loop
+    except ImportError:  # not on every platform, and nothing depends on it
+        return None
+    return Loop
+
+
+async def _run(
+    bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None
+) -> None:
+    process = _Process(bindings, topology, settings, given)
+    await process.app.run()
+
+
+class _Process:
+    def __init__(
+        self, bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None
+    ) -> None:
+        self._bindings = bindings
+        self._topology = topology
+        self._settings = settings
+        self._given = given
+        self._worker: Worker | None = None
+        self._broker = NatsBroker(
+            settings.nats_url,
+            name="quantumlayer-worker",
+            apply_types=False,
+            logger=None,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
+            reconnected_cb=self._reconnected,
+        )
+        self._broker.subscriber(HEALTH)(self._health)
+        self.app = FastStream(self._broker, logger=None)
+        self.app.after_startup(self._start)
+        self.app.on_shutdown(self._stop)
+
+    async def _start(self) -> None:
+        settings = self._settings
+        size = min(POOL_MOST, POOL_PER_STAGE * len(self._bindings) + 2)
+        self._pool = await open_pool(settings.database_url, size)
+        self._worker = Worker(
+            self._bindings,
+            self._topology,
+            nc=await self._broker.connect(),
+            drops=PgDrops(self._pool, self._topology),
+            artifacts=S3Artifacts(settings.s3_url, settings.s3_bucket),
+            settings=settings,
+            given=self._given,
+        )
+        await self._worker.start()
+        log.info("worker.started", stages=[binding.row.name for binding in self._bindings])
+
+    async def _stop(self) -> None:
+        if self._worker is not None:
+            await self._worker.stop()
+            await self._pool.close()
+            log.info("worker.stopped", done=dict(self._worker.counts.done))
+
+    async def _reconnected(self) -> None:
+        if self._worker is not None:
+            self._worker.reconnected()
+
+    async def _health(self, _: object) -> bytes:
+        worker = self._worker
+        told = Health(
+            stages=tuple(binding.row.name for binding in self._bindings),
+            in_flight=worker.in_flight if worker else 0,
+            done=dict(worker.counts.done) if worker else {},
+        )
+        return msgspec.json.encode(told)

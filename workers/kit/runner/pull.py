@@ -1,0 +1,165 @@
+"""The streaming pull loop: never more un-acked messages than free slots, one repair task when the stream is silent.
+
+One inbox; credit is asked for again when half of it is used (the idiom of NATS pull consumers).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+EXPIRES_S = 30
+IDLE_HEARTBEAT_S = 5
+REPAIR_S = (0.1, 5.0)
+_NANO = 10**9
+
+log = structlog.get_logger(__name__)
+
+
+class PullLoop:
+    """Feeds `handle` from one durable, with at most `slots` calls at once."""
+
+    def __init__(
+        self, nc: Client, *, stream: str, durable: str, slots: int, handle: Callable[[Msg], Awaitable[None]]
+    ) -> None:
+        self.durable = durable
+        self._nc = nc
+        self._stream = stream
+        self._slots = slots
+        self._handle = handle
+        self._free = slots
+        self._asked = 0
+        self._heard = time.monotonic()
+        self._patience = 0.0
+        self._inbox = ""
+        self._subscription: Subscription | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._repairing: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def in_flight(self) -> int:
+        """Messages being handled now."""
+        return len(self._running)
+
+    async def start(self) -> None:
+        """Subscribe and ask for the first messages; the durable may still be missing."""
+        self._watching = asyncio.create_task(self._watch())
+        self.repair()
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more, let what runs finish within `grace_s`, then cancel the rest and wait for it."""
+        self._stopping = True
+        for task in (self._watching, self._repairing):
+            if task is not None:
+                task.cancel()
+        await self._unsubscribe()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def repair(self) -> None:
+        """Ask anew from nothing: after a reconnect, a refusal or silence. Repeated calls start one task."""
+        if not self._stopping and (self._repairing is None or self._repairing.done()):
+            self._repairing = asyncio.create_task(self._repair())
+
+    async def _repair(self) -> None:
+        await self._pause()
+        while not await self._durable_exists():
+            await self._pause()
+        # A new inbox: requests of the old one, also those still in the client's buffer, can't add to the credit.
+        await self._unsubscribe()
+        self._inbox = self._nc.new_inbox()
+        self._subscription = await self._nc.subscribe(self._inbox, cb=self._arrived)
+        self._asked = 0
+        self._heard = time.monotonic()
+        await self._ask()
+
+    async def _pause(self) -> None:
+        """None before the first try, then longer and longer until something is heard again."""
+        await asyncio.sleep(self._patience)
+        shortest, longest = REPAIR_S
+        self._patience = min(max(shortest, self._patience * 2), longest)
+
+    async def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(NatsError):
+                await self._subscription.unsubscribe()
+
+    async def _durable_exists(self) -> bool:
+        try:
+            answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{self._stream}.{self.durable}", timeout=2)
+        except NatsError:
+            return False
+        return b'"error"' not in answer.data[:200]
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(IDLE_HEARTBEAT_S)
+            if self._asked and time.monotonic() - self._heard > 2 * IDLE_HEARTBEAT_S:
+                log.warning("pull.silent", durable=self.durable)
+                self.repair()
+
+    async def _ask(self) -> None:
+        want = self._free - self._asked
+        if self._stopping or want <= 0 or (self._asked and want * 2 < self._slots):
+            return
+        self._asked += want
+        request = {"batch": want, "expires": EXPIRES_S * _NANO, "idle_heartbeat": IDLE_HEARTBEAT_S * _NANO}
+        try:
+            await self._nc.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self.durable}",
+                msgspec.json.encode(request),
+                reply=self._inbox,
+            )
+        except NatsError:  # a closed or full connection: what was asked for may never come
+            self.repair()
+
+    async def _arrived(self, message: Msg) -> None:
+        self._heard = time.monotonic()
+        # A stored message may carry any header, also "Status"; only a delivery has an ack subject.
+        if message.reply.startswith("$JS.ACK."):
+            self._patience = 0.0
+            self._asked = max(0, self._asked - 1)
+            self._free -= 1
+            task = asyncio.create_task(self._serve(message))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            return
+        headers = message.headers or {}
+        match headers.get("Status"):
+            case "100":
+                self._patience = 0.0
+            case "404" | "408":
+                self._patience = 0.0
+                self._asked = max(0, self._asked - _number(headers.get("Nats-Pending-Messages", "")))
+                await self._ask()
+            case _:
+                self.repair()
+
+    async def _serve(self, message: Msg) -> None:
+        try:
+            await self._handle(message)
+        except Exception:
+            # No ack: the message comes again after ack_wait, when what failed here (the store, the bus) may be back.
+            log.exception("pull.unhandled", durable=self.durable, subject=message.subject)
+        finally:
+            self._free += 1
+            await self._ask()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

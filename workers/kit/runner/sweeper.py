@@ -1,0 +1,103 @@
+"""The second chance of everything: events that were committed but not published, rows that no message has woken.
+
+It looks at this process's own stages only and never claims. Each duty fails alone; without faults it sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+
+from contracts import subjects
+from contracts.topology import LIFECYCLE, Topology
+from workers.kit.settings import Settings
+from workers.kit.stores.drops import Drops
+
+from .publish import Publisher
+from .work import Counts, publish_and_note
+
+UNPUBLISHED_S = 5
+ABSENT_S = 5
+LIMIT = 200
+REPEAT_S = 10
+"""A wake that may still stand in the queue is not sent again before."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Pending(msgspec.Struct, frozen=True, kw_only=True):
+    num_pending: int
+
+
+class Sweeper:
+    """Sweeps for `stages` every `sweep_s` seconds."""
+
+    def __init__(
+        self,
+        stages: Sequence[str],
+        topology: Topology,
+        drops: Drops,
+        publisher: Publisher,
+        nc: Client,
+        settings: Settings,
+        counts: Counts,
+    ) -> None:
+        self._stages = tuple(stages)
+        self._first = topology.first.name in stages
+        self._drops = drops
+        self._publisher = publisher
+        self._nc = nc
+        self._settings = settings
+        self._counts = counts
+        self._woken: dict[tuple[str, str], float] = {}
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.sweep_s)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """One look at everything."""
+        await self._duty("relay", self._relay)
+        for stage in self._stages:
+            await self._duty(f"wake {stage}", self._wake, stage)
+        if self._first:
+            await self._duty("expire", self._expire)
+
+    async def _duty(self, name: str, duty: Callable[..., Awaitable[None]], *arguments: str) -> None:
+        try:
+            await duty(*arguments)
+        except Exception as error:  # noqa: BLE001  # a store or the bus is away; the other duties need not be
+            log.warning("sweep.failed", duty=name, error=str(error) or type(error).__name__)
+
+    async def _relay(self) -> None:
+        stages = (*self._stages, LIFECYCLE) if self._first else self._stages
+        events = tuple(await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT))
+        await publish_and_note(self._publisher, self._drops, events, self._counts)
+        self._counts.add("relayed", len(events))
+
+    async def _expire(self) -> None:
+        events = tuple(await self._drops.expire(limit=LIMIT))
+        await publish_and_note(self._publisher, self._drops, events, self._counts)
+
+    async def _wake(self, stage: str) -> None:
+        queued = await self._queued(stage)
+        runnable = await self._drops.runnable(stage, absent_s=None if queued else ABSENT_S, limit=LIMIT)
+        now = time.monotonic()
+        self._woken = {key: at for key, at in self._woken.items() if now - at < REPEAT_S}
+        for tenant, workflow in runnable:
+            if queued and (stage, workflow) in self._woken:
+                continue
+            await self._publisher.wake(stage, tenant, workflow)
+            self._woken[stage, workflow] = now
+            self._counts.add("wakes")
+
+    async def _queued(self, stage: str) -> int:
+        answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{subjects.STREAM}.{stage}", timeout=5)
+        return msgspec.json.decode(answer.data, type=_Pending).num_pending
