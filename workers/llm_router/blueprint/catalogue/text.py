@@ -115,9 +115,7 @@ def levenshtein_distance(first: str, second: str) -> int:
     for row, left in enumerate(first, start=1):
         current = [row]
         for column, right in enumerate(second, start=1):
-            current.append(
-                min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (left != right))
-            )
+            current.append(min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (left != right)))
         previous = current
     return previous[-1]
 
@@ -176,9 +174,7 @@ SAMPLES = {
         phrases=("palindrome",),
         examples=((("A man, a plan, a canal: Panama",), True), (("hello",), False), (("",), True)),
     ),
-    is_anagram: Sample(
-        phrases=("anagram",), examples=((("Dirty room", "dormitory"), True), (("abc", "abd"), False))
-    ),
+    is_anagram: Sample(phrases=("anagram",), examples=((("Dirty room", "dormitory"), True), (("abc", "abd"), False))),
     truncate: Sample(
         phrases=("truncate text", "shorten text", "shorten string", "ellipsis", "truncate string"),
         examples=((("a long sentence", 7), "a long…"), (("short", 10), "short")),
@@ -201,7 +197,13 @@ SAMPLES = {
         examples=((("Ángström café",), "Angstrom cafe"), (("plain",), "plain")),
     ),
     normalize_whitespace: Sample(
-        phrases=("normalise whitespace", "collapse whitespace", "remove extra space", "collapse space", "trim whitespace"),
+        phrases=(
+            "normalise whitespace",
+            "collapse whitespace",
+            "remove extra space",
+            "collapse space",
+            "trim whitespace",
+        ),
         examples=((("  a \n b\t c ",), "a b c"), (("",), "")),
     ),
     caesar_cipher: Sample(

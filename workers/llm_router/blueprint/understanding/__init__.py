@@ -1,0 +1,112 @@
+"""The English understanding of the blueprint model: a submission becomes a brief, or a refusal that says what can be done.
+
+Rules over words: no network, no model, the same answer every time. The prompt is data; nothing in it is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.artifacts.brief import Brief, Statement
+from contracts.artifacts.model import Operation
+from contracts.artifacts.submission import Submission
+
+from . import functions
+from .candidates import gather
+from .describe import describe
+from .draft import Draft
+from .goals import non_goals
+from .kind import kind_of
+from .naming import name_of, summary_of, title_of
+from .operations import CRUD, Asked, collect, loose
+from .refuse import Refusal, after_reading, before_reading, refusal
+from .relations import relate, settle_relations
+from .rules import constrain
+from .settle import entity_name, field_name, settle
+from .text import Unit, units_of
+from .verbs import mentions
+
+__all__ = ["Refusal", "understand"]
+
+MAX_STATEMENT = 2000
+
+
+def understand(submission: Submission) -> Brief | Refusal:
+    """Read a prompt. Never raises, whatever the prompt holds."""
+    if refused := before_reading(submission.prompt, submission.language):
+        return refused
+    units = units_of(submission.prompt)
+    if refused := after_reading(units):
+        return refused
+    asked_functions = functions.wanted(units)
+    draft = _read(units)
+    described = any(entity.described for entity in draft.entities.values())
+    if asked_functions and not described:
+        return _brief(units, Draft(), asked_functions)
+    if not draft.entities:
+        return refusal("The request names neither things to keep nor a function that the blueprint model knows.")
+    return _brief(units, draft, _operations(units, draft))
+
+
+def _read(units: Sequence[Unit]) -> Draft:
+    draft = Draft()
+    describe(units, draft)
+    gather(units, [(unit, mention) for unit in units for mention in mentions(unit.words)], draft)
+    relate(units, draft)
+    settle_relations(draft)
+    constrain(units, draft)
+    return draft
+
+
+def _operations(units: Sequence[Unit], draft: Draft) -> tuple[Operation, ...]:
+    """What is asked for; an entity for which nothing is asked gets the five usual operations."""
+    asked = Asked()
+    collect([(unit, mention) for unit in units for mention in mentions(unit.words)], draft, asked)
+    loose(units, draft, asked)
+    for entity in draft.entities.values():
+        if not asked.of(entity):
+            for name in CRUD:
+                asked.add(Operation(name=name, entity=entity.name))
+            draft.assume(
+                f"{entity.name} can be created, read, listed, updated and deleted, since nothing else was said."
+            )
+    return tuple(asked.found.values())
+
+
+def _brief(units: Sequence[Unit], draft: Draft, operations: Sequence[Operation]) -> Brief:
+    names = [operation.function for operation in operations if operation.function]
+    kind, certain = kind_of(units, functions=bool(names))
+    if not certain:
+        draft.assume(f"The kind of project was not said; it is made as a {kind.replace('_', ' ')}.")
+    name = name_of(units, draft, kind, names)
+    entities = settle(draft)
+    return Brief(
+        name=name,
+        title=title_of(name, kind),
+        summary=summary_of(draft, kind, names),
+        kind=kind,
+        language="python",
+        statements=tuple(
+            Statement(id=f"S-{number:03d}", text=unit.text[:MAX_STATEMENT])
+            for number, unit in enumerate(units, start=1)
+        ),
+        entities=entities,
+        operations=tuple(_renamed(operation, draft) for operation in operations),
+        assumptions=tuple(draft.assumptions),
+        non_goals=non_goals(units),
+    )
+
+
+def _renamed(operation: Operation, draft: Draft) -> Operation:
+    """The operation with the names that entities and fields were settled on."""
+    words = next((entity.words for entity in draft.entities.values() if entity.name == operation.entity), ())
+    return Operation(
+        name=operation.name,
+        entity=entity_name(words) if words else operation.entity,
+        fields=tuple(name for field in operation.fields if (name := field_name(field))),
+        field=field_name(operation.field) if operation.field else "",
+        to=operation.to,
+        sources=operation.sources,
+        format=operation.format,
+        function=operation.function,
+    )

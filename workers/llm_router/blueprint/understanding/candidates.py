@@ -1,0 +1,94 @@
+"""Things that the prompt acts on without describing them: objects of verbs, and what an 'expense tracker' tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .draft import Draft
+from .inflect import singular
+from .lexicon.words import SYSTEM_NOUNS
+from .phrases import noun_phrase, phrase_before
+from .text import Unit
+from .verbs import OPERATIONS, Mention
+
+_ACTS = frozenset({"create", "list", "update", "delete", "manage", "search", "track", "filter", "export"})
+_ABOUT = frozenset(
+    {
+        "tracker",
+        "manager",
+        "management",
+        "tracking",
+        "catalogue",
+        "catalog",
+        "list",
+        "app",
+        "api",
+        "register",
+        "inventory",
+        "organizer",
+        "organiser",
+        "log",
+        "logger",
+        "planner",
+        "journal",
+        "database",
+        "backend",
+        "service",
+        "system",
+        "cli",
+        "tool",
+        "store",
+        "registry",
+        "directory",
+        "diary",
+        "book",
+    }
+)
+
+
+def gather(units: Sequence[Unit], mentioned: Sequence[tuple[Unit, Mention]], draft: Draft) -> None:
+    """Add an entity for each thing acted on that is neither known nor a field of something known."""
+    wanted: list[tuple[str, ...]] = []
+    for _, mention in mentioned:
+        kinds = {kind for verb in mention.verbs for kind in OPERATIONS[verb]}
+        if not kinds & _ACTS:
+            continue
+        for nouns in mention.objects:
+            if known := draft.find(nouns):
+                known.acted = True
+            elif _plausible(nouns, draft) and (not draft.entities or kinds & {"create", "delete", "manage"}):
+                wanted.append(nouns)
+    heads = {singular(nouns[0]) for nouns in wanted if len(nouns) == 1}
+    for nouns in wanted:
+        if draft.find(nouns) is None:
+            name = nouns[-1:] if singular(nouns[-1]) in heads else nouns[-2:]
+            if (entity := draft.entity(name)) is not None:
+                entity.acted = True
+    if not draft.entities:
+        _from_titles(units, draft)
+
+
+def _plausible(nouns: tuple[str, ...], draft: Draft) -> bool:
+    head = nouns[-1]
+    if head in SYSTEM_NOUNS or singular(head) in SYSTEM_NOUNS or len(head) < 3:
+        return False
+    return not any(
+        entity.field_called(nouns) or entity.field_called((singular(head),)) for entity in draft.entities.values()
+    )
+
+
+def _from_titles(units: Sequence[Unit], draft: Draft) -> None:
+    """'A recipe manager', 'API for recipes': what the software is about."""
+    for unit in units[:4]:
+        words = unit.words
+        for at, word in enumerate(words):
+            if word in ("for", "of", "about", "managing", "tracking", "manage", "track") and at:
+                nouns, _ = noun_phrase(words, at + 1)
+                if nouns and _plausible(nouns, draft) and nouns[-1] not in ("team", "company", "office", "home"):
+                    draft.entity(nouns[-2:])
+                    return
+            if word in _ABOUT and at:
+                nouns = tuple(noun for noun in phrase_before(words, at) if noun not in _ABOUT | SYSTEM_NOUNS)
+                if nouns and _plausible(nouns, draft):
+                    draft.entity(nouns[-1:])
+                    return

@@ -1,0 +1,97 @@
+"""The type of a field whose prompt does not say one: from its name, its unit and its bounds."""
+
+from __future__ import annotations
+
+from contracts.artifacts.model import FieldType
+
+from .draft import FieldDraft
+from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER_UNITS
+
+_BY_WORD: dict[str, FieldType] = {word: kind for kind, words in LAST_WORD.items() for word in words}
+_TEXT_BEFORE = frozenset(
+    {
+        "phone",
+        "telephone",
+        "serial",
+        "invoice",
+        "account",
+        "card",
+        "license",
+        "licence",
+        "plate",
+        "passport",
+        "order",
+        "tracking",
+        "isbn",
+        "reference",
+        "mobile",
+        "model",
+        "part",
+        "membership",
+        "contact",
+        "fax",
+        "vat",
+        "tax",
+        "registration",
+        "id",
+        "batch",
+        "ticket",
+        "policy",
+        "employee",
+        "flight",
+        "house",
+    }
+)
+
+
+def type_of(draft: FieldDraft) -> FieldType:
+    """What is said wins over what the name suggests; a bound makes a number of a text that no length was meant for."""
+    if draft.references:
+        return "reference"
+    if draft.choices:
+        return "boolean" if set(draft.choices) <= {"yes", "no", "true", "false"} else "enum"
+    if draft.type is not None and draft.type != "enum":
+        return draft.type
+    if kind := _by_name(tuple(draft.name.split("_"))):
+        return kind
+    if draft.unit in NUMBER_UNITS:
+        return "number"
+    if draft.unit in INTEGER_UNITS:
+        return "integer"
+    return "text"
+
+
+def _by_name(words: tuple[str, ...]) -> FieldType | None:
+    last, first = words[-1], words[0]
+    if len(words) > 1 and first in FIRST_WORDS_BOOLEAN:
+        return "boolean"
+    if (
+        len(words) > 1
+        and last in ("at", "time")
+        and first not in ("cooking", "prep", "preparation", "reading", "waiting")
+    ):
+        return "datetime"
+    if len(words) > 1 and last in ("on", "until", "by") and words[-2] not in ("based",):
+        return "date" if last in ("on", "until") else None
+    if "of" in words[1:]:
+        return _of(words)
+    if last == "number" or last == "no":
+        return "text" if len(words) == 1 or words[-2] in _TEXT_BEFORE else "integer"
+    if last in ("email", "mail") or words[-2:] == ("email", "address"):
+        return "email"
+    if last == "code" or last == "notes" or last == "note":
+        return None
+    if last == "id" or last == "key":
+        return None
+    if last in _BY_WORD:
+        return _BY_WORD[last]
+    if len(words) > 1 and last in ("date", "day"):
+        return "date"
+    return "integer" if len(words) > 1 and words[-1] == "minutes" else None
+
+
+def _of(words: tuple[str, ...]) -> FieldType | None:
+    at = words.index("of", 1)
+    if words[at - 1] == "number":
+        return "integer"
+    return _by_name(words[:at])

@@ -1,0 +1,80 @@
+"""Noun phrases in a list of words: where one begins, where it ends, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .lexicon.words import (
+    ADVERBS,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    DETERMINERS,
+    EMPTY_ADJECTIVES,
+    NUMBER_WORDS,
+    PREPOSITIONS,
+    PRONOUNS,
+)
+
+_FUNCTION_WORDS = DETERMINERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADVERBS
+_QUOTES = frozenset("\"'`*“”")
+_ED_NOUNS = frozenset({"speed", "feed", "seed", "bed", "breed", "shed", "need", "weed", "red", "embed", "deed"})
+MAX_PHRASE = 5
+
+
+def is_noun(word: str) -> bool:
+    return (word[0].isalpha() or (word[0] == "_" and len(word) > 1)) and word not in _FUNCTION_WORDS
+
+
+def is_number(word: str) -> bool:
+    return word[0].isdigit() or word in NUMBER_WORDS
+
+
+def number(word: str) -> float | None:
+    if word in NUMBER_WORDS:
+        return float(NUMBER_WORDS[word])
+    plain = word.replace(",", "") if word.count(",") and not word.count(".") else word
+    try:
+        return float(plain[:18]) if plain[0].isdigit() else None
+    except ValueError:
+        return None
+
+
+def skip_lead(words: Sequence[str], at: int) -> int:
+    """Past determiners, quotes, counts and adjectives that name nothing, where a noun still follows."""
+    while at < len(words) and (
+        words[at] in DETERMINERS
+        or words[at] in _QUOTES
+        or (words[at] in EMPTY_ADJECTIVES and at + 1 < len(words) and is_noun(words[at + 1]))
+        or (is_number(words[at]) and at + 1 < len(words) and is_noun(words[at + 1]))
+        or (words[at] == "of" and words[at - 1 : at] in (["all"], ["each"], ["any"], ["list"]))
+    ):
+        at += 1
+    return at
+
+
+def noun_phrase(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
+    """The nouns of the phrase that starts at `at` (empty where none does) and the place after it."""
+    at = skip_lead(words, at)
+    found: list[str] = []
+    while at < len(words) and len(found) < MAX_PHRASE:
+        word = words[at]
+        if word in _QUOTES:
+            at += 1
+            if found:
+                break
+            continue
+        if not is_noun(word) or (found and word.endswith("ed") and len(word) > 4 and word not in _ED_NOUNS):
+            break
+        found.append(word)
+        at += 1
+    return tuple(found), at
+
+
+def phrase_before(words: Sequence[str], at: int) -> tuple[str, ...]:
+    """The nouns that end just before `at`."""
+    start = at
+    while start > 0 and at - start < MAX_PHRASE and (is_noun(words[start - 1]) or words[start - 1] in _QUOTES):
+        start -= 1
+    while start < at and (words[start] in EMPTY_ADJECTIVES or words[start] in _QUOTES):
+        start += 1
+    return tuple(word for word in words[start:at] if word not in _QUOTES)
