@@ -76,9 +76,9 @@ def _check_file(file: ContractFile, contract: Contract) -> None:
         naming.symbol(f"export of {file.path}", symbol)
     if len(set(symbols)) < len(symbols):
         raise Unfit(f"{file.path} exports a name twice")
-    modules = {module for package in contract.packages if not package.dev for module in package.modules}
+    brought = {module for package in contract.packages if not package.dev for module in package.modules}
     for module in file.external:
-        if module not in modules:
+        if module not in brought | sys.stdlib_module_names:
             raise Unfit(f"{file.path} imports {shown(module)}, which no package of the contract brings")
 
 

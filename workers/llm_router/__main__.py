@@ -1,0 +1,53 @@
+"""`python -m workers.llm_router`: answer questions to models on `ql.svc.llm.complete`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from observability import telemetry
+from workers.kit.settings import Settings, SettingsError, load
+from workers.kit.stores.drops import StoreDown
+from workers.kit.stores.ledger import PgLedger
+from workers.kit.stores.pg import open_pool
+
+from .app import app
+from .providers import provider_of
+from .service import Provider, Service
+
+USAGE = 2
+CONNECTIONS = 4
+
+
+def main() -> int:
+    """Serve until told to stop; 2 for a mistake in the settings, 1 when the database can't be reached."""
+    try:
+        settings = load()
+        missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
+        if missing:
+            raise SettingsError(f"the model router needs {', '.join(missing)}")
+        model, provider = provider_of(settings.models)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    close = telemetry.setup("llm_router", log_level=settings.log_level, otlp_url=settings.otlp_url)
+    try:
+        asyncio.run(_serve(settings, model, provider))
+    except StoreDown as error:
+        sys.stderr.write(f"the database can't be reached: {error}\n")
+        return 1
+    finally:
+        close()
+    return 0
+
+
+async def _serve(settings: Settings, model: str, provider: Provider) -> None:
+    pool = await open_pool(settings.database_url, CONNECTIONS)
+    try:
+        await app(settings, Service(model, provider, PgLedger(pool))).run()
+    finally:
+        await pool.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Who answers: a model's name begins with its provider's, as in `blueprint/default`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from workers.kit.llm.wire import Message, Problem
+from workers.kit.prompts.block import BadBlock, read_block
+from workers.kit.settings import SettingsError
+
+from .blueprint.model import Refusal, answer
+from .service import Completion, Provider
+
+BLUEPRINT = "blueprint/default"
+
+
+class Blueprint:
+    """The built-in rule-based model: needs no key and no network, reads only the block that ends the prompt."""
+
+    async def complete(
+        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
+    ) -> Completion | Problem:
+        asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
+        try:
+            block = read_block(asked)
+        except BadBlock as error:
+            return Problem(kind="permanent", message=f"{model} can't read the question: {error}")
+        said = await asyncio.to_thread(answer, block.task, block.inputs)
+        if isinstance(said, Refusal):
+            return Problem(kind="refused", message=said.sentence)
+        return Completion(text=said)
+
+
+def provider_of(models: str) -> tuple[str, Provider]:
+    """The model that `QL_MODELS` names, and its provider; raises `SettingsError` for one that is not built in."""
+    if models.strip() != BLUEPRINT:
+        raise SettingsError(f"QL_MODELS is {models!r}, but only {BLUEPRINT} is built in so far")
+    return BLUEPRINT, Blueprint()
