@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import ProblemError, respond
 
 MAX_BODY = 1 << 20
+TOO_LARGE = f"At most {MAX_BODY} bytes are taken."
 
 
 class BodyLimit:
@@ -24,18 +26,11 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > MAX_BODY:
             await self._refuse(scope, receive, send)
             return
-        try:
-            await self._app(scope, _counted(receive), send)
-        except _TooLargeError:
-            await self._refuse(scope, receive, send)
+        await self._app(scope, _counted(receive), send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = ProblemError(413, "body_too_large", "The request is too large", f"At most {MAX_BODY} bytes are taken.")
+        error = ProblemError(413, "body_too_large", "The request is too large", TOO_LARGE)
         await respond(Request(scope), error)(scope, receive, send)
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 def _counted(receive: Receive) -> Receive:
@@ -46,7 +41,7 @@ def _counted(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > MAX_BODY:
-            raise _TooLargeError
+            raise HTTPException(413, TOO_LARGE)
         return message
 
     return counting

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from workers.kit.stores.drops import StoreDown
+
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger()
 
@@ -65,6 +67,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StoreDown, _down)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -79,15 +82,25 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return respond(request, ProblemError(422, "invalid_request", "The request is not valid", summary), errors)
 
 
+_HTTP = {
+    400: ("unreadable_body", "The body can't be read"),
+    404: ("not_found", "There is nothing at this address"),
+    405: ("method_not_allowed", "Not with this method"),
+    413: ("body_too_large", "The request is too large"),
+}
+
+
 async def _http(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
-    codes = {
-        404: ("not_found", "There is nothing at this address"),
-        405: ("method_not_allowed", "Not with this method"),
-    }
-    code, title = codes.get(http.status_code, ("http_error", "The request was refused"))
+    code, title = _HTTP.get(http.status_code, ("http_error", "The request was refused"))
     headers = dict(http.headers) if http.headers else None
     return respond(request, ProblemError(http.status_code, code, title, str(http.detail), headers))
+
+
+async def _down(request: Request, error: Exception) -> JSONResponse:
+    _log.warning("store_down", path=request.url.path, error=str(error))
+    detail = "A store does not answer; nothing was lost. Send the request again in a few seconds."
+    return respond(request, ProblemError(503, "store_down", "Not now", detail, {"Retry-After": "2"}))
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Response
@@ -17,6 +17,9 @@ from gateway.state import TENANT, Gateway, State
 from workers.kit.stores.drops import ArtifactLost, DropRow
 
 router = APIRouter(prefix="/v1", tags=["artifacts"])
+
+CHECKED_BYTES = 8 << 20
+"""Up to this size, bytes are checked before the first one is sent; above, a damaged object ends in a cut connection."""
 
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 IfNoneMatch = Annotated[str, Header()]
@@ -108,16 +111,7 @@ async def _bytes(gateway: State, ref: Ref, media_type: str, *, if_none_match: st
         return Response(status_code=304, headers=headers)
     if filename:
         headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    if ref.length <= CHECKED_BYTES:
+        return Response(await _whole(gateway, ref), media_type=media_type, headers=headers)
     headers["Content-Length"] = str(ref.length)
-    chunks = gateway.artifacts.chunks(ref)
-    try:
-        first = await anext(chunks, b"")
-    except ArtifactLost as error:
-        raise _lost(error) from error
-    return StreamingResponse(_continued(first, chunks), media_type=media_type, headers=headers)
-
-
-async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
+    return StreamingResponse(gateway.artifacts.chunks(ref), media_type=media_type, headers=headers)

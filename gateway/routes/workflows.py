@@ -24,7 +24,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, operation_id="submitWorkflow", responses=responses(413, 415, 422, 503))
+@router.post("", status_code=202, operation_id="submitWorkflow", responses=responses(400, 413, 422, 503))
 async def submit(
     body: Submit, gateway: Gateway, response: Response, idempotency_key: IdempotencyKey = None
 ) -> Accepted:

@@ -21,30 +21,32 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    nats_url: str = Field("", description="NATS server, nats://user:password@host:port")
-    database_url: str = Field("", description="PostgreSQL, for the role the process runs as")
-    s3_url: str = Field("", description="S3 endpoint with its keys, http://ACCESS:SECRET@host:port")
-    s3_bucket: str = Field("quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules")
-    qdrant_url: str = Field("", description="Qdrant server")
-    otlp_url: str = Field("", description="OTLP collector; telemetry is exported only when set")
-    data: Path | None = Field(None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
-    gateway_url: str = Field("", description="Gateway that ql talks to; the running embedded one when empty")
-    http_host: str = Field("127.0.0.1", description="Address the gateway listens on")
-    http_port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
-    models: str = Field("blueprint/default", description="Models, best first")
-    llm_silence_s: float = Field(
-        15, gt=0, description="Seconds of silence after which a model call is given up"
+    nats_url: str = Field(default="", description="NATS server, nats://user:password@host:port")
+    database_url: str = Field(default="", description="PostgreSQL, for the role the process runs as")
+    s3_url: str = Field(default="", description="S3 endpoint with its keys, http://ACCESS:SECRET@host:port")
+    s3_bucket: str = Field(
+        default="quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules"
     )
-    ack_wait_s: float = Field(30, gt=0, description="Seconds until NATS sends an unacknowledged message again")
-    heartbeat_s: float = Field(10, gt=0, description="Seconds between two signs of life of a running stage")
-    lease_s: float = Field(45, gt=0, description="Seconds a claim holds without a sign of life")
-    attempts: int = Field(5, ge=1, description="Attempts at one drop before it is a dead letter")
-    deadline_s: float = Field(3600, gt=0, description="Seconds a workflow may take")
-    slots: int = Field(32, ge=1, description="Workflows a stage works on at once, a process")
-    sweep_s: float = Field(2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
-    grace_s: float = Field(20, gt=0, description="Seconds a stopping worker may take to finish")
-    nats_sync: str = Field("1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged")
+    qdrant_url: str = Field(default="", description="Qdrant server")
+    otlp_url: str = Field(default="", description="OTLP collector; telemetry is exported only when set")
+    data: Path | None = Field(default=None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
+    gateway_url: str = Field(default="", description="Gateway that ql talks to; the running embedded one when empty")
+    http_host: str = Field(default="127.0.0.1", description="Address the gateway listens on")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
+    models: str = Field(default="blueprint/default", description="Models, best first")
+    llm_silence_s: float = Field(
+        default=15, gt=0, description="Seconds of silence after which a model call is given up"
+    )
+    ack_wait_s: float = Field(default=30, gt=0, description="Seconds until NATS sends an unacknowledged message again")
+    heartbeat_s: float = Field(default=10, gt=0, description="Seconds between two signs of life of a running stage")
+    lease_s: float = Field(default=45, gt=0, description="Seconds a claim holds without a sign of life")
+    attempts: int = Field(default=5, ge=1, description="Attempts at one drop before it is a dead letter")
+    deadline_s: float = Field(default=3600, gt=0, description="Seconds a workflow may take")
+    slots: int = Field(default=32, ge=1, description="Workflows a stage works on at once, a process")
+    sweep_s: float = Field(default=2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
+    grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
+    nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

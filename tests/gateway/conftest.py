@@ -1,0 +1,67 @@
+"""A real gateway on loopback, over real servers of its own, and the worker's side of the same database."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import nats
+import pytest
+import uvicorn
+from nats.aio.client import Client
+
+from contracts.topology import TOPOLOGY
+from deploy.local.stack import Stack
+from gateway.app import create_app
+from tests.servers import Database
+from workers.keeper.keep import Keeper
+from workers.kit.runner.publish import Publisher
+from workers.kit.settings import Settings
+from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.pg import PgDrops, open_pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The gateway by HTTP, and what its workers would hold."""
+
+    url: str
+    http: httpx.AsyncClient
+    drops: PgDrops
+    artifacts: S3Artifacts
+    publisher: Publisher
+    nc: Client
+    settings: Settings
+
+
+@pytest.fixture
+async def served(stack: Stack, database: Database, bucket: str, nats_url: str) -> AsyncIterator[Served]:
+    settings = Settings(nats_url=nats_url, database_url=database.gateway, s3_url=stack.urls.s3, s3_bucket=bucket)
+    nc = await nats.connect(nats_url)
+    pool = await open_pool(database.worker, 4)
+    drops = PgDrops(pool, TOPOLOGY)
+    await Keeper(nc, drops, TOPOLOGY, settings).keep()
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        while not server.started:  # noqa: ASYNC110  uvicorn offers no event to wait for
+            await asyncio.sleep(0.01)
+        yield Served(
+            url=url,
+            http=http,
+            drops=drops,
+            artifacts=S3Artifacts(stack.urls.s3, bucket),
+            publisher=Publisher(nc),
+            nc=nc,
+            settings=settings,
+        )
+    server.should_exit = True
+    await serving
+    await pool.close()
+    await nc.close()

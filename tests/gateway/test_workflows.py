@@ -1,0 +1,146 @@
+"""Submitting, listing, showing: what a client sends and gets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from contracts.subjects import STREAM
+from contracts.topology import TOPOLOGY
+from tests.gateway.conftest import Served
+from workers.keeper.keep import Keeper
+
+PROMPT = "A REST API for books with a title and an author."
+
+
+async def submit(served: Served, prompt: str = PROMPT, key: str = "") -> str:
+    headers = {"Idempotency-Key": key} if key else {}
+    answer = await served.http.post("/v1/workflows", json={"prompt": prompt}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(served: Served) -> None:
+    answer = await served.http.post("/v1/workflows", json={"prompt": PROMPT})
+    assert answer.status_code == 202
+    workflow = answer.json()["id"]
+    assert answer.headers["location"] == f"/v1/workflows/{workflow}"
+    message = await served.nc.jetstream().get_last_msg(STREAM, f"ql.evt.default.{workflow}.workflow.submitted.1")
+    assert message.headers is not None
+    assert message.headers["Nats-Msg-Id"] == f"{workflow}.workflow.submitted.1"
+    assert PROMPT.encode() not in (message.data or b"")
+    shown = (await served.http.get(answer.headers["location"])).json()
+    assert (shown["state"], shown["prompt"], shown["drops"]) == ("active", PROMPT, [])
+
+
+async def test_the_same_key_and_body_give_the_same_workflow_and_another_body_a_problem(served: Served) -> None:
+    first = await submit(served, key="k-1")
+    assert await submit(served, key="k-1") == first
+    assert await submit(served, key="k-2") != first
+    other = await served.http.post(
+        "/v1/workflows", json={"prompt": "A command line tool for notes."}, headers={"Idempotency-Key": "k-1"}
+    )
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_submission_is_taken_while_the_bus_is_down_and_published_by_the_relay_later(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay's patience is shortened, not its work: the row is written first, whatever the bus does."""
+    monkeypatch.setattr("gateway.publish.RELAY_S", 0.1)
+    monkeypatch.setattr("gateway.publish.OLDER_S", 0.0)
+    await served.nc.jetstream().delete_stream(STREAM)
+    workflow = await submit(served)
+    await Keeper(served.nc, served.drops, TOPOLOGY, served.settings).keep()
+    subject = f"ql.evt.default.{workflow}.workflow.submitted.1"
+    for _ in range(100):
+        try:
+            await served.nc.jetstream().get_last_msg(STREAM, subject)
+            return
+        except Exception:  # noqa: BLE001  not there yet, in whichever way
+            await asyncio.sleep(0.1)
+    pytest.fail("the relay did not publish the submission")
+
+
+BAD_PROMPTS: tuple[tuple[dict[str, object], str], ...] = (
+    ({"prompt": ""}, "is empty"),
+    ({"prompt": "  \n\t "}, "is empty"),
+    ({"prompt": "x" * 65_537}, "65536"),
+    ({"prompt": "a\x00b"}, "control characters"),
+    ({"prompt": "\x7fELF\x02\x01\x01\x00\x00"}, "control characters"),
+    ({"prompt": "bytes \ufffd\ufffd"}, "no text"),
+    ({"prompt": PROMPT, "language": "klingon"}, "python"),
+    ({"prompt": PROMPT, "tenant": "other"}, "tenant"),
+    ({}, "prompt"),
+    ({"prompt": 7}, "prompt"),
+)
+
+
+async def test_bad_prompts_are_refused_with_a_problem_that_says_why(served: Served) -> None:
+    for body, says in BAD_PROMPTS:
+        answer = await served.http.post("/v1/workflows", json=body)
+        assert answer.status_code == 422, body
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert says in answer.text, body
+    assert (await served.http.get("/v1/workflows")).json()["items"] == []
+
+
+async def test_what_is_no_json_is_refused(served: Served) -> None:
+    for content in (b"", b"\xff\xfe\x00\x01", b"{", b"[" * 10_000, b'{"prompt": "\\ud800"}', b"null"):
+        answer = await served.http.post("/v1/workflows", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code in {400, 422}, content[:20]
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_above_the_limit_is_refused_while_it_is_read(served: Served, declared: bool) -> None:
+    body = b'{"prompt": "' + b"x" * (1 << 20) + b'"}'
+
+    async def chunks() -> object:
+        for start in range(0, len(body), 65_536):
+            yield body[start : start + 65_536]
+
+    answer = await served.http.post("/v1/workflows", content=body if declared else chunks())  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_pages_follow_each_other_newest_first(served: Served) -> None:
+    made = [await submit(served, f"{PROMPT} Number {i}.") for i in range(5)]
+    first = (await served.http.get("/v1/workflows", params={"limit": 3})).json()
+    assert [row["id"] for row in first["items"]] == sorted(made, reverse=True)[:3]
+    answer = await served.http.get("/v1/workflows", params={"limit": 3, "cursor": first["next"]})
+    second = answer.json()
+    assert [row["id"] for row in first["items"] + second["items"]] == sorted(made, reverse=True)
+    assert second["next"] is None
+    assert "link" not in answer.headers
+
+
+ABSENT = (
+    "/v1/workflows/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "/v1/workflows/nonsense",
+    "/v1/workflows/01ARZ3NDEKTSV4RRFFQ69G5FAV/drops",
+    "/v1/workflows/01ARZ3NDEKTSV4RRFFQ69G5FAV/events",
+    "/v1/workflows/01ARZ3NDEKTSV4RRFFQ69G5FAV/capsule",
+    "/v1/workflows/01ARZ3NDEKTSV4RRFFQ69G5FAV/files/README.md",
+    f"/v1/artifacts/{'0' * 64}",
+    "/nowhere",
+)
+
+
+async def test_what_does_not_exist_is_a_problem(served: Served) -> None:
+    for path in ABSENT:
+        answer = await served.http.get(path)
+        assert answer.status_code == 404, path
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"], path
+
+
+async def test_the_openapi_document_declares_problems_and_a_probe_is_ready(served: Served) -> None:
+    document = (await served.http.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    submit_answers = document["paths"]["/v1/workflows"]["post"]["responses"]
+    assert set(submit_answers) >= {"202", "413", "422", "503"}
+    assert "application/problem+json" in submit_answers["422"]["content"]
+    ready = await served.http.get("/readyz")
+    assert ready.json() == {"status": "ok", "checks": {"nats": "ok", "database": "ok"}}
