@@ -1,0 +1,276 @@
+"""The database module of a REST API and one repository per entity."""
+
+# ruff: noqa: S608 - writes SQL into source files and runs none; names are checked identifiers, values are quoted
+from __future__ import annotations
+
+from workers.llm_router.blueprint import names, sql
+from workers.llm_router.blueprint.design import Design, Resource, Transition
+from workers.llm_router.blueprint.text import Module, call, docstring, indented, literal, triple
+
+_CONNECT = '''\
+def connect(path: str | Path) -> sqlite3.Connection:
+    """A connection whose rows read like mappings and which enforces references."""
+    connection = sqlite3.connect(path, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection'''
+_CREATE = '''\
+def create_schema(path: str | Path) -> None:
+    """Create the tables that are not there yet; readers don't wait for writers."""
+    with closing(connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(SCHEMA)'''
+
+
+def has_rules(design: Design) -> bool:
+    """Whether the schema holds anything that a valid input can still break."""
+    return any(resource.uniques or resource.references for resource in design.resources)
+
+
+def database_module(design: Design) -> str:
+    module = Module("The SQLite database: its schema, and how it is opened and written.", design.module)
+    module.load("sqlite3")
+    module.use("contextlib", "closing")
+    module.use("pathlib", "Path")
+    plural_of = {resource.name: resource.plural for resource in design.resources}
+    statements = ["\n".join([*sql.table(resource, plural_of), *sql.indexes(resource)]) for resource in design.resources]
+    module.add('SCHEMA = """\n' + triple("\n\n".join(statements)) + '\n"""')
+    module.add(_CONNECT.split("\n"))
+    module.add(_CREATE.split("\n"))
+    if has_rules(design):
+        module.add(_transaction(design, module))
+    return str(module)
+
+
+def _transaction(design: Design, module: Module) -> list[str]:
+    module.use("collections.abc", "Iterator")
+    module.use("contextlib", "contextmanager")
+    unique = any(resource.uniques for resource in design.resources)
+    reference = any(resource.references for resource in design.resources)
+    if unique:
+        module.use(f"{design.module}.errors", "Conflict")
+    signature = [
+        "connection: sqlite3.Connection",
+        *(["broken_reference: Exception | None = None"] if reference else []),
+    ]
+    return [
+        "@contextmanager",
+        *call("def transaction(", signature, ") -> Iterator[None]:"),
+        '    """Commit what is done inside, or none of it.',
+        "",
+        *(["    A value that must be unique and is taken raises `Conflict`."] if unique else []),
+        *(
+            ["    A reference that leads nowhere, or a record still referred to, raises `broken_reference`."]
+            if reference
+            else []
+        ),
+        '    """',
+        "    try:",
+        "        with connection:",
+        "            yield",
+        "    except sqlite3.IntegrityError as error:",
+        *(
+            [
+                '        if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":',
+                '            column = str(error).rpartition(".")[2]',
+                '            raise Conflict(f"{column} is already in use") from error',
+            ]
+            if unique
+            else []
+        ),
+        *(
+            [
+                '        if broken_reference and error.sqlite_errorname == "SQLITE_CONSTRAINT_FOREIGNKEY":',
+                "            raise broken_reference from error",
+            ]
+            if reference
+            else []
+        ),
+        "        raise",
+    ]
+
+
+def repository_module(resource: Resource, design: Design) -> str:
+    module = Module(f"{resource.nouns.capitalize()} in the database.", design.module)
+    module.load("sqlite3")
+    module.use("collections.abc", "Mapping")
+    module.use(f"{design.module}.errors", "NotFound")
+    module.use(f"{design.module}.models.{resource.plural}", resource.name)
+    for name, lines in _statements(resource).items():
+        module.add(_constant(name, lines), together=True)
+    methods = [_init(), _create(resource, module, design), _get(resource), _page(resource)]
+    if resource.formats:
+        methods.append(_all(resource))
+    if resource.updates and resource.given:
+        methods.append(_update(resource, module, design))
+    if resource.deletes:
+        methods.append(_delete(resource, module, design))
+    methods += [_move(resource, transition, module, design) for transition in resource.transitions]
+    lines = [f"class {resource.name}Repository:", f'    """Keeps {resource.nouns}."""']
+    for method in methods:
+        lines += ["", *indented(method)]
+    module.add(lines)
+    module.add(
+        f"def _{names.snake(resource.name)}(row: sqlite3.Row) -> {resource.name}:",
+        f"    return {resource.name}.model_validate(dict(row))",
+    )
+    return str(module)
+
+
+def _statements(resource: Resource) -> dict[str, list[str]]:
+    plural = sql.quoted(resource.plural)
+    found = {
+        "_INSERT": sql.insert(resource),
+        "_GET": [f'SELECT * FROM {plural} WHERE "id" = :id'],
+        "_PAGE": [f"SELECT * FROM {plural}", *sql.where(resource), 'ORDER BY "id" LIMIT :limit OFFSET :offset'],
+        "_COUNT": [f"SELECT count(*) FROM {plural}", *sql.where(resource)],
+    }
+    if resource.formats:
+        found["_ALL"] = [f'SELECT * FROM {plural} ORDER BY "id"']
+    if resource.updates and resource.given:
+        found["_UPDATE"] = sql.update(resource)
+    if resource.deletes:
+        found["_DELETE"] = [f'DELETE FROM {plural} WHERE "id" = :id']
+    for transition in resource.transitions:
+        found[_constant_name(transition)] = sql.move(resource, transition)
+    return found
+
+
+def _constant_name(transition: Transition) -> str:
+    return f"_{transition.verb.upper()}"
+
+
+def _constant(name: str, lines: list[str]) -> list[str]:
+    if len(lines) == 1:
+        text = lines[0]
+        return [f"{name} = {literal(text)}" if '"' not in text else f"{name} = '{text}'"]
+    return [f'{name} = """', *(triple(line) for line in lines), '"""']
+
+
+def _init() -> list[str]:
+    return [
+        "def __init__(self, connection: sqlite3.Connection) -> None:",
+        "    self._connection = connection",
+    ]
+
+
+def _with(resource: Resource, module: Module, design: Design, broken: str = "") -> str:
+    """The line that opens a transaction."""
+    if not broken and not resource.uniques:
+        return "    with self._connection:"
+    module.use(f"{design.module}.database", "transaction")
+    return f"    with transaction(self._connection{', ' + broken if broken else ''}):"
+
+
+def _reference_error(resource: Resource, module: Module, design: Design, *, given: bool = True) -> str:
+    if not resource.references:
+        return ""
+    module.use(f"{design.module}.errors", "UnknownReference")
+    fields = names.listing([field.name for field in resource.references], "or")
+    return f'UnknownReference("{fields} refers to a record that does not exist")'
+
+
+def _create(resource: Resource, module: Module, design: Design) -> list[str]:
+    return [
+        f"def create(self, values: Mapping[str, object]) -> {resource.name}:",
+        *_broken_lines(resource, module, design, "row = self._connection.execute(_INSERT, values).fetchone()"),
+        f"    return _{names.snake(resource.name)}(row)",
+    ]
+
+
+def _broken_lines(resource: Resource, module: Module, design: Design, statement: str) -> list[str]:
+    """`statement` in a transaction that tells of an unknown reference."""
+    error = _reference_error(resource, module, design)
+    if not error:
+        return [_with(resource, module, design), f"        {statement}"]
+    return [
+        f"    unknown = {error}",
+        _with(resource, module, design, "unknown"),
+        f"        {statement}",
+    ]
+
+
+def _get(resource: Resource) -> list[str]:
+    return [
+        f"def get(self, record_id: int) -> {resource.name}:",
+        '    row = self._connection.execute(_GET, {"id": record_id}).fetchone()',
+        "    if row is None:",
+        f'        raise NotFound("{resource.noun}", record_id)',
+        f"    return _{names.snake(resource.name)}(row)",
+    ]
+
+
+def _page(resource: Resource) -> list[str]:
+    return [
+        f"def page(self, filters: Mapping[str, object]) -> tuple[list[{resource.name}], int]:",
+        '    """The part of the matches that limit and offset give, and the number of all."""',
+        "    rows = self._connection.execute(_PAGE, filters).fetchall()",
+        "    (total,) = self._connection.execute(_COUNT, filters).fetchone()",
+        f"    return [_{names.snake(resource.name)}(row) for row in rows], total",
+    ]
+
+
+def _all(resource: Resource) -> list[str]:
+    return [
+        f"def all(self) -> list[{resource.name}]:",
+        f"    return [_{names.snake(resource.name)}(row) for row in self._connection.execute(_ALL)]",
+    ]
+
+
+def _update(resource: Resource, module: Module, design: Design) -> list[str]:
+    return [
+        f"def update(self, record_id: int, changes: Mapping[str, object]) -> {resource.name}:",
+        '    values = {**self.get(record_id).model_dump(mode="json"), **changes}',
+        *_broken_lines(resource, module, design, "row = self._connection.execute(_UPDATE, values).fetchone()"),
+        f"    return _{names.snake(resource.name)}(row)",
+    ]
+
+
+def _delete(resource: Resource, module: Module, design: Design) -> list[str]:
+    opening = [_with(resource, module, design)] if not resource.children else []
+    if resource.children:
+        module.use(f"{design.module}.errors", "Conflict")
+        users = names.listing(sorted({design.resource(entity).nouns for entity, _ in resource.children}), "or")
+        opening = [
+            f'    in_use = Conflict(f"{resource.noun} {{record_id}} is still referred to by {users}")',
+            _with(resource, module, design, "in_use"),
+        ]
+    if not resource.children:
+        opening = ["    with self._connection:"]
+    return [
+        "def delete(self, record_id: int) -> None:",
+        *opening,
+        '        cursor = self._connection.execute(_DELETE, {"id": record_id})',
+        "    if cursor.rowcount == 0:",
+        f'        raise NotFound("{resource.noun}", record_id)',
+    ]
+
+
+def _move(resource: Resource, transition: Transition, module: Module, design: Design) -> list[str]:
+    name = names.variable(transition.verb)
+    lines = [
+        f"def {name}(self, record_id: int) -> {resource.name}:",
+        *docstring(f"Set {transition.field} to {literal(transition.to)}{_from(transition)}.", 4),
+        "    with self._connection:",
+        f'        row = self._connection.execute({_constant_name(transition)}, {{"id": record_id}}).fetchone()',
+        "    if row is None:",
+    ]
+    if transition.sources:
+        module.use(f"{design.module}.errors", "Conflict")
+        lines += [
+            "        current = self.get(record_id)",
+            "        raise Conflict(",
+            f'            f"{resource.noun} {{record_id}} can\'t be changed this way: "',
+            f'            f"its {transition.field} is {{current.{transition.field}}}"',
+            "        )",
+        ]
+    else:
+        lines.append(f'        raise NotFound("{resource.noun}", record_id)')
+    return [*lines, f"    return _{names.snake(resource.name)}(row)"]
+
+
+def _from(transition: Transition) -> str:
+    if not transition.sources:
+        return ""
+    return f", which may be {names.listing([literal(source) for source in transition.sources], 'or')} before"

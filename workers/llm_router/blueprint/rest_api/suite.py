@@ -1,0 +1,178 @@
+"""The tests of a REST API: fixtures for all entities, and what holds for the application as a whole."""
+
+from __future__ import annotations
+
+from workers.llm_router.blueprint import names, samples
+from workers.llm_router.blueprint.design import Design, Resource
+from workers.llm_router.blueprint.drafts import Case, TestDraft
+from workers.llm_router.blueprint.text import Module, literal
+
+from . import entity_cases
+
+_MAIN = """\
+@pytest.mark.parametrize(("settings", "port"), [({}, 8000), ({"PORT": "9123"}, 9123)])
+def test_main_serves_this_machine_only(monkeypatch, tmp_path, settings, port):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PORT", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    started = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: started.append((app.title, options)))
+
+    main()
+
+    assert started == [(TITLE, {"host": "127.0.0.1", "port": port})]"""
+
+
+def tests(design: Design) -> tuple[TestDraft, ...]:
+    suites = [_entity_file(resource, design) for resource in design.resources]
+    return (TestDraft(path="tests/conftest.py", text=_conftest(design)), *suites, _app_file(design))
+
+
+def _entity_file(resource: Resource, design: Design) -> TestDraft:
+    return TestDraft(
+        path=f"tests/test_{resource.plural}.py",
+        doc=f"What can be done with {resource.nouns}, and what is refused.",
+        package=design.module,
+        cases=tuple(entity_cases.cases(resource, design)),
+    )
+
+
+def _conftest(design: Design) -> str:
+    module = Module("An application with an empty database, and records to fill it with.", design.module)
+    module.load("pytest")
+    module.use("fastapi.testclient", "TestClient")
+    module.use(f"{design.module}.app", "create_app")
+    argument = 'tmp_path / "test.db"' if design.resources else ""
+    module.add(
+        "@pytest.fixture",
+        f"def client({'tmp_path' if argument else ''}):",
+        f"    with TestClient(create_app({argument})) as client:",
+        "        yield client",
+    )
+    for resource in design.resources:
+        module.add(_body_fixture(resource, design, module))
+        module.add(_make_fixture(resource))
+    return str(module)
+
+
+def body_fields(resource: Resource) -> list[str]:
+    """What the default body holds: all but the optional references."""
+    return [f.name for f in resource.given if f.type != "reference" or f.required]
+
+
+def fixture(resource: Resource) -> str:
+    return names.snake(resource.name)
+
+
+def _body_fixture(resource: Resource, design: Design, module: Module) -> list[str]:
+    inside = [field for field in resource.given if field.name in body_fields(resource)]
+    parents = [design.resource(field.references) for field in inside if field.type == "reference"]
+    needs = ", ".join(dict.fromkeys(f"make_{fixture(parent)}" for parent in parents))
+    counted = any(field.unique and field.type != "reference" for field in inside)
+    lines = [
+        "@pytest.fixture",
+        f"def {fixture(resource)}_body({needs}):",
+        f'    """Makes valid bodies for POST /{resource.segment}'
+        + ('; what must be unique differs each time."""' if counted else '."""'),
+    ]
+    if counted:
+        module.use("itertools", "count")
+        lines.append("    numbers = count(1)")
+    lines += ["", "    def body(**changes):"]
+    if counted:
+        lines.append("        number = next(numbers)")
+    lines.append("        return {")
+    for field in inside:
+        if field.type == "reference":
+            shown = f'make_{fixture(design.resource(field.references))}()["id"]'
+        else:
+            shown = samples.numbered(field) if field.unique else literal(samples.value(field))
+        lines.append(f"            {literal(field.name)}: {shown},")
+    return [*lines, "            **changes,", "        }", "", "    return body"]
+
+
+def _make_fixture(resource: Resource) -> list[str]:
+    name = fixture(resource)
+    return [
+        "@pytest.fixture",
+        f"def make_{name}(client, {name}_body):",
+        f'    """Creates {resource.nouns} through the API."""',
+        "",
+        "    def make(**changes):",
+        f'        response = client.post("/{resource.segment}", json={name}_body(**changes))',
+        "        assert response.status_code == 201, response.text",
+        "        return response.json()",
+        "",
+        "    return make",
+    ]
+
+
+def _app_file(design: Design) -> TestDraft:
+    cases = [_health(), _main_case(design), _documented(design)]
+    if design.resources:
+        cases.append(_restart(design.resources[0], design))
+    return TestDraft(
+        path="tests/test_app.py",
+        doc="The application as a whole.",
+        package=design.module,
+        constants=(f"TITLE = {literal(design.title)}",),
+        cases=tuple(cases),
+    )
+
+
+def _health() -> Case:
+    lines = (
+        "def test_health(client):",
+        '    response = client.get("/health")',
+        "",
+        "    assert response.status_code == 200",
+        '    assert response.json() == {"status": "ok"}',
+    )
+    return Case(function="test_health", title="The service tells that it is up", lines=lines, serves=(("", "health"),))
+
+
+def _main_case(design: Design) -> Case:
+    return Case(
+        function="test_main_serves_this_machine_only",
+        title="The service starts on this machine at the port asked for",
+        lines=tuple(_MAIN.split("\n")),
+        serves=(("", "start"),),
+        uses=((f"{design.module}.__main__", "main"),),
+    )
+
+
+def _documented(design: Design) -> Case:
+    paths = [f"/{resource.segment}" for resource in design.resources]
+    lines = (
+        "def test_routes_are_documented(client):",
+        '    document = client.get("/openapi.json").json()',
+        "",
+        '    assert document["info"]["title"] == TITLE',
+        f'    assert {{"/health", *{literal(paths)}}} <= set(document["paths"])',
+    )
+    return Case(
+        function="test_routes_are_documented",
+        title="The routes are described by an OpenAPI document",
+        lines=lines,
+        serves=(("", "documented"),),
+    )
+
+
+def _restart(resource: Resource, design: Design) -> Case:
+    lines = (
+        f"def test_data_survives_a_restart(tmp_path, client, make_{fixture(resource)}):",
+        f"    created = make_{fixture(resource)}()",
+        "",
+        '    with TestClient(create_app(tmp_path / "test.db")) as restarted:',
+        f"        response = restarted.get(f\"/{resource.segment}/{{created['id']}}\")",
+        "",
+        "    assert response.json() == created",
+    )
+    return Case(
+        function="test_data_survives_a_restart",
+        title="What was stored is there after a restart",
+        lines=lines,
+        serves=(("", "persistence"),),
+        uses=(("fastapi.testclient", "TestClient"), (f"{design.module}.app", "create_app")),
+    )
