@@ -206,7 +206,7 @@ def test_bubblewrap_is_never_started_as_root(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_host_without_bubblewrap_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(profile, "_SEARCH", str(tmp_path))
-    missing = profile.tools.__wrapped__()
+    missing = profile.tools()
     assert isinstance(missing, NotAvailable)
     assert "bubblewrap is not installed" in missing.reason
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from .folders import shared
 from .locktext import Pin
 
 _LOCK_NAME = re.compile(r"[0-9a-f]{64}")
@@ -48,8 +49,7 @@ class Wheels:
 
     def workspace(self) -> Path:
         """A fresh folder to download into, on the same file system; the caller removes it."""
-        for made in (self._folder, self._folder / "locks"):
-            made.mkdir(parents=True, exist_ok=True, mode=0o755)
+        shared(self._folder / "locks")
         return Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
 
     def stored(self, wheels: str, pins: Iterable[Pin]) -> tuple[Wheel, ...] | None:
@@ -78,8 +78,7 @@ class Wheels:
         return _matched(self.folder(wheels), pins)
 
     def _kept(self, wheel: Wheel) -> Path:
-        place = self._folder / wheel.sha256[:2] / wheel.sha256
-        place.mkdir(parents=True, exist_ok=True, mode=0o755)
+        place = shared(self._folder / wheel.sha256[:2] / wheel.sha256)
         wheel.path.chmod(0o644)
         return wheel.path.replace(place / wheel.path.name)
 

@@ -45,7 +45,7 @@ async def main(data: Path) -> int:
     broke = 0
     async for verdict in verdicts(sandbox):
         broke += not verdict.held
-        print(f"{'held ' if verdict.held else 'BROKE'}  {verdict.attack:40} {verdict.seen}")  # noqa: T201 - its data
+        print(f"{'held ' if verdict.held else 'BROKE'}  {verdict.attack:40} {verdict.seen}", flush=True)  # noqa: T201 - its data
     return 1 if broke else 0
 
 

@@ -59,9 +59,8 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     no_userns: bool
 
 
-@cache
 def tools() -> Tools | NotAvailable:
-    """Found once per process."""
+    """Looked up at each run: bubblewrap may be installed while we are up."""
     found = {name: shutil.which(name, path=_SEARCH) for name in ("bwrap", "prlimit", "setpriv")}
     if found["bwrap"] is None:
         return NotAvailable(reason="bubblewrap is not installed: there is no `bwrap` (apt-get install bubblewrap)")

@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 import uv
 
+from workers.kit.registry.folders import shared
+
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Half of the size, and nothing that a program under test imports.
 _LEFT_OUT = shutil.ignore_patterns("site-packages", "dist-packages", "test", "idlelib", "turtledemo", "config-*", "*.a")
@@ -36,10 +38,10 @@ def prepare(folder: Path) -> Runtime:
     version = ".".join(map(str, sys.version_info[:3]))
     home = folder / f"python-{version}-{_mark(prefix, installer)}"
     if not home.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        shared(folder)
         _make(folder, home, prefix, installer)
-    shared = prefix.is_relative_to("/usr")
-    return Runtime(tools=home / "tools", python=None if shared else home / "python", prefix=prefix)
+    everywhere = prefix.is_relative_to("/usr")
+    return Runtime(tools=home / "tools", python=None if everywhere else home / "python", prefix=prefix)
 
 
 def closed_to_others(path: Path) -> Path | None:
@@ -59,7 +61,7 @@ def _mark(prefix: Path, installer: Path) -> str:
 def _make(folder: Path, home: Path, prefix: Path, installer: Path) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
-        _copy_file(installer, _folder(fresh / "tools") / "uv")
+        _copy_file(installer, shared(fresh / "tools") / "uv")
         if not prefix.is_relative_to("/usr"):
             _copy_python(prefix, fresh / "python")
         fresh.chmod(0o755)
@@ -71,7 +73,7 @@ def _make(folder: Path, home: Path, prefix: Path, installer: Path) -> None:
 
 
 def _copy_python(prefix: Path, target: Path) -> None:
-    programs, libraries = _folder(target / "bin"), _folder(target / "lib")
+    programs, libraries = shared(target / "bin"), shared(target / "lib")
     _copy_file((prefix / "bin" / PYTHON).resolve(), programs / PYTHON)
     for alias in ("python", "python3"):
         (programs / alias).symlink_to(PYTHON)
@@ -88,14 +90,7 @@ def _copy_python(prefix: Path, target: Path) -> None:
         if path.is_dir():
             path.chmod(0o755)
     (libraries / PYTHON).chmod(0o755)
-    _folder(libraries / PYTHON / "site-packages")
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True)
-    for made in (path, path.parent):
-        made.chmod(0o755)
-    return path
+    shared(libraries / PYTHON / "site-packages")
 
 
 def _copy_file(source: str | Path, target: str | Path) -> str:

@@ -49,7 +49,7 @@ class Session:
                 return await self._follow(process, reader, commands)
             finally:
                 sending.cancel()
-                writer.close()
+                writer.transport.abort()  # closing would wait until the plan has been read
                 await _end(process)
                 await asyncio.gather(talk, sending, return_exceptions=True)
 

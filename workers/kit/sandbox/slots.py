@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from workers.kit.registry.folders import shared
+
 _POLL_S = 0.05
 
 
@@ -26,7 +28,7 @@ class Slots:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[int]:
         """The uid to run as, when a slot is free."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        shared(self._folder)
         while (taken := self._take()) is None:  # noqa: ASYNC110 - the lock may be held by another process
             await asyncio.sleep(_POLL_S)
         slot, fd = taken
