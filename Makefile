@@ -7,7 +7,7 @@ PROMPT ?= tests/flow/prompts/bookshelf.txt
 OUT ?= out
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench lock schemas clean
+.PHONY: help setup demo up test check bench lock schemas docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -47,6 +47,7 @@ check: setup ## types, lint, layers, generated files, compose file and Dockerfil
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.generate --check
+	$(BIN)/python docs/generate.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
 
@@ -59,6 +60,9 @@ lock: $(BIN)/uv ## resolve requirements.lock and requirements-dev.lock again
 
 schemas: .venv/.runtime ## write contracts/schemas/ again
 	$(BIN)/python -m contracts.generate
+
+docs: .venv/.runtime ## write docs/reference/ again
+	$(BIN)/python docs/generate.py
 
 clean: ## remove what was made here (the factory's data stays)
 	rm -rf .venv build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis

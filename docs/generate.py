@@ -1,0 +1,95 @@
+"""Writes docs/reference/settings.md and cli.md from the code: python docs/generate.py; --check only compares."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from workers.kit.settings import Settings  # noqa: E402  the tree must be on the path first
+
+REFERENCE = Path(__file__).parent / "reference"
+COMMANDS = (
+    "",
+    "up",
+    "generate",
+    "submit",
+    "workflow list",
+    "workflow show",
+    "workflow watch",
+    "capsule pull",
+    "capsule verify",
+    "events tail",
+    "doctor",
+)
+SETTINGS = """# Settings
+
+Read once from the environment. Each may also come from a file: `QL_DATABASE_URL_FILE` names one that holds the value of
+`QL_DATABASE_URL`. A `QL_` variable that is not in this table is refused.
+
+| variable | meaning | default |
+|---|---|---|
+"""
+EXITS = """
+## Exit statuses
+
+| status | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed; the sentence on stderr says why |
+| 2 | wrong use: options, settings, or a prompt that is no text |
+| 3 | the package was built, but its grade is D or F |
+| 5 | timed out waiting; the workflow goes on |
+| 130 | interrupted; a submitted workflow goes on |
+
+Data goes to stdout, everything else to stderr. With `--json`, errors too are one JSON document on stdout.
+"""
+
+
+def settings() -> str:
+    """The table of every setting."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = f"`{field.default}`" if field.default not in ("", None) else ""
+        rows.append(f"| `QL_{name.upper()}` | {field.description} | {default} |")
+    return SETTINGS + "\n".join(rows) + "\n"
+
+
+def cli() -> str:
+    """What `--help` says of every command."""
+    parts = ["# Command line\n"]
+    for command in COMMANDS:
+        shown = subprocess.run(
+            [str(Path(sys.executable).parent / "ql"), *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env={"COLUMNS": "110", "TERM": "dumb", "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},
+        ).stdout
+        text = "\n".join(line.rstrip() for line in shown.strip().splitlines())
+        parts.append(f"## ql {command}".rstrip() + f"\n\n```text\n{text}\n```\n")
+    return "\n".join(parts) + EXITS
+
+
+def main() -> int:
+    """Write or compare; 1 for a page that has drifted."""
+    wrong = []
+    for name, text in {"settings.md": settings(), "cli.md": cli()}.items():
+        page = REFERENCE / name
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            wrong.append(name)
+            if "--check" not in sys.argv:
+                page.parent.mkdir(parents=True, exist_ok=True)
+                page.write_text(text, encoding="utf-8")
+    if wrong and "--check" in sys.argv:
+        sys.stderr.write(f"drifted: {', '.join(wrong)}; run make docs\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
