@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from workers.kit.llm.wire import Message, Problem
 from workers.kit.prompts.block import BadBlock, read_block
 from workers.kit.settings import SettingsError
 
-from .blueprint.model import Refusal, answer
+from .blueprint.model import Refusal, UnknownTask, answer
 from .service import Completion, Provider
 
 BLUEPRINT = "blueprint/default"
@@ -26,7 +28,10 @@ class Blueprint:
             block = read_block(asked)
         except BadBlock as error:
             return Problem(kind="permanent", message=f"{model} can't read the question: {error}")
-        said = await asyncio.to_thread(answer, block.task, block.inputs)
+        try:
+            said = await asyncio.to_thread(answer, block.task, block.inputs)
+        except (UnknownTask, msgspec.ValidationError) as error:
+            return Problem(kind="permanent", message=f"{model} can't use the question: {error}")
         if isinstance(said, Refusal):
             return Problem(kind="refused", message=said.sentence)
         return Completion(text=said)

@@ -133,8 +133,9 @@ def _question(run: Run, task: str, inputs: Mapping[str, object], form: str) -> Q
 def _again(question: Question, answer: Answer, fault: str) -> Question:
     """The same question after its unfit answer; it still ends with the block."""
     asked = question.messages[-1].content
+    said = answer.text[:_QUOTED].encode(errors="replace").decode() or "(an empty answer)"
     more = (
-        Message(role="assistant", content=answer.text[:_QUOTED] or "(an empty answer)"),
+        Message(role="assistant", content=said),
         Message(role="user", content=f"That answer can't be used: {fault}\nAnswer again, whole.\n\n{asked}"),
     )
     return replace(question, messages=(*question.messages, *more))

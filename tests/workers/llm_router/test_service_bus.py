@@ -1,0 +1,195 @@
+"""The router as a process on a real NATS server with a real ledger, asked by the real client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+
+import asyncpg
+import msgspec
+import nats
+import pytest
+from nats.aio.client import Client
+
+from contracts.artifacts import Brief, File, Submission
+from tests.servers import Database
+from workers.kit.llm import LlmClient
+from workers.kit.llm.wire import COMPLETE, MODELS, Answer, Message, Models, Problem, Question, Reply
+from workers.kit.settings import Settings
+from workers.kit.stage import Permanent, Refused, Run, Transient
+from workers.prompt_enhancement.stage import PromptEnhancement
+
+PROMPT = "A REST API for books. A book has a title (required) and a year. I want to add, view, list and delete books."
+RUN = Run(tenant="default", workflow="01J0", stage="prompt_enhancement", revision=1, inputs={})
+
+
+@contextlib.asynccontextmanager
+async def router(nats_url: str, database: Database) -> AsyncIterator[Process]:
+    env = {**os.environ, "QL_NATS_URL": nats_url, "QL_DATABASE_URL": database.worker}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "workers.llm_router", env=env, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 20)
+
+
+@pytest.fixture
+async def nc(nats_url: str) -> AsyncIterator[Client]:
+    client = await nats.connect(nats_url)
+    yield client
+    await client.close()
+
+
+async def until_up(nc: Client) -> tuple[str, ...]:
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
+                reply = await nc.request(MODELS, b"", timeout=1)
+                return msgspec.json.decode(reply.data, type=Models).models
+            await asyncio.sleep(0.05)
+
+
+async def rows(database: Database, table: str) -> int:
+    connection = await asyncpg.connect(database.admin)
+    try:
+        count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608  # our own word
+        return count
+    finally:
+        await connection.close()
+
+
+async def brief(nc: Client, prompt: str = PROMPT, *, silence_s: float = 15) -> Brief:
+    llm = LlmClient(nc, Settings(llm_silence_s=silence_s))
+    return await PromptEnhancement(llm)(Submission(prompt=prompt), RUN)
+
+
+async def raw(nc: Client, body: bytes) -> Answer | Problem:
+    reply = await nc.request(COMPLETE, body, timeout=10)
+    found: Reply = msgspec.json.decode(reply.data, type=Reply)
+    assert isinstance(found, Answer | Problem)
+    return found
+
+
+async def test_a_question_is_answered_stored_and_answered_alike_by_every_replica(
+    nc: Client, nats_url: str, database: Database
+) -> None:
+    async with router(nats_url, database), router(nats_url, database):
+        assert await until_up(nc) == ("blueprint/default",)
+        briefs = await asyncio.gather(*(brief(nc) for _ in range(30)))
+    assert briefs[0].entities[0].name == "Book"
+    assert all(other == briefs[0] for other in briefs)
+    assert await rows(database, "ledger") == 1
+
+
+async def test_a_refusal_reaches_the_stage_with_its_sentence(nc: Client, nats_url: str, database: Database) -> None:
+    async with router(nats_url, database):
+        await until_up(nc)
+        with pytest.raises(Refused, match="REST API"):
+            await brief(nc, "write me a poem")
+    assert await rows(database, "ledger") == 0
+
+
+def asked(content: str) -> bytes:
+    messages = (Message(role="user", content=content),)
+    return msgspec.json.encode(Question(tenant="t", workflow="w", stage="s", revision=1, task="t", messages=messages))
+
+
+UNUSABLE = [
+    (b"", "can't be read"),
+    (b"\xff\x00", "can't be read"),
+    (b'{"tenant": 1}', "can't be read"),
+    (b'{"schema": ' + b"[" * 100_000, "can't be read"),
+    (asked(""), "block"),
+    (asked('```json\n{"task":"no_such","inputs":{}}\n```'), "no task 'no_such'"),
+    (asked('```json\n{"task":"frd_generation","inputs":{"brief":1}}\n```'), "Expected `object`"),
+]
+
+
+async def test_what_no_model_can_use_gets_a_sentence_and_the_service_goes_on(
+    nc: Client, nats_url: str, database: Database
+) -> None:
+    async with router(nats_url, database):
+        await until_up(nc)
+        for body, sentence in UNUSABLE:
+            problem = await raw(nc, body)
+            assert isinstance(problem, Problem)
+            assert problem.kind == "permanent"
+            assert sentence in problem.message
+        assert (await brief(nc)).kind == "rest_api"
+
+
+async def test_with_no_router_the_stage_tries_later(nc: Client) -> None:
+    with pytest.raises(Transient, match="no model router is running") as later:
+        await brief(nc)
+    assert later.value.retry_after == 1
+
+
+async def test_a_router_that_dies_at_work_is_noticed_and_the_next_one_answers(
+    nc: Client, nats_url: str, database: Database
+) -> None:
+    async with router(nats_url, database) as first:
+        await until_up(nc)
+        first.send_signal(signal.SIGSTOP)
+        asking = asyncio.create_task(brief(nc, silence_s=1))
+        await asyncio.sleep(0.2)
+        first.kill()
+        with pytest.raises(Transient, match="silent for 1 s"):
+            await asking
+    async with router(nats_url, database):
+        await until_up(nc)
+        assert (await brief(nc)).entities[0].name == "Book"
+    assert await rows(database, "ledger") == 1
+
+
+async def test_when_the_database_goes_the_stage_tries_later_and_then_is_answered(
+    nc: Client, nats_url: str, database: Database
+) -> None:
+    async with router(nats_url, database):
+        await until_up(nc)
+        admin = await asyncpg.connect(database.admin)
+        name = await admin.fetchval("SELECT current_database()")
+        try:
+            await admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            with pytest.raises(Transient, match="the ledger can't be reached"):
+                await brief(nc)
+        finally:
+            await admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+            await admin.close()
+        assert (await brief(nc)).entities[0].name == "Book"
+
+
+async def test_a_question_too_large_for_the_bus_is_not_sent(nc: Client) -> None:
+    llm = LlmClient(nc, Settings())
+    with pytest.raises(Permanent, match="more than the 900 KiB"):
+        await llm.complete(RUN, task="prompt_enhancement", inputs={"a": "x" * 1_000_000}, into=File)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, b"the model router needs QL_NATS_URL, QL_DATABASE_URL"),
+        ({"QL_NATS_URL": "n", "QL_DATABASE_URL": "d", "QL_MODELS": "openai/x"}, b"only blueprint/default is built in"),
+    ],
+)
+async def test_a_mistake_in_the_settings_is_told_at_once(settings: dict[str, str], sentence: bytes) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("QL_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "workers.llm_router", env={**env, **settings}, stdout=PIPE, stderr=PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert sentence in said
