@@ -1,0 +1,1 @@
+"""What scanners say about a SourceTree; no model is asked."""

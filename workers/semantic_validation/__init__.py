@@ -1,0 +1,1 @@
+"""A SourceTree is held against its Contract, before anything of it runs."""
