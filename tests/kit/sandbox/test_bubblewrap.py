@@ -221,6 +221,12 @@ async def test_a_data_folder_that_others_cannot_enter_is_named(tmp_path: Path, s
     assert private.stat().st_mode & 0o777 == 0o700
 
 
+async def test_a_lock_of_another_machine_is_not_run_without_its_wheels(sandbox: Bubblewrap) -> None:
+    missing = await sandbox.run([], [python("")], wheels="0" * 64)
+    assert isinstance(missing, NotAvailable)
+    assert "wheels" in missing.reason
+
+
 async def test_the_interpreter_is_copied_once(tmp_path: Path) -> None:
     made = await asyncio.gather(*(asyncio.to_thread(runtime.prepare, tmp_path) for _ in range(3)))
     assert made[0] == made[1] == made[2]

@@ -27,7 +27,14 @@ def for_uv(cache: Path, environ: Mapping[str, str] = os.environ) -> dict[str, st
     kept = {name: value for name, value in environ.items() if name in _REACHING or name.startswith("UV_")}
     # The stage tries again by itself: one retry here is for the passing hiccup.
     kept.setdefault("UV_HTTP_RETRIES", "1")
-    return {**kept, "PATH": os.defpath, "UV_CACHE_DIR": str(cache / "uv"), "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    return {
+        **kept,
+        "PATH": os.defpath,
+        "UV_CACHE_DIR": str(cache / "uv"),
+        "NO_COLOR": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
 
 
 def for_pip(cache: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

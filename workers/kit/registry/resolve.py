@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,15 @@ async def resolve(requirements: Sequence[Requirement], *, python: str, cache: Pa
         constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in locktext.pins(pinned)))
         argv = [
             *(uv.find_uv_bin(), "pip", "compile", "-", "--quiet", "--generate-hashes", "--no-annotate", "--no-header"),
-            *("--no-emit-index-url", "--system-certs", "--no-build", "--python-version", python),
+            *(
+                "--no-emit-index-url",
+                "--system-certs",
+                "--no-build",
+                "--python-version",
+                python,
+                "--python",
+                sys.executable,
+            ),
             *("--constraints", str(constraints)),
         ]
         asked = "".join(f"{requirement}\n" for requirement in requirements)

@@ -66,6 +66,10 @@ class Bubblewrap:
     def _prepare(self, wheels: Path | None) -> tuple[Tools, runtimes.Runtime] | NotAvailable:
         if sys.platform != "linux":
             return NotAvailable(reason="the sandbox needs Linux")
+        if not Path("/proc/thread-self/children").exists():
+            return NotAvailable(reason="this kernel does not list a process's children: memory can't be watched")
+        if wheels is not None and not wheels.is_dir():
+            return NotAvailable(reason="the wheels of this lock are not on this machine")
         found = tools()
         if isinstance(found, NotAvailable):
             return found
