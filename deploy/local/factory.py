@@ -86,7 +86,7 @@ class Factory:
         s3 = given.s3_url or stack.urls.s3
         if not given.database_url:
             await migrate(stack.database_for("ql_owner"))
-        await asyncio.to_thread(ensure_bucket, s3, given.s3_bucket)
+        await ensure_bucket(s3, given.s3_bucket)
         common = {
             **os.environ,
             "QL_NATS_URL": given.nats_url or stack.urls.nats,

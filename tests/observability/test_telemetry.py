@@ -1,0 +1,86 @@
+"""Logs hold ids and no secrets; spans reach a collector in OTLP, and only when one is configured."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+PROGRAM = """
+import sys, structlog
+from observability.telemetry import SpanKind, setup, span, traceparent
+close = setup("worker", otlp_url=sys.argv[1])
+with span("process ql.evt.{tenant}.{workflow}.packaging", SpanKind.CONSUMER, sys.argv[2], stage="packaging"):
+    structlog.get_logger().info("worked", workflow="W1", database_url="postgresql://u:hunter2@h/d", text="line\\nbreak")
+    print(traceparent())
+close()
+"""
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Keeps what is posted to it."""
+
+    received: ClassVar[list[ExportTraceServiceRequest]]
+
+    def do_POST(self) -> None:
+        request = ExportTraceServiceRequest()
+        request.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
+        self.received.append(request)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
+    class Own(Collector):
+        received: ClassVar[list[ExportTraceServiceRequest]] = []
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", Own.received
+        server.shutdown()
+        thread.join()
+
+
+def run(url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", PROGRAM, url, TRACE], capture_output=True, text=True, check=True)
+
+
+def test_a_span_reaches_the_collector_under_its_workflow_s_trace(
+    collector: tuple[str, list[ExportTraceServiceRequest]],
+) -> None:
+    url, received = collector
+    run(url)
+    (resource,) = received[0].resource_spans
+    (span,) = resource.scope_spans[0].spans
+    assert span.name == "process ql.evt.{tenant}.{workflow}.packaging"
+    assert span.trace_id.hex() == TRACE.split("-")[1]
+    assert span.parent_span_id.hex() == TRACE.split("-")[2]
+    assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "worker"
+
+
+def test_without_a_collector_it_is_silent_and_the_trace_goes_on() -> None:
+    ended = run("")
+    assert ended.stdout.strip().split("-")[1] == TRACE.split("-")[1]
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_log_line_is_json_with_ids_and_without_secrets() -> None:
+    (line,) = run("").stderr.splitlines()
+    entry = json.loads(line)
+    assert (entry["event"], entry["workflow"], entry["service"]) == ("worked", "W1", "worker")
+    assert entry["trace_id"] == TRACE.split("-")[1]
+    assert entry["text"] == "line\nbreak"
+    assert "hunter2" not in line
