@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import msgspec
 import pytest
 
+from deploy.local.stack import Stack
 from tests.kit.stores.world import SMALL, World
-from tests.servers import Database
+from tests.servers import Database, fresh_database
 from workers.kit.stores import standing
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
@@ -28,16 +30,37 @@ def memory_world() -> World:
     return World(drops=MemoryDrops(memory, SMALL), reads=MemoryReads(memory), resume=resume)
 
 
-@pytest.fixture
-async def worker_pool(database: Database) -> AsyncIterator[Pool]:
-    async with await open_pool(database.worker, 12) as pool:
-        yield pool
+@pytest.fixture(scope="session")
+async def shared(stack: Stack, template: None) -> AsyncIterator[Database]:
+    """One database for all these tests, emptied before each: far quicker than one a test."""
+    async with fresh_database(stack) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+async def shared_pools(shared: Database) -> AsyncIterator[tuple[Pool, Pool]]:
+    async with await open_pool(shared.worker, 12) as worker, await open_pool(shared.gateway, 6) as gateway:
+        yield worker, gateway
 
 
 @pytest.fixture
-async def gateway_pool(database: Database) -> AsyncIterator[Pool]:
-    async with await open_pool(database.gateway, 6) as pool:
-        yield pool
+async def emptied(shared: Database, shared_pools: tuple[Pool, Pool]) -> tuple[Pool, Pool]:
+    connection = await asyncpg.connect(shared.owner)
+    try:
+        await connection.execute("TRUNCATE workflows, drops, events, ledger, usage, dead_letters, stream")
+    finally:
+        await connection.close()
+    return shared_pools
+
+
+@pytest.fixture
+def worker_pool(emptied: tuple[Pool, Pool]) -> Pool:
+    return emptied[0]
+
+
+@pytest.fixture
+def gateway_pool(emptied: tuple[Pool, Pool]) -> Pool:
+    return emptied[1]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events import StageCompleted, StageRejected
 from tests.kit.stores.world import World, completed, data_of, ref, rejected
-from workers.kit.stores.drops import Failed
+from workers.kit.stores.drops import Failed, Outcome
 
 
 @pytest.fixture
@@ -85,8 +85,12 @@ async def test_of_two_rejections_at_once_one_opens_and_the_other_is_superseded(w
 async def test_an_outcome_that_is_no_longer_due_is_superseded(world: World, checked: str, outcome: str) -> None:
     claim = await world.claim("scan", checked)
     await world.commit("check", checked, rejected("code"))
-    late = {"completed": completed(claim), "rejected": rejected("code"), "failed": Failed(error="broken")}[outcome]
-    done = await world.drops.commit(claim, late)
+    late: dict[str, Outcome] = {
+        "completed": completed(claim),
+        "rejected": rejected("code"),
+        "failed": Failed(error="broken"),
+    }
+    done = await world.drops.commit(claim, late[outcome])
     assert (done.state, done.events) == ("superseded", ())
     assert (await world.drop(checked, "scan")).opens == 0
     assert await world.state(checked) == "active"

@@ -1,0 +1,131 @@
+"""The gateway's side: submitting once, and reading one tenant's things."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+
+import pytest
+from ulid import ULID
+
+from contracts.artifacts import Submission
+from contracts.events import WorkflowSubmitted
+from tests.kit.stores.world import World, data_of, ref, rejected
+from workers.kit.stores.drops import KeyConflict, NewWorkflow
+
+
+def new(prompt: str = "a library", *, key: str = "", tenant: str = "default", id: str = "") -> NewWorkflow:
+    return NewWorkflow(
+        id=id or str(ULID()),
+        tenant=tenant,
+        submission=Submission(prompt=prompt),
+        deadline_s=60,
+        idempotency_key=key,
+    )
+
+
+async def test_a_submission_is_written_with_its_event(world: World) -> None:
+    asked = new("a library, größer")
+    done = await world.reads.submit(asked)
+    assert (done.id, done.created) == (asked.id, True)
+    told = data_of(done.events[0])
+    assert told == WorkflowSubmitted(
+        tenant="default", workflow=asked.id, prompt_sha256=sha256("a library, größer".encode()).hexdigest()
+    )
+    assert list(await world.reads.events("default", asked.id)) == list(done.events)
+    found = await world.reads.workflow("default", asked.id)
+    assert found
+    assert (found.state, found.prompt, found.language) == ("active", "a library, größer", "python")
+    assert found.created_at < found.deadline
+
+
+async def test_the_same_key_and_body_is_the_same_workflow(world: World) -> None:
+    first, second = new(key="k"), new(key="k")
+    done = await world.reads.submit(first)
+    again = await world.reads.submit(second)
+    assert (again.id, again.created) == (first.id, False)
+    assert again.events == done.events, "what was written and never published is handed out again"
+    assert await world.reads.workflow("default", second.id) is None
+
+
+async def test_the_same_key_with_another_body_is_a_conflict(world: World) -> None:
+    await world.reads.submit(new(key="k"))
+    with pytest.raises(KeyConflict):
+        await world.reads.submit(new("another", key="k"))
+
+
+async def test_keys_are_each_tenants_own(world: World) -> None:
+    await world.reads.submit(new(key="k"))
+    assert (await world.reads.submit(new("another", key="k", tenant="other"))).created
+
+
+async def test_of_concurrent_submissions_with_one_key_one_is_created(world: World) -> None:
+    done = await asyncio.gather(*(world.reads.submit(new(key="k")) for _ in range(6)))
+    assert [found.created for found in done].count(True) == 1
+    assert len({found.id for found in done}) == 1
+
+
+async def test_submissions_without_a_key_are_never_the_same(world: World) -> None:
+    done = [await world.reads.submit(new()) for _ in range(2)]
+    assert all(found.created for found in done)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [new("nul\0"), new("half \ud800"), new(key="k\0"), new(id="a.b"), new(tenant="*"), new(tenant="x" * 65)],
+    ids=["nul", "surrogate", "key", "id", "tenant", "long tenant"],
+)
+async def test_what_no_store_can_hold_is_refused(world: World, bad: NewWorkflow) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        await world.reads.submit(bad)
+
+
+async def test_a_list_is_newest_first_in_pages(world: World) -> None:
+    ids = [await world.submit() for _ in range(5)]
+    await world.submit(tenant="other")
+    first = await world.reads.workflows("default", before="", limit=3)
+    rest = await world.reads.workflows("default", before=first[-1].id, limit=3)
+    assert [found.id for found in (*first, *rest)] == sorted(ids, reverse=True)
+
+
+async def test_a_list_by_state(world: World) -> None:
+    late = await world.submit(deadline_s=0)
+    active = await world.submit()
+    await world.drops.expire(limit=5)
+    assert [w.id for w in await world.reads.workflows("default", before="", limit=5, state="expired")] == [late]
+    assert [w.id for w in await world.reads.workflows("default", before="", limit=5, state="active")] == [active]
+
+
+async def test_another_tenant_sees_nothing(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan")
+    assert await world.reads.workflow("other", workflow) is None
+    assert not await world.reads.workflows("other", before="", limit=5)
+    assert not await world.reads.drops("other", workflow)
+    assert not await world.reads.events("other", workflow)
+    assert await world.reads.artifact("other", ref(f"{workflow}.plan.1").sha256) is None
+
+
+async def test_drops_come_in_the_order_of_their_beginning(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan", "code")
+    await world.commit("check", workflow, rejected("code"))
+    await world.complete(workflow, "code", "suite")
+    drops = await world.reads.drops("default", workflow)
+    assert [(drop.stage, drop.revision) for drop in drops] == [
+        ("plan", 1),
+        ("code", 1),
+        ("check", 1),
+        ("code", 2),
+        ("suite", 1),
+    ]
+    assert drops[3].id == f"{workflow}.code.2"
+    assert [found.stage for found in drops[3].inputs] == ["plan", "check", "code"]
+
+
+async def test_an_artifact_is_found_by_its_digest(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan")
+    wanted = ref(f"{workflow}.plan.1")
+    assert await world.reads.artifact("default", wanted.sha256) == (wanted, "application/json")
+    assert await world.reads.artifact("default", ref("nothing").sha256) is None
