@@ -76,11 +76,8 @@ def topology_of(stages: int) -> Topology:
 
 
 def _product(name: str) -> type[msgspec.Struct]:
-    fields: list[tuple[str, type] | tuple[str, type, object]] = [
-        ("stage", str),
-        ("revision", int),
-        ("padding", str, PADDING),
-    ]
+    fields: list[tuple[str, type] | tuple[str, type, object]]
+    fields = [("stage", str), ("revision", int), ("padding", str, PADDING)]
     return msgspec.defstruct(f"Noop_{name}", fields, frozen=True, kw_only=True)
 
 

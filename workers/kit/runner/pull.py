@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 EXPIRES_S = 30
-IDLE_HEARTBEAT_S = 5
+IDLE_HEARTBEAT_S = 2
 REPAIR_S = (0.1, 5.0)
 _NANO = 10**9
 
@@ -148,6 +148,8 @@ class PullLoop:
                 self._asked = max(0, self._asked - _number(headers.get("Nats-Pending-Messages", "")))
                 await self._ask()
             case _:
+                # Not at once: a durable that is being deleted still answers, and takes requests to its grave.
+                self._patience = max(self._patience, REPAIR_S[0])
                 self.repair()
 
     async def _serve(self, message: Msg) -> None:
