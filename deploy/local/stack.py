@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ NATS, POSTGRES, S3 = "nats", "database", "s3"
 ALL = frozenset({NATS, POSTGRES, S3})
 RUN_FILE = "run.json"
 PORT_TRIES = 4
+LEAST_FREE = 256 << 20
 
 T = TypeVar("T")
 
@@ -64,6 +66,7 @@ class Stack:
     async def start(self) -> Urls:
         # Others may pass through (PostgreSQL's uid must), but not look: every folder inside is closed.
         make_folder(self.data, 0o711)
+        _check_room(self.data)
         self._lock = await lock.take(self.data / "lock")
         try:
             await self._start_servers(self._lock.fd)
@@ -133,6 +136,15 @@ class Stack:
             (self.data / RUN_FILE).unlink(missing_ok=True)
             self._lock.release()
             self._lock = None
+
+
+def _check_room(folder: Path) -> None:
+    """A full disk stops each server in words of its own, and SeaweedFS only at the first write."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE:
+        raise StackError(
+            f"The disk of {folder} has {free >> 20} MiB left; the stack needs {LEAST_FREE >> 20}: make room."
+        )
 
 
 async def _on_free_ports(attempt: Callable[[], Awaitable[T]]) -> T:

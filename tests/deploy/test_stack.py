@@ -215,6 +215,13 @@ async def test_a_file_in_the_folders_place_is_told(reachable: Path) -> None:
         await Stack(reachable / "file").start()
 
 
+async def test_a_full_disk_is_told_before_anything_is_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.stack.LEAST_FREE", 1 << 60)  # more than this disk has
+    with pytest.raises(StackError, match=r"MiB left; the stack needs .*: make room"):
+        await Stack(folder).start()
+    assert list(folder.iterdir()) == []
+
+
 async def test_the_death_of_a_server_is_noticed(folder: Path) -> None:
     async with Stack(folder, frozenset({S3, NATS})) as stack:
         (pid,) = (pid for pid in holders(folder / "lock") if Path(f"/proc/{pid}/comm").read_text().strip() == "weed")
