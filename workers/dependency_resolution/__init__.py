@@ -1,0 +1,1 @@
+"""A Contract's packages become a Lock."""

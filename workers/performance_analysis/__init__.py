@@ -1,0 +1,1 @@
+"""How complex a SourceTree is, function by function."""
