@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from contracts.events import Ref
@@ -70,7 +70,7 @@ class S3Artifacts:
         key = key or artifact_key(tenant, digest)
         try:
             await obstore.put_async(self._store, key, body)
-        except BaseError as error:
+        except (BaseError, OSError) as error:
             raise _down(error) from error
         return Ref(key=key, offset=0, length=len(body), sha256=digest)
 
@@ -79,25 +79,28 @@ class S3Artifacts:
 
     async def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
         digest = sha256()
-        try:
-            found = await obstore.get_async(self._store, ref.key, options=_range(ref))
-            async for chunk in found.stream(min_chunk_size=_CHUNK):
-                body = bytes(chunk)
+        if ref.length:
+            async for body in self._read(ref):
                 digest.update(body)
                 yield body
-        except NotFoundError:
-            raise ArtifactLost(f"{ref.key} is not in the store") from None
-        except BaseError as error:
-            raise _down(error) from error
         if digest.hexdigest() != ref.sha256:
             raise ArtifactLost(f"{ref.key} does not hold the bytes that were written (sha256 {ref.sha256})")
 
+    async def _read(self, ref: Ref) -> AsyncIterator[bytes]:
+        wanted: obstore.GetOptions = {"range": (ref.offset, ref.offset + ref.length)}
+        try:
+            found = await obstore.get_async(self._store, ref.key, options=wanted)
+            async for chunk in found.stream(min_chunk_size=_CHUNK):
+                yield bytes(chunk)
+        except FileNotFoundError:
+            raise ArtifactLost(f"{ref.key} is not in the store") from None
+        except (BaseError, OSError) as error:
+            if "416 Range Not Satisfiable" in str(error):
+                raise ArtifactLost(f"{ref.key} is shorter than what was written") from None
+            raise _down(error) from error
 
-def _range(ref: Ref) -> obstore.GetOptions:
-    return {"range": (ref.offset, ref.offset + ref.length)} if ref.offset else {}
 
-
-def _down(error: BaseError) -> StoreDown:
+def _down(error: Exception) -> StoreDown:
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return StoreDown("S3: the keys are refused")
     return StoreDown(f"S3: {str(error).splitlines()[0][:300]}")
