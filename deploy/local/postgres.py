@@ -72,9 +72,9 @@ async def _create(folder: Path, binaries: Path, secrets: Credentials, lock: int)
         options = ("--auth=reject", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8")
         await _run((str(binaries / "initdb"), "-D", str(part), "-U", ADMIN, *options), account, lock)
         await _run(_single_user(binaries, part), account, lock, _bootstrap(secrets))
-        (part / "pg_hba.conf").write_text(HOST_RULES, encoding="utf-8")
         if account is not None:
             _give(part, POSTGRES_UID)
+        _overwrite(part / "pg_hba.conf", HOST_RULES)
         part.rename(folder)
     except OSError as error:
         raise StackError(f"PostgreSQL's data can't be made in {folder}: {error.strerror}.") from None
@@ -123,7 +123,14 @@ async def _run(argv: tuple[str, ...], uid: int | None, lock: int, stdin: bytes =
         raise StackError(f"{Path(argv[0]).name} failed with code {process.returncode}: {last}")
 
 
+def _overwrite(file: Path, text: str) -> None:
+    """No link is followed: until a moment ago the folder was another user's, and we may be root."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "w", encoding="utf-8") as out:
+        out.write(text)
+
+
 def _give(folder: Path, uid: int) -> None:
+    """The folder first: from then on its old owner can't enter it."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, uid, uid, follow_symlinks=False)
 
