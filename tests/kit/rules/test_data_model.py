@@ -18,23 +18,7 @@ BOOK = Entity(
     ),
 )
 LIST = Operation(name="list", entity="Book", fields=("title",))
-HOSTILE = [
-    "",
-    "..",
-    "../x",
-    "/etc",
-    "a/b",
-    "a\0b",
-    "n" * 300,
-    "a b",
-    "a-b",
-    "class",
-    "a;b",
-    "é",
-    "a\n",
-    "1a",
-    "__import__",
-]
+HOSTILE = ["", "..", "../x", "/etc", "a/b", "a\0b", "n" * 300, "a b", "a-b", "class", "a;b", "é", "1a", "a\n", "_a"]
 
 
 def fields(*changed: Field) -> tuple[Entity, ...]:

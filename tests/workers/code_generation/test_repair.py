@@ -157,4 +157,4 @@ async def test_one_failing_file_fails_the_stage_with_its_own_error(grave: bool) 
     stage = CodeGeneration(DirectLlm(failing))
     with pytest.raises((Permanent, Transient)) as raised:
         await asyncio.wait_for(stage(contract(), requirements(), LOCK, run("code_generation")), 5)
-    assert isinstance(raised.value, Transient) or grave
+    assert isinstance(raised.value, Permanent) is grave
