@@ -18,8 +18,8 @@ HOSTILE = [
 ]  # fmt: skip
 FOREIGN = [
     "tests/test_x.py", "Tests/x.py", "docs/x.md", ".quantumlayer/manifest.json", "README.md", "readme",
-    "src/README.rst", "requirements.txt", "requirements-dev.lock", "uv.lock", "conftest.py", "src/sitecustomize.py", "pytest.ini",
-    "manifest.json", "setup.cfg",
+    "src/README.rst", "requirements.txt", "requirements-dev.lock", "uv.lock", "conftest.py", "src/sitecustomize.py",
+    "pytest.ini", "manifest.json", "setup.cfg",
 ]  # fmt: skip
 
 
