@@ -106,7 +106,10 @@ async def _make_partitions(connection: asyncpg.Connection[asyncpg.Record]) -> No
 def main() -> int:
     """The command line: the applied versions on stdout, what is wrong on stderr."""
     try:
-        applied = asyncio.run(migrate(load().database_url))
+        dsn = load().database_url
+        if not dsn:
+            raise MigrationError("set QL_DATABASE_URL to the database's URL for role ql_owner")
+        applied = asyncio.run(migrate(dsn))
     except (MigrationError, SettingsError, OSError, asyncpg.PostgresError) as error:
         sys.stderr.write(f"migrate: {error}\n")
         return 1
