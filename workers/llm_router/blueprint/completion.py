@@ -15,14 +15,37 @@ from . import names
 
 # Names that mean something else in the classes we write.
 _FIELDS_TAKEN = frozenset(
-    {"datetime", "copy", "json", "dict", "schema", "construct", "validate", "fields", "limit", "offset", "q", "config"}
+    {
+        "datetime",
+        "copy",
+        "json",
+        "dict",
+        "schema",
+        "construct",
+        "validate",
+        "fields",
+        "limit",
+        "offset",
+        "q",
+        "config",
+        "record",
+        "text",
+        "self",
+        "cls",
+        "changes",
+        "str",
+        "int",
+        "float",
+        "bool",
+        "list",
+    }
 )
 _ENTITIES_TAKEN = frozenset(
     {
         "Annotated", "Any", "BaseModel", "ConfigDict", "Conflict", "Connection", "Depends", "Email", "Enum", "Field",
         "Id", "Iterator", "Json", "Literal", "Mapping", "NotFound", "Page", "Path", "Query", "Request", "Response",
         "Row", "Store", "Url", "Int64", "Api", "Test", "Namespace", "Record", "Repository",
-        "Sequence", "Callable", "Integer", "Number", "PageQuery", "ServiceError",
+        "Sequence", "Callable", "Integer", "Number", "PageQuery", "ServiceError", "Database", "InvalidValue", "UnknownReference",
     }
 )  # fmt: skip
 TEXTUAL = ("text", "email", "url")
@@ -72,7 +95,7 @@ class Model:
         name = names.snake(field.name) or "value"
         if field.type == "reference" and self._target(field) and not name.endswith("_id"):
             return f"{name}_id"
-        taken = name in _FIELDS_TAKEN or name.startswith("model_") or name in {"str", "int", "float", "bool", "list"}
+        taken = name in _FIELDS_TAKEN or name.startswith("model_")
         if taken or keyword.iskeyword(name) or name[0].isdigit():
             better = f"{names.snake(entity)}_{name}"
             self.assumptions.append(

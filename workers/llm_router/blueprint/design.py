@@ -124,6 +124,15 @@ def design(source: Requirements | Contract) -> Design:
     )
 
 
+def keys(resource: Resource) -> tuple[tuple[str, str], ...]:
+    """Everything about the entity; a key that no requirement has is passed over."""
+    operations = ["", "create", "read", "list", "search", "update", "delete", "export"]
+    operations += [f"transition {move.verb}" for move in resource.transitions]
+    rules = ("field", "filter", "unique", "reference")
+    operations += [f"{rule} {field.name}" for rule in rules for field in resource.fields]
+    return tuple((resource.name, operation) for operation in operations)
+
+
 def initial(field: Field) -> str | bool:
     """Where a managed field starts."""
     if field.default:

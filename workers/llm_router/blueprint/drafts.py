@@ -13,6 +13,10 @@ Key = tuple[str, str]
 """What a requirement is about: (entity, operation), ('', …) for the package as a whole."""
 
 
+INFRASTRUCTURE = "infrastructure"
+"""The layer of files that serve no requirement by themselves."""
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file with its text. `serves` are the keys it helps with; layer "infrastructure" needs none."""
 

@@ -1,6 +1,5 @@
 """SQLite's language for a resource: the table, and statements that are constants with named parameters."""
 
-
 from __future__ import annotations
 
 import re

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from workers.llm_router.blueprint.design import Design, Resource
-from workers.llm_router.blueprint.drafts import Draft, Key
+from workers.llm_router.blueprint import sqlite
+from workers.llm_router.blueprint.design import Design, keys
+from workers.llm_router.blueprint.drafts import INFRASTRUCTURE, Draft, Key
 from workers.llm_router.blueprint.project import package_init
 
-from . import app, models, storage
+from . import app, models
 from .routes import routes
 from .suite import tests
 
 __all__ = ["drafts", "routes", "tests"]
-
-INFRASTRUCTURE = "infrastructure"
 
 
 def drafts(design: Design) -> tuple[Draft, ...]:
@@ -97,7 +96,7 @@ def _storage(design: Design, root: str, everything: tuple[Key, ...]) -> list[Dra
             path=f"{root}/database.py",
             layer="storage",
             purpose="the schema and its connections",
-            text=storage.database_module(design),
+            text=sqlite.database_module(design),
             serves=tuple(
                 key for key in everything if key[1].split()[:1] in (["field"], ["create"], ["unique"], ["reference"])
             ),
@@ -130,17 +129,8 @@ def _storage(design: Design, root: str, everything: tuple[Key, ...]) -> list[Dra
                 path=f"{root}/repositories/{resource.plural}.py",
                 layer="storage",
                 purpose=f"keeps {resource.nouns}",
-                text=storage.repository_module(resource, design),
+                text=sqlite.repository_module(resource, design),
                 serves=keys(resource),
             ),
         ]
     return files
-
-
-def keys(resource: Resource) -> tuple[Key, ...]:
-    """Everything about the entity; a key that no requirement has is passed over."""
-    operations = ["", "create", "read", "list", "search", "update", "delete", "export"]
-    operations += [f"transition {move.verb}" for move in resource.transitions]
-    rules = ("field", "filter", "unique", "reference")
-    operations += [f"{rule} {field.name}" for rule in rules for field in resource.fields]
-    return tuple((resource.name, operation) for operation in operations)

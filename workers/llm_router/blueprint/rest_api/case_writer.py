@@ -7,10 +7,10 @@ from typing import Literal
 
 from contracts.artifacts import Field
 from workers.llm_router.blueprint import names
+from workers.llm_router.blueprint.case_parts import parametrized
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, Key
 from workers.llm_router.blueprint.names import short
-from workers.llm_router.blueprint.text import literal
 
 
 class Writer:
@@ -47,20 +47,3 @@ class Writer:
         lines = [*head, f"def {function}({fixtures}):", *(f"    {line}" if line else "" for line in body)]
         keys: tuple[Key, ...] = tuple((self.resource.name, operation) for operation in operations)
         return Case(function=function, title=title, lines=tuple(lines), serves=keys, kind=kind, uses=uses)
-
-
-def parametrized(parameters: str, values: Sequence[str]) -> list[str]:
-    listed = parameters.split(", ")
-    shown = literal(listed[0]) if len(listed) == 1 else literal(tuple(listed))
-    one_line = f"@pytest.mark.parametrize({shown}, [{', '.join(values)}])"
-    if len(one_line) <= 100:
-        return [one_line]
-    return ["@pytest.mark.parametrize(", f"    {shown},", "    [", *(f"        {v}," for v in values), "    ],", ")"]
-
-
-def pairs(fields: Iterable[Field], values: dict[str, list[str]]) -> list[str]:
-    return [f"({literal(field.name)}, {value})" for field in fields for value in values[field.name]]
-
-
-def field_keys(fields: Iterable[Field]) -> list[str]:
-    return [f"field {field.name}" for field in fields]

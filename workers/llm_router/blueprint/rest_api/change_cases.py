@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from workers.llm_router.blueprint import names, samples
+from workers.llm_router.blueprint.case_parts import field_keys, pairs
 from workers.llm_router.blueprint.design import Transition, initial, optional
 from workers.llm_router.blueprint.drafts import Case
 from workers.llm_router.blueprint.text import call, literal
 
-from .case_writer import Writer, field_keys, pairs
+from .case_writer import Writer
 
 
 def updating(w: Writer) -> list[Case]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contracts.artifacts import Field
 from workers.llm_router.blueprint import names, samples
+from workers.llm_router.blueprint.case_parts import field_keys, pairs
 from workers.llm_router.blueprint.design import Design, Resource, default, initial, optional
 from workers.llm_router.blueprint.drafts import Case
 from workers.llm_router.blueprint.text import call, literal
 
 from . import change_cases, list_cases
-from .case_writer import Writer, field_keys, pairs
+from .case_writer import Writer
 
 
 def cases(resource: Resource, design: Design) -> list[Case]:

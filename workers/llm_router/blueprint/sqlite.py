@@ -1,11 +1,13 @@
-"""The database module of a REST API and one repository per entity."""
+"""The SQLite database module of a package and one repository per entity, over pydantic models or dataclasses."""
 
 # ruff: noqa: S608 - writes SQL into source files and runs none; names are checked identifiers, values are quoted
 from __future__ import annotations
 
-from workers.llm_router.blueprint import names, sql
-from workers.llm_router.blueprint.design import Design, Resource, Transition
-from workers.llm_router.blueprint.text import Module, call, docstring, indented, literal, triple
+from contracts.artifacts import Field
+
+from . import names, sql
+from .design import Design, Resource, Transition, optional
+from .text import Module, call, docstring, indented, literal, triple
 
 _CONNECT = '''\
 def connect(path: str | Path) -> sqlite3.Connection:
@@ -111,11 +113,32 @@ def repository_module(resource: Resource, design: Design) -> str:
     for method in methods:
         lines += ["", *indented(method)]
     module.add(lines)
-    module.add(
-        f"def _{names.snake(resource.name)}(row: sqlite3.Row) -> {resource.name}:",
-        f"    return {resource.name}.model_validate(dict(row))",
-    )
+    module.add(_from_row(resource, module, design))
     return str(module)
+
+
+def _from_row(resource: Resource, module: Module, design: Design) -> list[str]:
+    head = f"def _{names.snake(resource.name)}(row: sqlite3.Row) -> {resource.name}:"
+    if design.kind == "rest_api":
+        return [head, f"    return {resource.name}.model_validate(dict(row))"]
+    return [
+        head,
+        f"    return {resource.name}(",
+        '        id=row["id"],',
+        *(f"        {field.name}={_column_value(field, module)}," for field in resource.fields),
+        "    )",
+    ]
+
+
+def _column_value(field: Field, module: Module) -> str:
+    column = f'row["{field.name}"]'
+    if field.type in ("date", "datetime"):
+        module.load("datetime")
+        parsed = f"datetime.{field.type}.fromisoformat({column})"
+        return f"{parsed} if {column} else None" if optional(field) else parsed
+    if field.type == "boolean":
+        return f"None if {column} is None else bool({column})" if optional(field) else f"bool({column})"
+    return column
 
 
 def _statements(resource: Resource) -> dict[str, list[str]]:
@@ -219,9 +242,13 @@ def _all(resource: Resource) -> list[str]:
 
 
 def _update(resource: Resource, module: Module, design: Design) -> list[str]:
+    stored = 'self.get(record_id).model_dump(mode="json")'
+    if design.kind != "rest_api":
+        module.use(f"{design.module}.rows", "as_row")
+        stored = "as_row(self.get(record_id))"
     return [
         f"def update(self, record_id: int, changes: Mapping[str, object]) -> {resource.name}:",
-        '    values = {**self.get(record_id).model_dump(mode="json"), **changes}',
+        f"    values = {{**{stored}, **changes}}",
         *_broken_lines(resource, module, design, "row = self._connection.execute(_UPDATE, values).fetchone()"),
         f"    return _{names.snake(resource.name)}(row)",
     ]

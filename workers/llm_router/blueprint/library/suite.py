@@ -1,0 +1,104 @@
+"""The tests of a library: what it offers, and each store with its errors."""
+
+from __future__ import annotations
+
+from workers.llm_router.blueprint import computations, names, samples
+from workers.llm_router.blueprint.design import Design, Resource
+from workers.llm_router.blueprint.drafts import Case, TestDraft
+from workers.llm_router.blueprint.text import Module, literal
+
+from . import cases
+from .values import shown_numbered, shown_value
+
+
+def tests(design: Design) -> tuple[TestDraft, ...]:
+    stores = [
+        TestDraft(
+            path=f"tests/test_{resource.plural}.py",
+            doc=f"What can be done with {resource.nouns}, and what is refused.",
+            package=design.module,
+            cases=tuple(cases.cases(resource, design)),
+        )
+        for resource in design.resources
+    ]
+    return (
+        TestDraft(path="tests/conftest.py", text=_conftest(design)),
+        *stores,
+        *computations.tests(design),
+        _package_file(design),
+    )
+
+
+def _package_file(design: Design) -> TestDraft:
+    lines = (
+        "def test_everything_offered_is_there():",
+        f"    assert {design.module}.__all__",
+        f"    assert all(hasattr({design.module}, name) for name in {design.module}.__all__)",
+    )
+    case = Case(
+        function="test_everything_offered_is_there",
+        title="Everything in __all__ can be had from the package",
+        lines=lines,
+        serves=(("", "start"),),
+        uses=((design.module, ""),),
+    )
+    return TestDraft(path="tests/test_package.py", doc="The package as a whole.", package=design.module, cases=(case,))
+
+
+def _conftest(design: Design) -> str:
+    if not design.resources:
+        return '"""The functions are tested without fixtures."""\n'
+    module = Module("An empty database, and records to fill it with.", design.module)
+    module.load("pytest")
+    module.use(design.module, "Database")
+    module.add("@pytest.fixture", "def database():", "    return Database()")
+    for resource in design.resources:
+        module.add(_values_fixture(resource, design, module))
+        module.add(_make_fixture(resource))
+    return str(module)
+
+
+def _values_fixture(resource: Resource, design: Design, module: Module) -> list[str]:
+    inside = [field for field in resource.given if field.type != "reference" or field.required]
+    parents = [design.resource(field.references) for field in inside if field.type == "reference"]
+    needs = ", ".join(dict.fromkeys(f"make_{names.snake(parent.name)}" for parent in parents))
+    counted = any(field.unique and field.type != "reference" for field in inside)
+    if any(field.type in ("date", "datetime") for field in inside):
+        module.load("datetime")
+    lines = [
+        "@pytest.fixture",
+        f"def {names.snake(resource.name)}_values({needs}):",
+        f'    """Makes values for a valid {resource.noun}'
+        + ('; what must be unique differs each time."""' if counted else '."""'),
+    ]
+    if counted:
+        module.use("itertools", "count")
+        lines.append("    numbers = count(1)")
+    lines += ["", "    def values(**changes):"]
+    if counted:
+        lines.append("        number = next(numbers)")
+    lines.append("        return {")
+    for field in inside:
+        if field.type == "reference":
+            shown = f"make_{names.snake(field.references)}().id"
+        else:
+            shown = shown_numbered(field) if field.unique else shown_value(field)
+        lines.append(f"            {literal(field.name)}: {shown},")
+    return [*lines, "            **changes,", "        }", "", "    return values"]
+
+
+def _make_fixture(resource: Resource) -> list[str]:
+    name = names.snake(resource.name)
+    return [
+        "@pytest.fixture",
+        f"def make_{name}(database, {name}_values):",
+        f'    """Adds {resource.nouns} to the database."""',
+        "",
+        "    def make(**changes):",
+        f"        return database.{names.variable(resource.plural)}.add(**{name}_values(**changes))",
+        "",
+        "    return make",
+    ]
+
+
+__all__ = ["samples", "tests"]
