@@ -16,6 +16,8 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+__all__ = ["Span", "SpanKind", "setup", "span", "traceparent"]
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 _SECRETS = ("password", "secret", "token", "authorization", "api_key", "dsn", "url")
 _HIDDEN = "[hidden]"
