@@ -51,7 +51,8 @@ def _unpacked(archive: Path, folder: Path) -> Path:
 def _tell(board: Board, archive: Path, folder: Path, seconds: float, as_json: bool, workflow: str) -> None:
     end: dict[str, Any] = board.end
     if as_json:
-        output.as_json({"workflow": workflow, "archive": str(archive), "folder": str(folder), **end})
+        told = {"archive": str(archive), "folder": str(folder), "seconds": round(board.seconds, 3)}
+        output.as_json({**end, "workflow": workflow, **told})
         return
     sys.stderr.write(
         f"\ncapsule {end['name']}: grade {end['grade']} ({board.seconds:.1f} s of work, {seconds:.1f} s in all)\n"

@@ -1,0 +1,1 @@
+"""Measurements, printed as a table: `make bench`. Nothing here asserts a time."""

@@ -1,0 +1,63 @@
+"""What processes cost before they do any work: CPU seconds to start, resident memory, seconds to `ql --help`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from contracts.topology import TOPOLOGY
+from tests.bench.table import Table
+from tests.flow.noop import Servers
+
+SETTLE_S = 4.0
+LIGHT = "frd_generation"
+
+
+def measure(table: Table, servers: Servers, data: Path) -> None:
+    """Start real workers, one a stage and one for all stages, and read what the kernel says of them."""
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([str(Path(sys.executable).parent / "ql"), "--help"], capture_output=True, check=True)
+        took.append(time.perf_counter() - began)
+    table.add("`ql --help`, median of 5", "< 0.3 s", f"{statistics.median(took):.2f} s")
+    worst = max((_started([name], servers, data), name) for name in TOPOLOGY.stages)
+    light = _started([LIGHT], servers, data)
+    everything = _started(["--all"], servers, data)
+    goal = "< 90 MiB, < 1.2 CPU-s"
+    table.add(f"worker of one stage ({LIGHT})", goal, _told(light))
+    table.add(f"worker of one stage, the heaviest ({worst[1]})", goal, _told(worst[0]))
+    table.add("worker of all 14 stages", "-", _told(everything))
+
+
+def _told(cost: tuple[float, float]) -> str:
+    return f"{cost[0]:.0f} MiB, {cost[1]:.2f} CPU-s"
+
+
+def _started(arguments: list[str], servers: Servers, data: Path) -> tuple[float, float]:
+    """(MiB resident, CPU seconds) of a worker process a few seconds after its start."""
+    environment = os.environ | {
+        "QL_NATS_URL": servers.nats,
+        "QL_DATABASE_URL": servers.worker,
+        "QL_S3_URL": servers.s3,
+        "QL_S3_BUCKET": servers.bucket,
+        "QL_DATA": str(data),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers", *arguments], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        time.sleep(SETTLE_S)
+        if process.poll() is not None:
+            raise RuntimeError(f"workers {' '.join(arguments)} ended with {process.returncode}")
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    resident = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return resident, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
