@@ -114,15 +114,19 @@ class Pipeline:
     workers: list[Worker] = field(default_factory=list)
     _ends: dict[str, asyncio.Future[str]] = field(default_factory=dict)
 
-    async def submit(self, prompt: str = "nothing") -> str:
+    async def submit(self, prompt: str = "nothing", deadline_s: float = 600) -> str:
         """A new workflow's id; its event is on the bus."""
         workflow = str(ULID())
-        self._ends[workflow] = asyncio.get_running_loop().create_future()
-        new = NewWorkflow(id=workflow, tenant=TENANT, submission=Submission(prompt=prompt), deadline_s=600)
+        self.follow(workflow)
+        new = NewWorkflow(id=workflow, tenant=TENANT, submission=Submission(prompt=prompt), deadline_s=deadline_s)
         submitted = await self.reads.submit(new)
         publisher = Publisher(self.nc)
         await self.reads.published([await publisher.fact(event) for event in submitted.events])
         return workflow
+
+    def follow(self, workflow: str) -> None:
+        """Listen for the end of a workflow submitted elsewhere."""
+        self._ends[workflow] = asyncio.get_running_loop().create_future()
 
     async def end(self, workflow: str, within_s: float = 30) -> str:
         """How the workflow ended, as the bus told it."""

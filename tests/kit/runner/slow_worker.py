@@ -1,0 +1,24 @@
+"""A worker process for the small pipeline: `python -m tests.kit.runner.slow_worker SECONDS` of work in `check`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from observability import telemetry
+from tests.flow.noop import bind_all
+from tests.kit.runner import small
+from workers.kit.runner import process
+from workers.kit.settings import load
+
+
+async def check(draft: small.Draft) -> small.Verdict:
+    sys.stdout.write("checking\n")
+    sys.stdout.flush()
+    await asyncio.sleep(float(sys.argv[1]))
+    return await small.accept(draft)
+
+
+if __name__ == "__main__":
+    telemetry.setup("worker", log_level="warning")
+    process.run(bind_all(small.SMALL, small.STAGES | {"check": check}), small.SMALL, load())

@@ -1,0 +1,123 @@
+"""Hostile and broken messages: dead letters with their bytes, no worker stopped, the next workflow unharmed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import asyncpg
+import msgspec
+import pytest
+
+from contracts import cloudevents, subjects
+from contracts.artifacts import JSON
+from contracts.events import Ref, StageCompleted, event
+from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
+from tests.kit.runner.small import SMALL, STAGES, Draft
+from tests.servers import Database, s3_client
+from workers.kit.runner import sweeper
+from workers.kit.stores.drops import Claim, Completed
+
+OTHER = "01JABCDEFGHJKMNPQRSTVWXYZ0"
+SUBJECT = f"ql.evt.{TENANT}.{OTHER}.draft.completed.1"
+
+
+async def letters(database: Database) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(database.admin)
+    try:
+        found: list[asyncpg.Record] = await connection.fetch("SELECT * FROM dead_letters ORDER BY stage")
+        return found
+    finally:
+        await connection.close()
+
+
+def headers(**changes: str) -> dict[str, str]:
+    attributes = {
+        "specversion": "1.0",
+        "id": f"{OTHER}.draft.completed.1",
+        "source": "/x",
+        "type": "dev.quantumlayer.draft.completed.v1",
+        "subject": SUBJECT,
+    }
+    return {f"ce-{name}": value for name, value in (attributes | changes).items() if value}
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "reason"),
+    [
+        (headers(), b"{not json \x00\xff", "the data is no StageCompleted"),
+        (headers(type="com.example.other.v1"), b"{}", "no reader here knows the type"),
+        (headers(), b'{"tenant":"default"}', "missing required field"),
+        (headers(source=""), b"{}", "needs source"),
+        ({}, b"", "needs specversion, id"),
+        (headers(), b"x" * 200_000, "more than an event may have"),
+    ],
+)
+async def test_poison_is_buried_and_the_next_workflow_is_unharmed(
+    servers: Servers, database: Database, sent: dict[str, str], body: bytes, reason: str
+) -> None:
+    async with pipeline(servers, SMALL, STAGES, sweeps=False) as running:
+        news = await running.nc.subscribe(f"ql.dead.{TENANT}.{OTHER}.*")
+        await running.nc.jetstream().publish(SUBJECT, body, headers=sent or None)
+        assert await running.end(await running.submit("p")) == "completed"
+        told = {msgspec.json.decode((await news.next_msg(timeout=5)).data)["stage"] for _ in range(2)}
+        assert told == {"check", "side"}  # both wake on draft
+        found = await letters(database)
+        assert [(row["stage"], row["body"]) for row in found] == [(name, body[:65536]) for name in ("check", "side")]
+        assert all(reason in row["reason"] for row in found)
+        assert await unacked(running) == 0
+
+
+async def drafted(servers: Servers, text: str) -> tuple[str, Ref]:
+    """A workflow whose draft is committed, but whose event was never published."""
+    async with pipeline(servers, SMALL, workers=0) as running:
+        workflow = await running.submit(text)
+        claim = await running.drops.claim("draft", TENANT, workflow, lease_s=45, attempts=5)
+        assert isinstance(claim, Claim)
+        ref = await running.artifacts.put(TENANT, msgspec.json.encode(Draft(text=text)))
+        await running.drops.commit(claim, Completed(artifact=ref, media_type=JSON))
+    return workflow, ref
+
+
+async def test_an_event_with_a_sha256_that_was_never_written_is_buried_and_the_work_goes_on(
+    servers: Servers, database: Database
+) -> None:
+    workflow, ref = await drafted(servers, "p")
+    forged = StageCompleted(
+        tenant=TENANT,
+        workflow=workflow,
+        drop="d",
+        stage="draft",
+        revision=1,
+        artifact=msgspec.structs.replace(ref, sha256="0" * 64),
+        media_type=JSON,
+    )
+    told = event(forged, stage="draft", outcome="completed", revision=1, time="2026-01-01T00:00:00Z")
+    subject, sent, body = cloudevents.to_binary(cloudevents.to_structured(told))
+    async with pipeline(servers, SMALL, STAGES, sweeps=False) as running:
+        running.follow(workflow)
+        await running.nc.jetstream().publish(subject, body, headers=sent)
+        assert await running.end(workflow) == "completed"
+    found = await letters(database)
+    assert [row["stage"] for row in found] == ["check", "side"]
+    assert all(f"draft wrote {ref.sha256}" in row["reason"] for row in found)
+
+
+async def test_an_artifact_whose_bytes_changed_is_tried_again_then_ends_only_its_own_workflow(
+    servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "UNPUBLISHED_S", 0)
+    workflow, ref = await drafted(servers, "p")
+    body = b"tampered"
+    await asyncio.to_thread(s3_client(servers.s3).put_object, servers.bucket, ref.key, io.BytesIO(body), len(body))
+    async with pipeline(servers, SMALL, STAGES, sweep_s=0.1, attempts=2) as running:
+        running.follow(workflow)
+        assert await running.end(workflow) == "failed"
+        assert await running.end(await running.submit("another")) == "completed"
+    reasons = {row["reason"] for row in await letters(database)}
+    assert any("an input can't be used" in reason and ref.sha256 in reason for reason in reasons)
+
+
+async def unacked(running: Pipeline) -> int:
+    infos = [await running.nc.jetstream().consumer_info(subjects.STREAM, stage) for stage in SMALL.stages]
+    return sum((info.num_ack_pending or 0) + (info.num_pending or 0) for info in infos)

@@ -1,0 +1,111 @@
+"""A worker as a process of its own: killed, stopped, weighed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import nats
+import pytest
+
+from contracts import subjects
+from tests.flow.noop import TENANT, Servers, pipeline
+from tests.kit.runner.small import SMALL, STAGES
+from workers.kit.runner.process import HEALTH, Health
+
+MIB = 1 << 20
+
+
+@asynccontextmanager
+async def worker(servers: Servers, seconds: float, **settings: float) -> AsyncIterator[Process]:
+    given = servers.settings(**settings).model_dump(exclude_defaults=True, exclude_none=True)
+    environ = {f"QL_{name.upper()}": str(value) for name, value in given.items()}
+    command = [sys.executable, "-m", "tests.kit.runner.slow_worker", str(seconds)]
+    process = await asyncio.create_subprocess_exec(*command, env=environ | {"PATH": os.defpath}, stdout=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line(process: Process) -> str:
+    assert process.stdout
+    return (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+
+
+async def test_another_worker_finishes_after_a_kill(servers: Servers) -> None:
+    quick = {"heartbeat_s": 0.2, "lease_s": 1.0, "ack_wait_s": 1.0}
+    async with pipeline(servers, SMALL, workers=0, ack_wait_s=1.0) as running:
+        workflow = await running.submit("p")
+        async with worker(servers, 60, **quick) as process:
+            assert await line(process) == "checking"
+            process.kill()
+            await process.wait()
+    async with pipeline(servers, SMALL, STAGES, sweep_s=0.2, ack_wait_s=1.0, lease_s=1.0) as running:
+        running.follow(workflow)
+        assert await running.end(workflow) == "completed"
+        (row,) = [row for row in await running.reads.drops(TENANT, workflow) if row.stage == "check"]
+        assert row.attempts == 2
+
+
+async def test_sigterm_finishes_what_runs(servers: Servers) -> None:
+    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 1) as process:
+        workflow = await running.submit("p")
+        assert await line(process) == "checking"
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        states = {row.stage: row.state for row in await running.reads.drops(TENANT, workflow)}
+        assert states["check"] == "completed"
+
+
+async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> None:
+    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 60, grace_s=0.3) as process:
+        workflow = await running.submit("p")
+        assert await line(process) == "checking"
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        (row,) = [row for row in await running.reads.drops(TENANT, workflow) if row.stage == "check"]
+        assert (row.state, row.attempts) == ("retry", 0)
+        info = await running.nc.jetstream().consumer_info(subjects.STREAM, "check")
+        assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+async def test_it_is_light_and_says_how_it_is(servers: Servers) -> None:
+    async with worker(servers, 0) as process:
+        health = await ask(servers)
+        assert health.stages == tuple(SMALL.stages)
+        sys.stdout.write(f"{resident(process.pid) / MIB:.0f} MiB, {cpu_s(process.pid):.2f} CPU-s\n")
+        assert resident(process.pid) < 90 * MIB
+        assert cpu_s(process.pid) < 1.2
+
+
+async def ask(servers: Servers) -> Health:
+    nc = await nats.connect(servers.nats)
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    return msgspec.json.decode((await nc.request(HEALTH, timeout=1)).data, type=Health)
+                except nats.errors.Error:
+                    await asyncio.sleep(0.05)
+    finally:
+        await nc.close()
+
+
+def resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
