@@ -12,6 +12,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from observability import telemetry
 from workers.kit.settings import Settings
 from workers.kit.stage import Permanent, Transient
 
@@ -48,7 +49,8 @@ class LlmClient(Dialogue):
         inbox = self._nc.new_inbox()
         replies = await self._nc.subscribe(inbox)
         try:
-            await self._nc.publish(COMPLETE, body, reply=inbox)
+            trace = telemetry.traceparent()
+            await self._nc.publish(COMPLETE, body, reply=inbox, headers={"traceparent": trace} if trace else None)
             while True:
                 reply = await self._next(replies)
                 if not isinstance(reply, Working):
