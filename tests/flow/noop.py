@@ -11,7 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,27 +157,21 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     """`workers` workers for every stage of the topology. `changes` are settings."""
     settings = servers.settings(**changes)
-    pool, gateway = await open_pool(servers.worker, 16), await open_pool(servers.gateway, 8)
-    made: list[Pipeline] = []
-
-    async def reconnected() -> None:
-        for running in made:
-            running.keeper.reconnected()
-            for worker in running.workers:
-                worker.reconnected()
-
-    nc = await nats.connect(
-        servers.nats, max_reconnect_attempts=-1, reconnect_time_wait=0.1, reconnected_cb=reconnected
-    )
-    drops, artifacts = PgDrops(pool, topology), S3Artifacts(servers.s3, servers.bucket)
-    keeper = Keeper(nc, drops, topology, settings)
-    await keeper.keep()
-    running = Pipeline(servers, topology, nc, drops, PgReads(gateway), artifacts, keeper)
-    made.append(running)
-    await nc.subscribe("ql.res.*.*.workflow.*.*", cb=running.heard)
-    for _ in range(workers):
-        running.workers.append(
-            Worker(
+    async with AsyncExitStack() as opened:
+        pool, gateway = await open_pool(servers.worker, 16), await open_pool(servers.gateway, 8)
+        opened.push_async_callback(pool.close)
+        opened.push_async_callback(gateway.close)
+        made: list[Pipeline] = []
+        nc = await _connected(servers, made)
+        opened.push_async_callback(nc.close)
+        drops, artifacts = PgDrops(pool, topology), S3Artifacts(servers.s3, servers.bucket)
+        keeper = Keeper(nc, drops, topology, settings)
+        await keeper.keep()
+        running = Pipeline(servers, topology, nc, drops, PgReads(gateway), artifacts, keeper)
+        made.append(running)
+        await nc.subscribe("ql.res.*.*.workflow.*.*", cb=running.heard)
+        for _ in range(workers):
+            worker = Worker(
                 bind_all(topology, stages),
                 topology,
                 nc=nc,
@@ -187,15 +181,22 @@ async def pipeline(
                 back_off=back_off or BackOff(least_s=0.05, most_s=0.2),
                 sweeps=sweeps,
             )
-        )
-    try:
-        await asyncio.gather(*(worker.start() for worker in running.workers))
+            running.workers.append(worker)
+            await worker.start()
+            opened.push_async_callback(worker.stop)
         yield running
-    finally:
-        await asyncio.gather(*(worker.stop() for worker in running.workers))
-        await nc.close()
-        await pool.close()
-        await gateway.close()
+
+
+async def _connected(servers: Servers, made: Sequence[Pipeline]) -> Client:
+    async def reconnected() -> None:
+        for running in made:
+            running.keeper.reconnected()
+            for worker in running.workers:
+                worker.reconnected()
+
+    return await nats.connect(
+        servers.nats, max_reconnect_attempts=-1, reconnect_time_wait=0.1, reconnected_cb=reconnected
+    )
 
 
 async def overhead(servers: Servers, *, stages: int = 14, in_flight: int = 1, workflows: int = 20) -> Overhead:

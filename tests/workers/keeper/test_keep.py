@@ -1,0 +1,155 @@
+"""The keeper on real servers: provisions what is missing, and notices every way in which the stream can be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from contracts import subjects
+from contracts.topology import TOPOLOGY
+from tests.flow.noop import Pipeline, Servers, pipeline
+from tests.kit.runner.small import SMALL, STAGES
+from workers.keeper.api import ApiError, call, find
+from workers.keeper.keep import Keeper
+from workers.kit.runner import sweeper
+
+
+@pytest.fixture
+async def running(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pipeline]:
+    """A provisioned pipeline in which one workflow has completed."""
+    monkeypatch.setattr(sweeper, "UNPUBLISHED_S", 0)
+    async with pipeline(servers, SMALL, STAGES, sweep_s=0.1) as made:
+        await made.end(await made.submit("p"))
+        await highest_seq(made, at_least=6)
+        yield made
+
+
+async def highest_seq(running: Pipeline, at_least: int = 0) -> int:
+    """Waits for notes that are still on their way."""
+    async with asyncio.timeout(10):
+        while True:
+            highest = await running.drops.highest()
+            if highest is not None and highest.seq >= at_least:
+                return highest.seq
+            await asyncio.sleep(0.05)
+
+
+async def state(nc: Client) -> dict[str, int]:
+    found: dict[str, int] = (await call(nc, f"STREAM.INFO.{subjects.STREAM}"))["state"]
+    return found
+
+
+async def test_streams_and_durables_are_as_declared(running: Pipeline) -> None:
+    config = (await call(running.nc, f"STREAM.INFO.{subjects.STREAM}"))["config"]
+    assert (config["retention"], config["discard"], config["storage"]) == ("limits", "new", "file")
+    assert (config["compression"], config["duplicate_window"]) == ("s2", 120 * 10**9)
+    assert (config["allow_direct"], config["allow_msg_ttl"]) == (True, True)
+    assert (config["deny_delete"], config["deny_purge"]) == (True, True)
+    for stage in SMALL.stages:
+        durable = (await call(running.nc, f"CONSUMER.INFO.{subjects.STREAM}.{stage}"))["config"]
+        assert sorted(durable["filter_subjects"]) == sorted(subjects.wakes(stage, SMALL))
+        assert (durable["ack_policy"], durable["max_deliver"], durable["ack_wait"]) == ("explicit", -1, 30 * 10**9)
+
+
+async def test_keeping_again_changes_nothing(running: Pipeline) -> None:
+    before = await call(running.nc, f"STREAM.INFO.{subjects.STREAM}")
+    again = Keeper(running.nc, running.drops, SMALL, running.servers.settings())
+    await again.keep()
+    await again.keep()
+    after = await call(running.nc, f"STREAM.INFO.{subjects.STREAM}")
+    assert (after["created"], after["state"]["last_seq"]) == (before["created"], before["state"]["last_seq"])
+
+
+async def test_new_settings_reach_the_durables_at_start(running: Pipeline) -> None:
+    await Keeper(running.nc, running.drops, SMALL, running.servers.settings(ack_wait_s=7)).keep()
+    info = await call(running.nc, f"CONSUMER.INFO.{subjects.STREAM}.pack")
+    assert info["config"]["ack_wait"] == 7 * 10**9
+
+
+async def test_a_missing_durable_is_made_again(running: Pipeline) -> None:
+    await call(running.nc, f"CONSUMER.DELETE.{subjects.STREAM}.pack")
+    await running.keeper.keep()
+    assert await find(running.nc, f"CONSUMER.INFO.{subjects.STREAM}.pack") is not None
+
+
+async def republished(running: Pipeline, above: int) -> None:
+    """Every fact stands in the new stream, above the old sequences, and the next workflow runs."""
+    await running.end(await running.submit("after"))
+    async with asyncio.timeout(10):
+        while await running.drops.unpublished([*SMALL.stages, "workflow"], older_s=0, limit=1):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    held = await state(running.nc)
+    assert held["first_seq"] > above
+    answer = await call(running.nc, f"STREAM.INFO.{subjects.STREAM}", {"subjects_filter": subjects.EVENTS})
+    assert len(answer["state"]["subjects"]) == 2 * 6
+
+
+async def test_a_deleted_stream_is_filled_again_above_the_old_sequences(running: Pipeline) -> None:
+    highest = await highest_seq(running)
+    await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
+    await running.keeper.keep()
+    await republished(running, highest)
+
+
+async def test_a_stream_that_somebody_else_made_anew_is_noticed(running: Pipeline) -> None:
+    highest = await highest_seq(running)
+    config = (await call(running.nc, f"STREAM.INFO.{subjects.STREAM}"))["config"]
+    await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
+    await call(running.nc, f"STREAM.CREATE.{subjects.STREAM}", config)
+    await running.keeper.keep()
+    await republished(running, highest)
+
+
+async def test_a_stream_that_lost_its_tail_is_noticed(running: Pipeline) -> None:
+    """As after a power cut or from a backup: what stands at our highest sequence is another message."""
+    highest = await highest_seq(running)
+    config = (await call(running.nc, f"STREAM.INFO.{subjects.STREAM}"))["config"]
+    await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
+    await call(running.nc, f"STREAM.CREATE.{subjects.STREAM}", config)
+    for n in range(highest):
+        await running.nc.jetstream().publish(f"ql.wake.draft.t.w{n}", b"")
+    await running.keeper.keep()
+    await republished(running, highest)
+
+
+async def test_another_stream_in_the_way_is_an_error_that_names_it(servers: Servers) -> None:
+    nc = await nats.connect(servers.nats)
+    await nc.jetstream().add_stream(name="OTHER", subjects=["ql.>"])
+    try:
+        with pytest.raises(ApiError, match=r"STREAM\.CREATE\.QL: subjects overlap"):
+            async with pipeline(servers, SMALL, workers=0):
+                pass
+    finally:
+        await nc.close()
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_the_process_says_when_it_is_ready(servers: Servers, once: bool) -> None:
+    command = [sys.executable, "-m", "workers.keeper", *(["--once"] if once else [])]
+    environ = {"PATH": os.defpath, "QL_NATS_URL": servers.nats, "QL_DATABASE_URL": servers.worker}
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE)
+    assert process.stdout
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    if not once:
+        process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    nc = await nats.connect(servers.nats)
+    names = (await call(nc, f"CONSUMER.NAMES.{subjects.STREAM}"))["consumers"]
+    await nc.close()
+    assert sorted(names) == sorted(TOPOLOGY.stages)
+
+
+async def test_the_process_names_what_is_not_set() -> None:
+    command = [sys.executable, "-m", "workers.keeper"]
+    process = await asyncio.create_subprocess_exec(*command, env={"PATH": os.defpath}, stderr=PIPE)
+    _, told = await process.communicate()
+    assert process.returncode == 2
+    assert told == b"the keeper needs QL_NATS_URL, QL_DATABASE_URL\n"
