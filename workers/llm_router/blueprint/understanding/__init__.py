@@ -20,11 +20,11 @@ from .kind import kind_of
 from .naming import name_of, summary_of, title_of
 from .operations import CRUD, Asked, collect, loose
 from .refuse import Refusal, after_reading, before_reading, refusal
-from .relations import relate, settle_relations
+from .relations import settle_relations
 from .rules import constrain
 from .settle import entity_name, field_name, settle
 from .text import Unit, units_of
-from .verbs import mentions
+from .verbs import mentions, nouns_alone
 
 __all__ = ["Refusal", "understand"]
 
@@ -49,11 +49,10 @@ def understand(submission: Submission) -> Brief | Refusal:
 
 
 def _read(units: Sequence[Unit]) -> Draft:
-    draft = Draft()
+    draft = Draft(nouns_alone(unit.words for unit in units))
     describe(units, draft)
     gather(units, [(unit, mention) for unit in units for mention in mentions(unit.words)], draft)
-    relate(units, draft)
-    settle_relations(draft)
+    settle_relations(units, draft)
     constrain(units, draft)
     return draft
 

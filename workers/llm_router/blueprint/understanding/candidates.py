@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from .draft import Draft
 from .inflect import singular
 from .lexicon.words import SYSTEM_NOUNS
-from .phrases import noun_phrase, phrase_before
+from .phrases import noun_phrase
 from .text import Unit
-from .verbs import OPERATIONS, Mention
+from .verbs import phrase_before, OPERATIONS, Mention
 
 _ACTS = frozenset({"create", "list", "update", "delete", "manage", "search", "track", "filter", "export"})
 _ABOUT = frozenset(

@@ -1,36 +1,37 @@
-"""Which sentences and lists say what a thing consists of; the fields go to that thing's draft."""
+"""Which sentences and lists say what a thing consists of and what it points to; one pass, in reading order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
-from .inflect import is_plural, singular
+from .inflect import is_plural
 from .items import item_of, items_at
-from .lexicon.describing import FIELD_WORDS, HAS, HAS_PHRASES, LIST_LEADS, SECTIONS, STORE_VERBS
-from .lexicon.words import ENTITIES_IF_DESCRIBED, SYSTEM_NOUNS
-from .phrases import noun_phrase, phrase_before
+from .lexicon.describing import FIELD_WORDS, HAS, HAS_PHRASES, LINKING, LIST_LEADS, SECTIONS, STORE_VERBS, TO_ONE, TO_ONE_WEAK
+from .lexicon.items import SEPARATORS
+from .lexicon.words import DETERMINERS, ENTITIES_IF_DESCRIBED, SYSTEM_NOUNS
+from .modifiers import closing, values_at
+from .phrases import is_noun, noun_phrase
 from .text import Unit
-from .verbs import is_verb_at, starts_with_verb
+from .verbs import OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
 
-_BEFORE_HAS = frozenset({
+_SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",
-    "might", "only", "just", "simply", "and", "optionally", "typically", "is", "are", "be", "each", "all", "both",
+    "might", "only", "just", "simply", "optionally", "typically", "is", "are", "be", "all", "both", "do", "does", "now",
 })  # fmt: skip
-_ITS = frozenset(
-    {"it", "they", "its", "their", "which", "that", "these", "those", "this", "who", "both", "one", "each"}
-)
+_ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
+_CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
 
 
 def describe(units: Sequence[Unit], draft: Draft) -> None:
-    """Read every unit for descriptions, in order; a list entry goes to the thing that its heading names."""
+    """Read every unit; a list entry goes to the thing that its heading names."""
     for unit in units:
         owner = _listed_owner(unit, draft)
-        if owner is not None:
-            if field := item_of(unit.words):
-                _give(owner, [field])
-            continue
-        _sentence(unit, draft)
+        if owner is not None and (field := item_of(unit.words)):
+            _give(owner, [field])
+            draft.current = owner
+        elif owner is None:
+            _Reader(unit, draft).read()
 
 
 def _listed_owner(unit: Unit, draft: Draft) -> EntityDraft | None:
@@ -40,33 +41,30 @@ def _listed_owner(unit: Unit, draft: Draft) -> EntityDraft | None:
         return None
     words = [word for word in head.words if word not in ("*", "`", "#")]
     words = words[:-1] if words[-1:] == [":"] else words
-    if owner := _headed(words, draft):
-        return owner
-    if head.bullet or head.title or head.opens:
-        return _named_by(words, head, draft)
-    return None
+    if not words:
+        return None
+    return _headed(words, draft) or _named_by(words, head, draft)
 
 
 def _is_field_entry(unit: Unit) -> bool:
     """A list entry that names something, rather than a sentence about what to do."""
-    words = unit.words
-    if starts_with_verb(words) and not (len(words) == 1 or words[1:2] in (["("], [":"], ["-"])):
+    words = [word for word in unit.words if word not in "*`"]
+    if not words or (starts_with_verb(words) and len(words) > 1 and words[1] not in "(:-"):
         return False
-    if (
-        words[0] in ("i", "users", "as", "the", "it", "you", "if", "when", "no", "we", "for", "only", "each", "every")
-        and len(words) > 4
-    ):
+    if words[0] in ("i", "users", "the", "it", "you", "if", "when", "no", "we", "for", "only", "each", "every", "as") and len(words) > 4:
         return False
     nouns, after = noun_phrase(words, 0)
-    return bool(nouns) and (after >= len(words) or words[after] not in HAS | {"'s", "belongs", "belong"})
+    if not nouns and words[0] not in ("first", "last", "whether", "on", "optional"):
+        return False
+    return after >= len(words) or words[after] not in HAS | {"'s", "belongs", "belong", "="}
 
 
 def _headed(words: list[str], draft: Draft) -> EntityDraft | None:
     """The owner in 'A book has the following fields', 'Book fields', 'Fields of a book', 'Each book has'."""
     says_fields = bool(set(words) & (FIELD_WORDS - {"data", "items", "things"}))
     has = next((at for at, word in enumerate(words) if word in HAS or word in ("with", "consists")), None)
-    store = next((at for at, word in enumerate(words) if word in STORE_VERBS), None)
-    if not says_fields and has is None and not (store is not None and {"each", "every"} & set(words)):
+    stores = bool(set(words) & STORE_VERBS)
+    if not says_fields and has is None and not (stores and {"each", "every"} & set(words)):
         return None
     for at, word in enumerate(words):
         if word in ("each", "every") or (word in ("of", "for") and says_fields):
@@ -74,13 +72,11 @@ def _headed(words: list[str], draft: Draft) -> EntityDraft | None:
             if owner := _owner(nouns, draft, firmly=word in ("each", "every")):
                 return owner
     if has is not None:
-        if owner := _owner(_subject(words, has), draft):
+        if owner := _owner(_before(words, has), draft):
             return owner
-        if set(words[:has]) & _ITS and draft.current:
-            return draft.current
-        return None
-    nouns = tuple(word for word in phrase_before(words, len(words)) if word not in FIELD_WORDS)
+        return draft.current if set(words[:has]) & _ITS else None
     if says_fields:
+        nouns = tuple(word for word in phrase_before(words, len(words)) if word not in FIELD_WORDS)
         return _owner(nouns, draft) or draft.current
     return None
 
@@ -98,98 +94,296 @@ def _named_by(words: list[str], head: Unit, draft: Draft) -> EntityDraft | None:
     return _owner(nouns, draft)
 
 
-def _sentence(unit: Unit, draft: Draft) -> None:
-    words = unit.words
-    at = _labelled(unit, draft)
-    while at < len(words):
-        at = _trigger(words, at, draft)
+class _Reader:
+    """One sentence, from left to right. `subject` is the entity that it speaks of so far."""
 
+    def __init__(self, unit: Unit, draft: Draft) -> None:
+        self.unit, self.words, self.draft = unit, unit.words, draft
+        self.subject: EntityDraft | None = None
 
-def _labelled(unit: Unit, draft: Draft) -> int:
-    """'Book: title, author' or 'Book (title, author)' at the beginning; returns where to read on."""
-    words = unit.words
-    start = 1 if words and words[0] in "*`" else 0
-    nouns, after = noun_phrase(words, start)
-    while after < len(words) and words[after] in "*`":
-        after += 1
-    if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{") or nouns[0] in SECTIONS:
-        if nouns and words[after : after + 1] == [":"] and set(nouns) & FIELD_WORDS:
-            return _field_label(words, after, nouns, draft)
-        return 0
-    if starts_with_verb(words[start:]) and not is_plural(nouns[-1]):
-        return 0
-    if nouns[-1] in FIELD_WORDS:
-        return _field_label(words, after, nouns, draft)
-    end = _closing(words, after) if words[after] in "({" else len(words)
-    items, _ = items_at(words[:end], after + 1)
-    known = draft.exact(nouns) is not None
-    if len(items) < 2 and not known:
-        return 0
-    if owner := _owner(nouns, draft, firmly=words[after] != "-"):
-        _give(owner, items)
+    def read(self) -> None:
+        at = self._labelled()
+        while at < len(self.words):
+            at = max(self._trigger(at), at + 1)
+
+    def _labelled(self) -> int:
+        """'Book: title, author', 'Book = …' or 'Book (title, author)' at the beginning; returns where to read on."""
+        words = self.words
+        start = next((at for at, word in enumerate(words) if word not in "*`" and word not in DETERMINERS), 0)
+        nouns, after = noun_phrase(words, start)
+        while after < len(words) and words[after] in "*`":
+            after += 1
+        target: tuple[str, ...] = ()
+        if nouns and words[after : after + 1] and words[after] in ("on", "of", "for", "in") and ":" in words[after : after + 6]:
+            target, after = noun_phrase(words, after + 1)
+        if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "="):
+            return 0
+        if set(nouns) & FIELD_WORDS:
+            return self._field_label(after, nouns)
+        if nouns[0] in SECTIONS or starts_with_verb(words[start:]) or not self._lists_fields(after + 1):
+            return 0
+        end = closing(words, after) if words[after] in "({" else len(words)
+        items, stop = items_at(words[:end], after + 1)
+        if len(items) < 2 and self.draft.exact(nouns) is None and words[after] == "-":
+            return 0
+        owner = _owner(nouns, self.draft, firmly=words[after] != "-")
+        if owner is None or not items:
+            return 0
+        self._take(owner, items)
+        if target and (pointed := _owner(target, self.draft)):
+            self._point(owner, pointed.words, weak=False)
+        return end if words[after] in "({" else stop
+
+    def _lists_fields(self, at: int) -> bool:
+        """Whether names follow, not a clause ('a grade is …'), other things with fields, or commands."""
+        words = self.words
+        while at < len(words) and words[at] in LIST_LEADS | DETERMINERS:
+            at += 1
+        if at < len(words) and (found := verb_at(words, at)) and set(OPERATIONS[found[0].base]) & _CORE:
+            after = at + found[1]
+            if after >= len(words) or words[after] in ("by", "a", "an", "the", "and", "or", "all") or verb_at(words, after + 1):
+                return False
+        nouns, after = noun_phrase(words, at)
+        following = words[after] if after < len(words) else "."
+        if following in HAS or following in ("belongs", "is", "are", "can", "with", "should"):
+            return False
+        if following == "(" and nouns and is_plural(nouns[-1]):
+            return words[after : closing(words, after)].count(",") < 2 or self.draft.exact(nouns) is not None
+        return True
+
+    def _field_label(self, after: int, nouns: tuple[str, ...]) -> int:
+        """'Fields: title, author', 'Book fields: title'."""
+        own = tuple(word for word in nouns if word not in FIELD_WORDS)
+        owner = (_owner(own, self.draft) if own else None) or self.draft.current
+        items, end = items_at(self.words, after + 1)
+        if owner is None or not items:
+            return 0
+        self._take(owner, items)
         return end
-    return 0
 
+    def _trigger(self, at: int) -> int:
+        """Look for a description that begins at `at`; returns where to go on."""
+        words, word = self.words, self.words[at]
+        for phrases, weak in ((TO_ONE, False), (TO_ONE_WEAK, True)):
+            if phrase := next((found for found in phrases.get(word, ()) if tuple(words[at : at + len(found)]) == found), None):
+                return self._to_one(at, at + len(phrase) - (phrase[-1] in ("a", "one")), weak=weak)
+        if word in LINKING:
+            return self._linking(at)
+        if length := self._has_at(at):
+            return self._list(at + length, self._possessor(at))
+        if word in ("with", "including", "incl") and at > 0:
+            return self._with(at)
+        if word == "(" and at > 0:
+            return self._parenthesis(at)
+        if word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["per"]):
+            return self._for_each(at)
+        if word == "'s" and at > 0:
+            return self._possessive(at)
+        if word in (":", "=") and 1 < at + 1 < len(words) and self._lists_fields(at + 1):
+            items, end = items_at(words, at + 1)
+            owner = _owner(phrase_before(words, at), self.draft, firmly=word == "=") if len(items) > 1 else None
+            if owner:
+                self._take(owner, items)
+                return end
+        if word in ("can", "is", "are", "be"):
+            return self._states(at)
+        if word in STORE_VERBS and words[at + 1 : at + 2] and words[at + 1] in ("the", "its", "their", "a", "an", "which"):
+            return self._of_owner(at)
+        return at + 1
 
-def _field_label(words: Sequence[str], after: int, nouns: tuple[str, ...], draft: Draft) -> int:
-    """'Fields: title, author', 'Book fields: title'."""
-    own = tuple(word for word in nouns if word not in FIELD_WORDS)
-    owner = (_owner(own, draft) if own else None) or draft.current
-    items, end = items_at(words, after + 1)
-    if owner is None or not items:
-        return 0
-    _give(owner, items)
-    return end
+    def _has_at(self, at: int) -> int:
+        words = self.words
+        if words[at] in HAS and words[at + 1 : at + 2] != ["to"]:
+            return 1
+        return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
 
+    def _possessor(self, at: int) -> EntityDraft | None:
+        """Who has: the noun before the verb, or what a pronoun or a joined clause refers to."""
+        words = self.words
+        while at > 0 and words[at - 1] in _SKIPPED:
+            at -= 1
+        if nouns := _before(words, at):
+            return _owner(nouns, self.draft)
+        if at == 0:
+            return self.draft.current
+        if words[at - 1] in _ITS:
+            place = at - 1 - (words[at - 2 : at - 1] == [","])
+            nouns = phrase_before(words, place)
+            return (_owner(nouns, self.draft) if nouns else None) or self.subject or self.draft.current
+        return (self.subject or self.draft.current) if words[at - 1] in (",", "and", ";", "but", "-", "both") else None
 
-def _trigger(words: Sequence[str], at: int, draft: Draft) -> int:
-    """Look for a description that begins at `at`; returns where to go on."""
-    word = words[at]
-    if length := _has_at(words, at):
-        owner = _owner(_subject(words, at), draft)
-        if owner is None and _refers_back(words, at):
-            owner = draft.current
-        return _list(words, at + length, owner)
-    if word in ("with", "including", "incl") and at > 0:
-        owner = _owner(phrase_before(words, at - (words[at - 1] == ",")), draft, firmly=False)
-        return _list(words, at + 1, owner)
-    if word == "(" and at > 0 and _opens_fields(words, at, draft):
-        owner = _owner(phrase_before(words, at), draft)
-        end = _closing(words, at)
-        if owner:
-            _give(owner, items_at(words[:end], at + 1)[0])
-        return end
-    if word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["per"]):
-        return _for_each(words, at, draft)
-    if word == "'s" and at > 0:
-        return _possessive(words, at, draft)
-    if word == ":" and at > 1 and at + 1 < len(words):
-        owner = _owner(phrase_before(words, at), draft, firmly=False)
-        items, end = items_at(words, at + 1)
-        if owner and len(items) > 1 and not is_verb_at(words, at + 1):
-            _give(owner, items)
+    def _list(self, at: int, owner: EntityDraft | None) -> int:
+        words, start = self.words, at
+        while at < len(words) and (words[at] in LIST_LEADS or words[at] in FIELD_WORDS):
+            if (words[at] in ("with", "to", "at") and at > start) or (words[at] in FIELD_WORDS and words[at + 1 : at + 2] in ([","], ["and"], ["."])):
+                break
+            at += 1
+        while at > start and words[at - 1] in ("the", "its", "their"):
+            at -= 1
+        items, end = items_at(words, at)
+        if owner is None or not items:
+            return start
+        self._take(owner, items)
+        return max(end, start)
+
+    def _with(self, at: int) -> int:
+        words = self.words
+        if set(words[max(0, at - 5) : at]) & LINKING or words[at - 1] in ("together", "along", "do", "work", "deal"):
+            return at + 1
+        if words[at - 1] == ",":
+            owner = self.subject or _owner(phrase_before(words, at - 1), self.draft, firmly=False)
+        elif words[at - 1] == ")":
+            owner = None
+        else:
+            owner = _owner(phrase_before(words, at), self.draft, firmly=False)
+        return self._list(at + 1, owner) if owner and not self._only_software(at + 1) else at + 1
+
+    def _only_software(self, at: int) -> bool:
+        """'with CRUD', 'with a REST interface'."""
+        nouns, after = noun_phrase(self.words, at)
+        lone = after >= len(self.words) or self.words[after] not in SEPARATORS
+        return bool(nouns) and lone and nouns[-1] in SYSTEM_NOUNS and nouns[-1] not in ("name", "date", "amount", "status", "time", "number", "type", "value")
+
+    def _parenthesis(self, at: int) -> int:
+        words, end = self.words, closing(self.words, at)
+        nouns = phrase_before(words, at)
+        inside = words[at + 1 : end]
+        if not nouns or len(inside) < 3 or inside[0] in ("e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no", "as"):
+            return at + 1
+        if any(entity.field_called(nouns) for entity in self.draft.entities.values()) and self.draft.exact(nouns) is None:
+            return at + 1
+        commas = sum(word in ",;" for word in inside)
+        first = is_plural(nouns[-1]) or self.draft.exact(nouns) is not None or self._commanded(at, nouns)
+        if not commas or not first or not self._lists_fields(at + 1):
+            return at + 1
+        if owner := _owner(nouns, self.draft):
+            self._take(owner, items_at(words[:end], at + 1)[0])
             return end
-    if (
-        word in STORE_VERBS
-        and words[at + 1 : at + 2] in (["the"], ["its"], ["their"], ["a"], ["an"])
-        and at + 2 < len(words)
-    ):
-        return _of_owner(words, at, draft)
-    return at + 1
+        return at + 1
+
+    def _commanded(self, at: int, nouns: tuple[str, ...]) -> bool:
+        """Whether a verb stands before the noun: 'add an expense (amount, date)'."""
+        before = at - len(nouns) - 1
+        while before >= 0 and self.words[before] in DETERMINERS | {"new"}:
+            before -= 1
+        return before < 0 or is_verb_at(self.words, before) or self.words[before] in (".", ":", ",", "and", ")")
+
+    def _for_each(self, at: int) -> int:
+        """'For each book store the title and the author'."""
+        words = self.words
+        nouns, after = noun_phrase(words, at)
+        place = after
+        while place < min(len(words), after + 8) and words[place] not in STORE_VERBS:
+            place += 1
+        stored = place < min(len(words), after + 8)
+        while place < len(words) and (words[place] in STORE_VERBS or words[place] in ("to", "track", "of")):
+            place += 1
+        if stored and words[place : place + 1] and (words[place] in DETERMINERS | LIST_LEADS or is_noun(words[place]) or words[place] in ("whether", "how", "when")):
+            return max(self._list(place, _owner(nouns, self.draft)), after)
+        if not stored and words[after : after + 1] in ([","], [":"]) and words[after + 1 : after + 2] not in (["i"], ["we"], ["you"], ["it"]):
+            return max(self._list(after + 1, _owner(nouns, self.draft)), after)
+        return max(after, at + 1)
+
+    def _possessive(self, at: int) -> int:
+        """'each book's title, author and year'."""
+        items, end = items_at(self.words, at + 1)
+        owner = _owner(phrase_before(self.words, at), self.draft, firmly=False)
+        if len(items) > 1 and owner is not None:
+            self._take(owner, items)
+            return end
+        return at + 1
+
+    def _of_owner(self, at: int) -> int:
+        """'Record the title, author and year of every book'."""
+        words = self.words
+        _, end = items_at(words, at + 1)
+        for place in range(at + 2, min(end + 1, len(words) - 1)):
+            if words[place] in ("of", "for") and words[place + 1] in ("each", "every", "a", "an", "my", "all", "the", "our"):
+                nouns, _ = noun_phrase(words, place + 1)
+                listed, _ = items_at(words[:place], at + 1)
+                if listed and (owner := _owner(nouns, self.draft)):
+                    self._take(owner, listed)
+                    return place
+        return at + 1
+
+    def _states(self, at: int) -> int:
+        """'a work order can be open, started or finished': states without a name are its status."""
+        words = self.words
+        start = at + 1 + (words[at + 1 : at + 2] == ["be"])
+        if words[start : start + 1] in (["either"], ["one"]):
+            start += 1
+        if start >= len(words) or not is_noun(words[start]) or words[at] == "be":
+            return at + 1
+        values, end = values_at(words, start)
+        if len(values) < 2 or words[end - 2 : end - 1] != ["or"] and "or" not in words[start:end]:
+            return at + 1
+        owner = self._possessor(at)
+        verbs = [value for value in values if (found := verb_at([value], 0)) and set(OPERATIONS[found[0].base]) - {"mark"}]
+        if owner is None or len(verbs) == len(values) or not owner.fields or set(values) & set(owner.fields):
+            return at + 1
+        known = next((field for field in owner.fields.values() if field.choices and set(field.choices) & set(values)), None)
+        if known is None and self.draft.exact(_before(words, at)) is None and words[at - 1] not in _ITS:
+            return at + 1
+        self._take(owner, [FieldDraft(("status",), choices=values)] if known is None else [])
+        return end
+
+    def _to_one(self, at: int, after: int, *, weak: bool) -> int:
+        """'a pet belongs to an owner and a clinic'."""
+        words = self.words
+        subject = self._possessor(at)
+        if subject is None and not weak:
+            subject = self.subject or self.draft.current
+        place, done = after, False
+        while subject is not None:
+            nouns, end = noun_phrase(words, place)
+            if not nouns or (is_plural(nouns[-1]) and words[at] != "belong") or nouns[-1] in SYSTEM_NOUNS - {"project", "person", "list", "collection", "file", "page"}:
+                break
+            if weak and place < len(words) and words[place] not in ("a", "an", "one", "exactly", "the", "its", "their", "this") and not self.draft.exact(nouns):
+                break
+            self._point(subject, nouns, weak=weak)
+            done = True
+            place = end
+            if words[end : end + 1] != ["and"] or words[end + 1 : end + 2] not in (["a"], ["an"], ["one"], ["to"]):
+                break
+            place = end + 1 + (words[end + 1] == "to")
+        if subject is not None and done:
+            self.subject = self.draft.current = subject
+            return place
+        return at + 1
+
+    def _linking(self, at: int) -> int:
+        """'a submission links a student with an assignment'."""
+        words, place, found = self.words, at + 1, []
+        while place < len(words) and len(found) < 3 and words[place] in ("a", "an", "one", "the"):
+            nouns, place = noun_phrase(words, place)
+            if not nouns:
+                break
+            found.append(nouns)
+            if words[place : place + 1] not in (["to"], ["with"], ["and"]):
+                break
+            place += 1
+        subject = self._possessor(at) if len(found) > 1 else None
+        if subject is None:
+            return at + 1
+        for nouns in found:
+            self._point(subject, nouns, weak=True)
+        self.subject = self.draft.current = subject
+        return place
+
+    def _point(self, owner: EntityDraft, target: tuple[str, ...], *, weak: bool) -> None:
+        words = self.draft.canonical(target)
+        if words != owner.words:
+            owner.add(FieldDraft(words, references=words, weak=weak))
+            owner.described = True
+
+    def _take(self, owner: EntityDraft, fields: list[FieldDraft]) -> None:
+        _give(owner, fields)
+        self.subject = self.draft.current = owner
 
 
-def _has_at(words: Sequence[str], at: int) -> int:
-    if words[at] in HAS and not (
-        words[at] in ("need", "needs", "takes", "gets", "features") and words[at + 1 : at + 2] == ["to"]
-    ):
-        return 1 if words[at + 1 : at + 2] != ["to"] else 0
-    return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
-
-
-def _subject(words: Sequence[str], at: int) -> tuple[str, ...]:
-    while at > 0 and words[at - 1] in _BEFORE_HAS:
-        at -= 1
-    while at > 1 and words[at - 1] in ("that", "which", "who", ","):
+def _before(words: Sequence[str], at: int) -> tuple[str, ...]:
+    """The nouns before a verb, past what stands between: 'a book (paperback) should have'."""
+    while at > 0 and words[at - 1] in _SKIPPED:
         at -= 1
     if at > 0 and words[at - 1] == ")":
         while at > 0 and words[at - 1] != "(":
@@ -198,130 +392,23 @@ def _subject(words: Sequence[str], at: int) -> tuple[str, ...]:
     return phrase_before(words, at)
 
 
-def _refers_back(words: Sequence[str], at: int) -> bool:
-    while at > 0 and words[at - 1] in _BEFORE_HAS - {"each", "both"}:
-        at -= 1
-    return at == 0 or words[at - 1] in _ITS or words[at - 1] in ",;"
-
-
-def _list(words: Sequence[str], at: int, owner: EntityDraft | None) -> int:
-    start = at
-    while at < len(words) and (words[at] in LIST_LEADS or words[at] in FIELD_WORDS):
-        if words[at] in ("with", "to") and at > start:
-            break
-        at += 1
-    while at > start and words[at - 1] in ("the", "its", "their"):
-        at -= 1
-    items, end = items_at(words, at)
-    if owner is None or not items:
-        return start
-    _give(owner, items)
-    return max(end, start)
-
-
-def _opens_fields(words: Sequence[str], at: int, draft: Draft) -> bool:
-    """Whether the parentheses hold fields of the noun before them, not values or an aside."""
-    nouns = phrase_before(words, at)
-    end = _closing(words, at)
-    inside = words[at + 1 : end]
-    if (
-        not nouns
-        or len(inside) < 3
-        or inside[0] in ("e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no")
-    ):
-        return False
-    if any(len(entity.fields) and entity.field_called(nouns) for entity in draft.entities.values()):
-        return False
-    separators = sum(word in ",;" for word in inside)
-    return separators > 0 and (is_plural(nouns[-1]) or draft.exact(nouns) is not None or _acted_on(words, at, nouns))
-
-
-def _acted_on(words: Sequence[str], at: int, nouns: tuple[str, ...]) -> bool:
-    before = at - len(nouns) - 1
-    while before >= 0 and words[before] in ("a", "an", "the", "new", "each", "every"):
-        before -= 1
-    return before >= 0 and is_verb_at(words, before)
-
-
-def _for_each(words: Sequence[str], at: int, draft: Draft) -> int:
-    """'For each book store the title and the author'."""
-    nouns, after = noun_phrase(words, at)
-    owner = _owner(nouns, draft)
-    place = after
-    while place < len(words) and words[place] not in STORE_VERBS and place < after + 8:
-        place += 1
-    if place < len(words) and words[place] in STORE_VERBS:
-        while place < len(words) and (words[place] in STORE_VERBS or words[place] in ("to", "track", "of")):
-            place += 1
-        return max(_list(words, place, owner), after)
-    if words[after : after + 1] in ([","], [":"]) and words[after + 1 : after + 2] not in (["i"], ["we"], ["you"]):
-        return max(_list(words, after + 1, owner), after)
-    return max(after, at + 1)
-
-
-def _possessive(words: Sequence[str], at: int, draft: Draft) -> int:
-    """'each book's title, author and year'."""
-    items, end = items_at(words, at + 1)
-    owner = _owner(phrase_before(words, at), draft, firmly=False)
-    if len(items) > 1 and owner is not None:
-        _give(owner, items)
-        return end
-    return at + 1
-
-
-def _of_owner(words: Sequence[str], at: int, draft: Draft) -> int:
-    """'Record the title, author and year of every book'."""
-    items, end = items_at(words, at + 1)
-    for place in range(at + 2, min(end + 1, len(words) - 1)):
-        if words[place] in ("of", "for") and words[place + 1] in (
-            "each",
-            "every",
-            "a",
-            "an",
-            "my",
-            "all",
-            "the",
-            "our",
-        ):
-            nouns, _ = noun_phrase(words, place + 1)
-            listed, _ = items_at(words[:place], at + 1)
-            if listed and (owner := _owner(nouns, draft)):
-                _give(owner, listed)
-                return place
-    return at + 1
-
-
 def _owner(nouns: tuple[str, ...], draft: Draft, *, firmly: bool = True) -> EntityDraft | None:
     """The entity that a noun phrase names as the owner of fields; None for the software itself."""
     nouns = tuple(word for word in nouns if word not in FIELD_WORDS) or nouns
     if not nouns or len(nouns[-1]) < 2:
         return None
-    if found := draft.exact(nouns) or (draft.find(nouns) if len(nouns) > 1 else draft.find(nouns)):
+    if found := draft.find(nouns):
         return found
+    nouns = draft.canonical(nouns)
     head = nouns[-1]
-    if head in SYSTEM_NOUNS and not (
-        firmly and (head in ENTITIES_IF_DESCRIBED or len(nouns) > 1) and head not in FIELD_WORDS
-    ):
+    if head in SYSTEM_NOUNS and not (firmly and (head in ENTITIES_IF_DESCRIBED or len(nouns) > 1) and head not in FIELD_WORDS):
         return None
-    if any(entity.field_called(nouns) for entity in draft.entities.values()) and not firmly:
+    if not firmly and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return None
-    return draft.entity(_own_name(nouns))
-
-
-def _own_name(nouns: tuple[str, ...]) -> tuple[str, ...]:
-    return (*nouns[-2:-1], singular(nouns[-1])) if len(nouns) < 4 else nouns[-2:]
+    return draft.entity(nouns)
 
 
 def _give(owner: EntityDraft, fields: list[FieldDraft]) -> None:
     for field in fields:
         owner.add(field)
     owner.described = owner.described or bool(fields)
-
-
-def _closing(words: Sequence[str], at: int) -> int:
-    depth = 0
-    for end in range(at, len(words)):
-        depth += (words[end] in "([{") - (words[end] in ")]}")
-        if depth == 0:
-            return end
-    return len(words)

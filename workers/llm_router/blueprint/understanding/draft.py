@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
-from contracts.artifacts.model import FieldType, Operation
+from contracts.artifacts.model import FieldType
 
 from .inflect import camel, plural, singular, snake
+from .lexicon.words import EMPTY_ADJECTIVES, SOFTWARE, SYSTEM_NOUNS
 
 MAX_ENTITIES = 12
 MAX_FIELDS = 20
@@ -28,6 +30,7 @@ class FieldDraft:
     references: tuple[str, ...] = ()
     default: str = ""
     many: bool = False
+    weak: bool = False
     unit: str = ""
 
     @property
@@ -40,11 +43,10 @@ class EntityDraft:
     """An entity by the singular words of its name. `described` once fields were given; `acted` once a verb took it."""
 
     words: tuple[str, ...]
-    fields: dict[str, FieldDraft] = field(default_factory=dict)
+    fields: dict[str, FieldDraft] = dataclasses.field(default_factory=dict)
     described: bool = False
     acted: bool = False
-    assumed: bool = False
-    operations: list[Operation] = field(default_factory=list)
+    states: list[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -76,6 +78,13 @@ class EntityDraft:
         known.below = draft.below if known.below is None else known.below
         known.default = known.default or draft.default
 
+    def rename(self) -> None:
+        """Key the fields by their names again, after names have changed."""
+        renamed: dict[str, FieldDraft] = {}
+        for field in self.fields.values():
+            renamed.setdefault(field.name, field)
+        self.fields = renamed
+
     def field_called(self, words: tuple[str, ...]) -> FieldDraft | None:
         """The field with that name, else the only one whose name ends or begins with it."""
         name = snake(words)
@@ -91,36 +100,51 @@ class EntityDraft:
 
 
 class Draft:
-    """The entities in the order they were met, and the one that 'it' and 'they' mean."""
+    """The entities in the order they were met, and the one that 'it' and 'they' mean.
 
-    def __init__(self) -> None:
+    `alone` holds the nouns that the prompt uses without another before them: 'museum exhibits' are exhibits where it
+    also says just 'exhibit', but a 'work order' stays a work order where nobody says 'order'.
+    """
+
+    def __init__(self, alone: frozenset[str] = frozenset()) -> None:
         self.entities: dict[str, EntityDraft] = {}
         self.current: EntityDraft | None = None
         self.assumptions: list[str] = []
+        self._alone = alone
+
+    def canonical(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The name that a noun phrase has as an entity."""
+        while len(words) > 1 and words[-1] in SOFTWARE:
+            words = words[:-1]
+        while len(words) > 1 and words[0] in EMPTY_ADJECTIVES:
+            words = words[1:]
+        head = singular(words[-1])
+        if len(words) > 1 and not (head in self._alone and head not in SYSTEM_NOUNS):
+            return (words[-2], head)
+        return (head,)
 
     def entity(self, words: tuple[str, ...]) -> EntityDraft | None:
         """The entity of that name, made where there is none yet; None once there are too many."""
-        words = (*words[:-1], singular(words[-1]))
         found = self.find(words)
         if found is None and len(self.entities) < MAX_ENTITIES:
-            found = EntityDraft(words)
+            found = EntityDraft(self.canonical(words))
             self.entities[found.key] = found
         return found
 
     def find(self, words: tuple[str, ...]) -> EntityDraft | None:
-        """The entity that a noun phrase means: all of it, or its last words, or an entity that ends with it."""
+        """The entity that a noun phrase means: by its name, or the only one whose name ends with its last word."""
         if not words:
             return None
-        wanted = (*words[:-1], singular(words[-1]))
-        for start in range(len(wanted)):
-            if found := self.entities.get(snake(wanted[start:])):
-                return found
-        head = wanted[-1]
+        if found := self.exact(words):
+            return found
+        head = singular(words[-1])
+        if len(words) > 1:
+            return self.entities.get(head)
         close = [entity for entity in self.entities.values() if entity.words[-1] == head]
-        return close[0] if len(wanted) == 1 and len(close) == 1 else None
+        return close[0] if len(close) == 1 else None
 
     def exact(self, words: tuple[str, ...]) -> EntityDraft | None:
-        return self.entities.get(snake((*words[:-1], singular(words[-1])))) if words else None
+        return self.entities.get(snake(self.canonical(words))) if words else None
 
     def assume(self, sentence: str) -> None:
         if sentence not in self.assumptions:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from .draft import FieldDraft
 from .inflect import snake
-from .lexicon.types import SAID, UNITS
+from .lexicon.types import CHOICE_NAMES, LAST_WORD, SAID, UNITS
 from .phrases import is_noun, number
 
 MAX_WORDS = 80
 
 _N = r"(-? ?\d[\d.,]*|zero|one|two|three|four|five|six|seven|eight|nine|ten|twelve|hundred|thousand)"
 _BOTH = re.compile(
-    rf"\b(?:between|from|range|ranging from|in)? ?(?<![\w-]){_N} (?:and|to|-|–|\. \.|through|up to) {_N}(?!\w)"
+    rf"\b(?:between|from|range|ranging from|in)? ?(?<![\w-]){_N} (?:and|to|until|till|-|–|\. \.|through|up to) {_N}(?!\w)"
 )
 _AT_LEAST = re.compile(
     rf"(?:at least|min|minimum|minimum of|minimal|minimum length|min length|not less than|no less than|>=|not below"
@@ -79,6 +79,8 @@ def apply(draft: FieldDraft, words: Sequence[str], *, enclosed: bool = False) ->
         draft.references = draft.references or (found.group(1),)
     if not draft.choices and (values := choices_in(words, enclosed=enclosed)):
         draft.choices = values
+    if enclosed and draft.type is None and len(words) == 1 and not draft.choices:
+        draft.type = next((kind for kind, names in LAST_WORD.items() if words[0] in names), None)
 
 
 def _apply_presence(draft: FieldDraft, text: str) -> None:
@@ -137,13 +139,15 @@ def choices_in(words: Sequence[str], *, enclosed: bool = False) -> tuple[str, ..
     starts += [at + 1 for at, word in enumerate(words) if word in ("either", "enum", "values", "choices", "options")]
     for start in sorted(starts):
         values, _ = values_at(words, start)
-        if len(values) > 1:
+        if len(values) > 1 and not set(values) & _NOT_VALUES:
             return values
     for at, word in enumerate(words):
         if word in "/|" and 0 < at < len(words) - 1:
             values, _ = values_at(words, at - 1, marks="/|")
             if len(values) > 1 and not set(values) & {"yes", "no", "true", "false", "and", "or", "y", "n"}:
                 return values
+    while enclosed and words and words[-1] in (".", ",", "etc", "etc.", "…"):
+        words = words[:-1]
     if enclosed and not set(words) & _NOT_VALUES and not any(word in SAID for word in words):
         values, end = values_at(words, 0)
         if len(values) > 1 and end == len(words):
@@ -201,3 +205,18 @@ def _in_value(words: Sequence[str], at: int) -> bool:
     if words[at] in ("in", "on", "not", "to", "out", "up", "off", "well", "never", "always"):
         return at + 1 < len(words) and (is_noun(words[at + 1]) or words[at + 1] in ("do", "of"))
     return is_noun(words[at]) or words[at][0].isdigit() or (words[at] == "do" and words[at - 1 : at] == ["to"])
+
+
+def closing(words: Sequence[str], at: int) -> int:
+    """The place of the mark that closes the parenthesis at `at`."""
+    depth = 0
+    for end in range(at, len(words)):
+        depth += (words[end] in "([{") - (words[end] in ")]}")
+        if depth == 0:
+            return end
+    return len(words)
+
+
+def is_choice(words: Sequence[str]) -> bool:
+    """Whether a field of that name usually has one of a few values."""
+    return bool(words) and words[-1] in CHOICE_NAMES

@@ -16,7 +16,7 @@ from .lexicon.words import (
 )
 
 _FUNCTION_WORDS = DETERMINERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADVERBS
-_QUOTES = frozenset("\"'`*“”")
+QUOTES = frozenset("\"'`*“”")
 _ED_NOUNS = frozenset({"speed", "feed", "seed", "bed", "breed", "shed", "need", "weed", "red", "embed", "deed"})
 MAX_PHRASE = 5
 
@@ -43,7 +43,7 @@ def skip_lead(words: Sequence[str], at: int) -> int:
     """Past determiners, quotes, counts and adjectives that name nothing, where a noun still follows."""
     while at < len(words) and (
         words[at] in DETERMINERS
-        or words[at] in _QUOTES
+        or words[at] in QUOTES
         or (words[at] in EMPTY_ADJECTIVES and at + 1 < len(words) and is_noun(words[at + 1]))
         or (is_number(words[at]) and at + 1 < len(words) and is_noun(words[at + 1]))
         or (words[at] == "of" and words[at - 1 : at] in (["all"], ["each"], ["any"], ["list"]))
@@ -58,7 +58,7 @@ def noun_phrase(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
     found: list[str] = []
     while at < len(words) and len(found) < MAX_PHRASE:
         word = words[at]
-        if word in _QUOTES:
+        if word in QUOTES:
             at += 1
             if found:
                 break
@@ -68,13 +68,3 @@ def noun_phrase(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
         found.append(word)
         at += 1
     return tuple(found), at
-
-
-def phrase_before(words: Sequence[str], at: int) -> tuple[str, ...]:
-    """The nouns that end just before `at`."""
-    start = at
-    while start > 0 and at - start < MAX_PHRASE and (is_noun(words[start - 1]) or words[start - 1] in _QUOTES):
-        start -= 1
-    while start < at and (words[start] in EMPTY_ADJECTIVES or words[start] in _QUOTES):
-        start += 1
-    return tuple(word for word in words[start:at] if word not in _QUOTES)

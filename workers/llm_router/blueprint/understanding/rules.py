@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
 from .modifiers import apply, values_at
-from .phrases import is_noun, noun_phrase, phrase_before
+from .phrases import is_noun, noun_phrase
 from .text import Unit
+from .verbs import phrase_before
 
 _SAYS = frozenset({
     "is", "are", "must", "can", "may", "should", "defaults", "cannot", "has", "have", "needs", "ranges", "starts", "could",
@@ -90,7 +91,7 @@ def _subjects(words: Sequence[str], at: int, draft: Draft, unit: Unit) -> list[t
         return [(owner, field)] if field else []
     found = _field(nouns, draft, unit)
     result = [found] if found else []
-    if found and before > 0 and words[before] in ("and", ",", "or"):
+    if found and words[at] in ("is", "are", "must", "should", "can", "may") and words[before] in ("and", ",", "or") and before:
         other = _field(phrase_before(words, before), draft, unit)
         result += [other] if other else []
     return result

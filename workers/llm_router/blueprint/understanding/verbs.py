@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .inflect import verb_forms
+from .inflect import is_plural, singular, verb_forms
 from .lexicon import verbs as lexicon
 from .lexicon.words import DETERMINERS, EMPTY_ADJECTIVES, NUMBER_WORDS, PRONOUNS, THINGS_MEANT
-from .phrases import is_noun, noun_phrase, phrase_before
+from .phrases import MAX_PHRASE, QUOTES, is_noun, noun_phrase
 
 OPERATIONS: dict[str, tuple[str, ...]] = {}
 for _name, _verbs in (
@@ -157,12 +157,23 @@ def _follows_command(words: Sequence[str], at: int) -> bool:
     return at == 1 or words[at - 1].endswith("s") or after in DETERMINERS or after in ("them", "it", "`", "<", "[", "-")
 
 
+NOUN_VERBS = frozenset({
+    "book", "post", "record", "log", "file", "report", "order", "schedule", "note", "group", "store", "release",
+    "place", "return", "rent", "reserve", "query", "star", "pin", "label", "tag", "flag", "track", "reading", "building",
+    "booking", "posting", "listing", "meeting", "change", "check", "import", "view", "export", "issue", "ban", "block",
+    "raise", "setting", "filing", "rating", "opening", "offering", "borrowing", "set", "shipping", "order", "lock",
+    "stop", "dispatch", "launch", "transfer", "drop", "retirement", "start", "filter", "search", "loan", "patch",
+})  # fmt: skip
+
+
 def starts_with_verb(words: Sequence[str]) -> bool:
     at = 0
     while at < len(words) and words[at] in ("*", "`", "to", "can", '"', "'", "-"):
         at += 1
     found = verb_at(words, at) if at < len(words) else None
-    return found is not None and found[0].kind in ("base", "gerund")
+    if found is None or found[0].kind not in ("base", "gerund"):
+        return False
+    return not (words[at] in NOUN_VERBS and words[at + 1 : at + 2] in ([":"], ["("], ["="], ["-"], [], ["'s"], ["has"]))
 
 
 def mentions(words: Sequence[str]) -> Iterator[Mention]:
@@ -265,3 +276,33 @@ def _whose(
         if owner:
             return owner, nouns, after
     return nouns, aspect, end
+
+
+def phrase_before(words: Sequence[str], at: int) -> tuple[str, ...]:
+    """The nouns that end just before `at`; a verb that commands them is none of them ('add students')."""
+    start = at
+    while start > 0 and at - start < MAX_PHRASE and (is_noun(words[start - 1]) or words[start - 1] in QUOTES):
+        start -= 1
+        if start < at - 1 and is_verb_at(words, start) and words[start + 1] not in QUOTES:
+            start += 1
+            break
+    while start < at and (words[start] in EMPTY_ADJECTIVES or words[start] in QUOTES):
+        start += 1
+    return tuple(word for word in words[start:at] if word not in QUOTES)
+
+
+def nouns_alone(sentences: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The nouns, in the singular, that stand somewhere without another noun before or after them."""
+    found: set[str] = set()
+    for words in sentences:
+        for at, word in enumerate(words):
+            if not is_noun(word):
+                continue
+            before = words[at - 1] if at else ""
+            after = words[at + 1] if at + 1 < len(words) else ""
+            compound = before and is_noun(before) and before not in EMPTY_ADJECTIVES and not is_verb_at(words, at - 1)
+            leads = after and is_noun(after) and not is_verb_at(words, at + 1)
+            commands = is_verb_at(words, at) and not is_plural(word)
+            if not compound and not leads and not commands:
+                found.add(singular(word))
+    return frozenset(found)

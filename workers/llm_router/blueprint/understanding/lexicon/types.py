@@ -16,6 +16,7 @@ SAID: dict[str, FieldType] = {
 # By the last word of the name.
 LAST_WORD: dict[FieldType, frozenset[str]] = {
     "number": frozenset({
+        "hours",
         "price", "amount", "cost", "weight", "salary", "fee", "balance", "total", "subtotal", "discount", "tax",
         "wage", "budget", "height", "length", "width", "depth", "distance", "temperature", "latitude", "longitude",
         "percentage", "percent", "rate", "value", "income", "revenue", "profit", "area", "volume", "speed", "worth",
@@ -26,12 +27,12 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
     }),
     "integer": frozenset({
         "quantity", "count", "age", "year", "rating", "stock", "pages", "seats", "capacity", "stars", "points",
-        "calories", "copies", "reps", "sets", "position", "rank", "level", "duration", "minutes", "seconds", "hours",
+        "calories", "copies", "reps", "sets", "position", "rank", "level", "duration", "minutes", "seconds",
         "days", "servings", "floor", "semester", "likes", "views", "votes", "version", "score", "players", "persons",
         "guests", "population", "bedrooms", "bathrooms", "rooms", "mileage", "episodes", "season", "episode", "units",
         "qty", "steps", "downloads", "grade", "credits", "weeks", "months", "years", "priority_number", "attempts",
         "laps", "goals", "wins", "losses", "bpm", "heartbeats", "repetitions", "portions", "beds", "tickets", "size_mb",
-        "wheels", "followers", "employees", "students", "participants", "attendees", "people", "headcount", "streak",
+        "wheels", "vintage", "strength", "feeling", "vintages", "followers", "employees", "students", "participants", "attendees", "people", "headcount", "streak",
         "difficulty_level", "odometer", "threshold", "round", "turns", "lives", "kilobytes", "bytes", "port",
     }),
     "boolean": frozenset({
@@ -62,3 +63,11 @@ UNITS = frozenset({
 })  # fmt: skip
 INTEGER_UNITS = frozenset({"minutes", "hours", "seconds", "days", "weeks", "months", "years", "pages", "stars"})
 NUMBER_UNITS = UNITS - INTEGER_UNITS - {"words"}
+
+CHOICE_NAMES = frozenset({
+    "status", "state", "result", "type", "kind", "category", "priority", "level", "role", "colour", "color", "size",
+    "gender", "stage", "phase", "severity", "genre", "difficulty", "mode", "species", "condition", "outcome", "method",
+    "tier", "plan", "class", "format", "visibility", "frequency", "currency", "language", "season", "mood", "sex",
+    "department", "diet", "fuel", "material", "channel", "position", "discipline", "medium", "unit", "importance",
+    "urgency", "impact", "team", "group", "shift", "style", "source", "decision", "verdict", "surface", "section",
+})  # fmt: skip

@@ -104,3 +104,11 @@ ENTITIES_IF_DESCRIBED = frozenset({
     "jobs", "services", "error", "errors", "platform", "action", "actions", "feature", "features", "rule", "rules",
     "app", "apps", "application", "applications", "script", "scripts", "case", "cases", "register", "directory",
 })  # fmt: skip
+
+# What may stand behind the name of a thing without being part of it: 'bookmarks api', 'recipe manager'.
+SOFTWARE = frozenset({
+    "api", "apis", "app", "apps", "application", "service", "backend", "system", "tool", "cli", "program", "script",
+    "manager", "management", "tracker", "tracking", "crud", "endpoint", "endpoints", "database", "record", "records",
+    "data", "details", "information", "object", "objects", "entity", "resource", "resources", "microservice",
+    "catalogue", "catalog", "registry", "routes", "commands",
+})  # fmt: skip

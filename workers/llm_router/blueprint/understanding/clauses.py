@@ -1,0 +1,48 @@
+"""Fields asked for as questions: 'whether it is done', 'how many copies', 'when it was bought'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .draft import FieldDraft
+from .phrases import is_noun, noun_phrase
+
+_MEASURES = {"much": ("amount", "number"), "long": ("duration", "integer"), "old": ("age", "integer"), "often": ("frequency", "text")}
+_EMPTY = frozenset({"already", "currently", "still", "yet", "happened", "took", "there", "reader", "user"})
+
+
+def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
+    """The field that a question word introduces, and the place after its clause."""
+    asked, at = words[at], at + 1
+    draft = FieldDraft(())
+    if asked == "how" and at < len(words):
+        return _how(draft, words, at)
+    end = at
+    while end < len(words) and words[end] not in (",", ";", "and", ".", "(", ")", "but"):
+        end += 1
+    telling = tuple(word for word in words[at:end] if is_noun(word) and word not in _EMPTY)
+    if not telling:
+        return None, at
+    if asked in ("whether", "if"):
+        draft.type, draft.words = "boolean", telling[:3]
+    elif asked == "when":
+        draft.type, draft.words = "date", (telling[-1], "on")
+    elif asked == "where":
+        draft.words = ("location",)
+    else:
+        draft.words = telling[:1]
+    return draft, end
+
+
+def _how(draft: FieldDraft, words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
+    nouns, after = noun_phrase(words, at + 1)
+    if words[at] == "many":
+        draft.words, draft.type = nouns[:2] or ("count",), "integer"
+        return draft, after
+    name, kind = _MEASURES.get(words[at], ("amount", "number"))
+    draft.words = (name,)
+    draft.type = "integer" if kind == "integer" else "number" if kind == "number" else "text"
+    end = at + 1
+    while end < len(words) and words[end] not in (",", ";", "and", ".", "(", ")"):
+        end += 1
+    return draft, end
