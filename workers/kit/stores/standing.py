@@ -155,7 +155,7 @@ def _repair(stage: str, revision: int, rows: Sequence[Row]) -> dict[str, Row]:
     opener = next((row for row in rows if row.opens == revision and row.target == stage), None)
     if opener is None or opener.state != "rejected":
         return {}
-    before = [row for row in rows if row.stage == stage and row.state == "completed" and row.revision < revision]
+    before = [row for row in rows if row.stage == stage and row.state == "completed"]
     previous = max(before, key=lambda row: row.revision, default=None)
     return {opener.stage: opener} | ({stage: previous} if previous else {})
 
