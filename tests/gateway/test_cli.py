@@ -1,0 +1,103 @@
+"""The command line as a script sees it: stdout, stderr, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.conftest import Served
+from tests.gateway.test_events import complete_all, work
+from tests.gateway.test_workflows import PROMPT, submit
+from workers.kit.stores.drops import Failed
+
+QL = str(Path(sys.executable).parent / "ql")
+
+
+def ql(*arguments: str, url: str = "", stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    env = {**os.environ, "QL_GATEWAY_URL": url or "http://127.0.0.1:9", **environment}
+    return subprocess.run([QL, *arguments], capture_output=True, input=stdin, env=env, timeout=60, check=False)
+
+
+async def against(served: Served, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return await asyncio.to_thread(ql, *arguments, url=served.url, stdin=stdin)
+
+
+async def test_submit_list_show_and_tail_speak_to_programs(served: Served) -> None:
+    submitted = await against(served, "submit", PROMPT)
+    assert submitted.returncode == 0, submitted.stderr
+    workflow = submitted.stdout.decode().strip()
+    listed = json.loads((await against(served, "workflow", "list", "--json")).stdout)
+    assert [(row["id"], row["state"]) for row in listed] == [(workflow, "active")]
+    table = (await against(served, "workflow", "list")).stdout.decode()
+    assert workflow in table
+    await complete_all(served, workflow)
+    shown = json.loads((await against(served, "workflow", "show", workflow, "--json")).stdout)
+    assert (shown["state"], len(shown["drops"])) == ("completed", 14)
+    tailed = await against(served, "events", "tail", workflow)
+    types = [json.loads(line)["type"] for line in tailed.stdout.splitlines()]
+    assert types[0].endswith("workflow.submitted.v1")
+    assert types[-1].endswith("workflow.completed.v1")
+    watched = await against(served, "watch-is-no-command")
+    assert watched.returncode == 2
+
+
+async def test_watching_a_failed_workflow_ends_with_its_reason(served: Served) -> None:
+    workflow = await submit(served)
+    await work(served, workflow, "prompt_enhancement", Failed(error="I can't write poems."))
+    watched = await against(served, "workflow", "watch", workflow, "--json")
+    assert watched.returncode == 1
+    assert json.loads(watched.stdout.splitlines()[0])["error"] == "I can't write poems."
+    assert b"I can't write poems." in watched.stderr
+
+
+async def test_a_capsule_that_is_none_is_not_accepted(served: Served, tmp_path: Path) -> None:
+    workflow = await submit(served)
+    await complete_all(served, workflow)
+    pulled = await against(served, "capsule", "pull", workflow, "--out", str(tmp_path))
+    assert pulled.returncode == 1
+    assert b"is not what was built" in pulled.stderr
+    assert list(tmp_path.glob("books.tar.gz")) == []
+
+
+async def test_waiting_has_an_end(served: Served) -> None:
+    workflow = await submit(served)
+    watched = await against(served, "workflow", "watch", workflow, "--timeout", "1")
+    assert watched.returncode == 5
+    assert b"still running" in watched.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "status", "says"),
+    [
+        (("submit", ""), b"", 2, b"is empty"),
+        (("submit", "-"), b"\xff\xfe\x00", 2, b"no UTF-8 text"),
+        (("submit", "-"), b"x" * (1 << 20), 2, b"at most"),
+        (("submit", "@/nonexistent"), b"", 2, b"can't be read"),
+        (("workflow", "show", "nonsense"), b"", 1, b"no gateway answers"),
+        (("generate", "--nope"), b"", 2, b"No such option"),
+        (("workflow", "list", "--limit", "0"), b"", 2, b"limit"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(arguments: tuple[str, ...], stdin: bytes, status: int, says: bytes) -> None:
+    ended = ql(*arguments, stdin=stdin)
+    assert ended.returncode == status, ended.stderr
+    assert says in ended.stderr
+    assert ended.stdout == b""
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_wrong_setting_is_named() -> None:
+    ended = ql("workflow", "list", QL_SLOTZ="3")
+    assert ended.returncode == 2
+    assert b"QL_SLOTZ is no setting" in ended.stderr
+
+
+def test_errors_are_json_for_programs() -> None:
+    ended = ql("workflow", "list", "--json")
+    assert json.loads(ended.stdout)["code"] == "unreachable"
