@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
-from .inflect import is_plural
+from .inflect import is_plural, singular
 from .items import item_of, items_at
-from .lexicon.describing import FIELD_WORDS, HAS, HAS_PHRASES, LINKING, LIST_LEADS, SECTIONS, STORE_VERBS, TO_ONE, TO_ONE_WEAK
+from .lexicon.describing import FIELD_WORDS, HAS, HAS_PHRASES, KEEP_VERBS, LINKING, LIST_LEADS, MOVES, NEVER_OWNERS, SECTIONS, STORE_VERBS, TO_ONE, TO_ONE_WEAK
 from .lexicon.items import SEPARATORS
-from .lexicon.words import DETERMINERS, ENTITIES_IF_DESCRIBED, SYSTEM_NOUNS
+from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
 from .modifiers import closing, values_at
 from .phrases import is_noun, noun_phrase
 from .text import Unit
-from .verbs import OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
+from .verbs import NOUN_VERBS, OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
 
 _SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",
@@ -103,8 +103,12 @@ class _Reader:
 
     def read(self) -> None:
         at = self._labelled()
+        self.unit.described.extend(range(at))
         while at < len(self.words):
-            at = max(self._trigger(at), at + 1)
+            after = self._trigger(at)
+            if after > at + 1:
+                self.unit.described.extend(range(at, after))
+            at = max(after, at + 1)
 
     def _labelled(self) -> int:
         """'Book: title, author', 'Book = …' or 'Book (title, author)' at the beginning; returns where to read on."""
@@ -120,7 +124,8 @@ class _Reader:
             return 0
         if set(nouns) & FIELD_WORDS:
             return self._field_label(after, nouns)
-        if nouns[0] in SECTIONS or starts_with_verb(words[start:]) or not self._lists_fields(after + 1):
+        named = words[start] in NOUN_VERBS and (words[after] != "(" or not is_plural(nouns[-1]))
+        if nouns[0] in SECTIONS or (starts_with_verb(words[start:]) and not named) or not self._lists_fields(after + 1):
             return 0
         end = closing(words, after) if words[after] in "({" else len(words)
         items, stop = items_at(words[:end], after + 1)
@@ -148,7 +153,7 @@ class _Reader:
         if following in HAS or following in ("belongs", "is", "are", "can", "with", "should"):
             return False
         if following == "(" and nouns and is_plural(nouns[-1]):
-            return words[after : closing(words, after)].count(",") < 2 or self.draft.exact(nouns) is not None
+            return words[after : closing(words, after)].count(",") < 1 or self.draft.exact(nouns) is not None
         return True
 
     def _field_label(self, after: int, nouns: tuple[str, ...]) -> int:
@@ -181,13 +186,19 @@ class _Reader:
             return self._possessive(at)
         if word in (":", "=") and 1 < at + 1 < len(words) and self._lists_fields(at + 1):
             items, end = items_at(words, at + 1)
-            owner = _owner(phrase_before(words, at), self.draft, firmly=word == "=") if len(items) > 1 else None
+            nouns = phrase_before(words, at)
+            firmly = word == "=" or len(nouns) > 1 or self._commanded(at, nouns)
+            owner = _owner(nouns, self.draft, firmly=firmly) if len(items) > 1 else None
             if owner:
                 self._take(owner, items)
                 return end
         if word in ("can", "is", "are", "be"):
             return self._states(at)
-        if word in STORE_VERBS and words[at + 1 : at + 2] and words[at + 1] in ("the", "its", "their", "a", "an", "which"):
+        if word in MOVES:
+            return self._moves(at)
+        if word in ("need", "want", "keep", "keeps", "add", "store", "stores", "track", "manage", "are"):
+            self._speak(at)
+        if word in KEEP_VERBS and words[at + 1 : at + 2] and words[at + 1] in ("the", "its", "their", "a", "an", "which"):
             return self._of_owner(at)
         return at + 1
 
@@ -207,6 +218,8 @@ class _Reader:
         if at == 0:
             return self.draft.current
         if words[at - 1] in _ITS:
+            if at <= 2 and self.draft.spoken and (owner := _owner(self.draft.spoken, self.draft)):
+                return owner
             place = at - 1 - (words[at - 2 : at - 1] == [","])
             nouns = phrase_before(words, place)
             return (_owner(nouns, self.draft) if nouns else None) or self.subject or self.draft.current
@@ -220,8 +233,10 @@ class _Reader:
             at += 1
         while at > start and words[at - 1] in ("the", "its", "their"):
             at -= 1
+        if owner is None or not self._lists_fields(at):
+            return start
         items, end = items_at(words, at)
-        if owner is None or not items:
+        if not items:
             return start
         self._take(owner, items)
         return max(end, start)
@@ -327,6 +342,27 @@ class _Reader:
         self._take(owner, [FieldDraft(("status",), choices=values)] if known is None else [])
         return end
 
+    def _moves(self, at: int) -> int:
+        """'samples move through the states collected, received and discarded'."""
+        start = at + 1
+        while start < len(self.words) and self.words[start] in (":", "are", "of", "being", "-", "is", "following", "these", "one"):
+            start += 1
+        values, end = values_at(self.words, start)
+        nouns, _ = noun_phrase(self.words, 0)
+        owner = (_owner(nouns, self.draft, firmly=False) if nouns else None) or self.subject or self.draft.current
+        if len(values) < 2 or owner is None:
+            return at + 1
+        name = "status" if self.words[at] in ("statuses", "steps") else singular(self.words[at])
+        known = next((field for field in owner.fields.values() if field.name in ("status", "state", "stage", "phase")), None)
+        self._take(owner, [FieldDraft(known.words if known else (name,), choices=values)])
+        return end
+
+    def _speak(self, at: int) -> None:
+        """Remember the thing that a sentence ends with, for 'each one has …' in the next."""
+        nouns, end = noun_phrase(self.words, at + 1)
+        if nouns and is_plural(nouns[-1]) and end >= len(self.words) - 1 and nouns[-1] not in SYSTEM_NOUNS:
+            self.draft.spoken = nouns
+
     def _to_one(self, at: int, after: int, *, weak: bool) -> int:
         """'a pet belongs to an owner and a clinic'."""
         words = self.words
@@ -379,6 +415,7 @@ class _Reader:
     def _take(self, owner: EntityDraft, fields: list[FieldDraft]) -> None:
         _give(owner, fields)
         self.subject = self.draft.current = owner
+        self.draft.spoken = ()
 
 
 def _before(words: Sequence[str], at: int) -> tuple[str, ...]:
@@ -401,7 +438,7 @@ def _owner(nouns: tuple[str, ...], draft: Draft, *, firmly: bool = True) -> Enti
         return found
     nouns = draft.canonical(nouns)
     head = nouns[-1]
-    if head in SYSTEM_NOUNS and not (firmly and (head in ENTITIES_IF_DESCRIBED or len(nouns) > 1) and head not in FIELD_WORDS):
+    if (head in NEVER_OWNERS or head in FIELD_WORDS) if firmly else head in SYSTEM_NOUNS and len(nouns) < 2:
         return None
     if not firmly and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return None

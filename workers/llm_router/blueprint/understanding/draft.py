@@ -109,6 +109,7 @@ class Draft:
     def __init__(self, alone: frozenset[str] = frozenset()) -> None:
         self.entities: dict[str, EntityDraft] = {}
         self.current: EntityDraft | None = None
+        self.spoken: tuple[str, ...] = ()
         self.assumptions: list[str] = []
         self._alone = alone
 

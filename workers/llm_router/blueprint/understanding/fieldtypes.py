@@ -52,13 +52,22 @@ def type_of(draft: FieldDraft) -> FieldType:
         return "boolean" if set(draft.choices) <= {"yes", "no", "true", "false"} else "enum"
     if draft.type is not None and draft.type != "enum":
         return draft.type
+    if draft.unit in INTEGER_UNITS and draft.words[-1] == "time":
+        return "integer"
     if kind := _by_name(tuple(draft.name.split("_"))):
-        return kind
+        return "number" if kind == "integer" and not _whole(draft) else kind
     if draft.unit in NUMBER_UNITS:
         return "number"
     if draft.unit in INTEGER_UNITS:
         return "integer"
+    if draft.minimum is not None and draft.maximum is not None or draft.above is not None:
+        return "integer" if _whole(draft) else "number"
     return "text"
+
+
+def _whole(draft: FieldDraft) -> bool:
+    bounds = (draft.minimum, draft.maximum, draft.above, draft.below)
+    return all(bound is None or bound.is_integer() for bound in bounds)
 
 
 def _by_name(words: tuple[str, ...]) -> FieldType | None:
@@ -71,11 +80,13 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
         and first not in ("cooking", "prep", "preparation", "reading", "waiting")
     ):
         return "datetime"
-    if len(words) > 1 and last in ("on", "until", "by") and words[-2] not in ("based",):
-        return "date" if last in ("on", "until") else None
+    if len(words) > 1 and last in ("on", "until"):
+        return "date"
+    if len(words) > 1 and last in ("from", "to", "in", "for", "by", "at"):
+        return _by_name(words[:-1])
     if "of" in words[1:]:
         return _of(words)
-    if last == "number" or last == "no":
+    if last in ("number", "no"):
         return "text" if len(words) == 1 or words[-2] in _TEXT_BEFORE else "integer"
     if last in ("email", "mail") or words[-2:] == ("email", "address"):
         return "email"
@@ -92,6 +103,6 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
 
 def _of(words: tuple[str, ...]) -> FieldType | None:
     at = words.index("of", 1)
-    if words[at - 1] == "number":
+    if words[at - 1] in ("number", "maximum", "minimum"):
         return "integer"
     return _by_name(words[:at])

@@ -9,6 +9,8 @@ from .draft import FieldDraft
 from .inflect import is_plural, singular
 from .lexicon.items import (
     ABOUT_FIELD,
+    COMMANDS,
+    OBJECTS,
     DROPPED_LAST,
     ENDS_LIST,
     FILLERS,
@@ -28,6 +30,7 @@ from .lexicon.items import (
     VALUE_NAMES,
 )
 from .lexicon.types import SAID, UNITS
+from .lexicon.words import ADVERBS
 from .modifiers import apply, closing, is_choice, values_at
 from .phrases import is_noun, is_number, noun_phrase
 
@@ -53,10 +56,22 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
             found[-1].choices = draft.choices
         else:
             found.append(draft)
-        at = _skip_tail(words, after)
+        at = _apposition(found[-1], words, after)
+        at = _skip_tail(words, at)
         if at >= len(words) or words[at] not in SEPARATORS:
             break
     return _shared_heads(found), at
+
+
+def _apposition(draft: FieldDraft, words: Sequence[str], at: int) -> int:
+    """'a state, trial, active or cancelled': the values follow the name after a comma."""
+    if words[at : at + 1] != [","] or draft.choices or not is_choice(draft.words):
+        return at
+    values, end = values_at(words, at + 1)
+    if len(values) < 2 or words[at + 1] in LEADS or "or" not in words[at:end]:
+        return at
+    draft.choices = values
+    return end
 
 
 def item_of(words: Sequence[str]) -> FieldDraft | None:
@@ -80,7 +95,10 @@ def _ends_list(words: Sequence[str], at: int) -> bool:
     word = words[at]
     if word == "to" and words[at + 1 : at + 2] == ["do"]:
         return False
-    return word in ENDS_LIST or word in ".!?)"
+    if word in ENDS_LIST or word in ".!?)":
+        return True
+    following = words[at + 1] if at + 1 < len(words) else ""
+    return word in COMMANDS and (following in OBJECTS or is_plural(following))
 
 
 def _skip_tail(words: Sequence[str], at: int) -> int:
@@ -161,7 +179,8 @@ def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
             if found:
                 break
             continue
-        if not (is_noun(word) or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
+        lone = not found and word in ADVERBS and _closes(words, at + 1)
+        if not (is_noun(word) or lone or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
             break
         if found and word.endswith(("ed", "ing")) and len(word) > 4 and not _closes(words, at + 1) and not _noun_at(words, at + 1):
             break
@@ -248,11 +267,12 @@ def _annotation(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 
 def _slashed(draft: FieldDraft, words: Sequence[str], at: int) -> int:
     """'status open/closed': the last word of the name was the first value."""
+    if words[at - 1] in ("yes", "true", "y") and len(draft.words) > 1:
+        draft.words, draft.type = draft.words[:-1], "boolean"
+        return at + 2
     values, end = values_at(words, at - 1, marks="/|")
     if len(values) > 1 and len(draft.words) > 1:
         draft.words, draft.choices = draft.words[:-1], values
-        if set(values) <= {"yes", "no", "true", "false", "y", "n"}:
-            draft.choices, draft.type = (), "boolean"
         return end
     return at + 1
 
@@ -264,7 +284,7 @@ def _phrase(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         end += 1
     if (start := _value_start(words, at)) is not None:
         values, after = values_at(words, start)
-        counts = "or" in words[start:after] or "one" in words[at:start] or after <= end or "either" in words[at:start]
+        counts = draft.words[-1] in VALUE_NAMES or "or" in words[start:after] or "one" in words[at:start] or after <= end or "either" in words[at:start]
         if len(values) > 1 and counts and not set(values) & REQUIREMENT.keys() | {"empty", "unique", "null", "blank"} & set(values):
             draft.choices = draft.choices or values
             apply(draft, words[at:start])

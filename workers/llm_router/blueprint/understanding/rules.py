@@ -23,8 +23,9 @@ def constrain(units: Sequence[Unit], draft: Draft) -> None:
         words = unit.words
         if _uniqueness(words, draft):
             continue
+        described = set(unit.described)
         for at, word in enumerate(words):
-            if word in _SAYS and at:
+            if word in _SAYS and at and at not in described:
                 for entity, field in _subjects(words, at, draft, unit):
                     _say(words, at, field)
                     if field.choices and field.name not in entity.fields:

@@ -35,7 +35,10 @@ class Token(NamedTuple):
 
 @dataclass(slots=True)
 class Unit:
-    """One sentence or list entry. `head` is the heading or the line ending in a colon that it stands under."""
+    """One sentence or list entry. `head` is the heading or the line ending in a colon that it stands under.
+
+    `described` holds the places of its tokens that were read as a description of fields.
+    """
 
     text: str
     tokens: list[Token]
@@ -43,6 +46,7 @@ class Unit:
     head: Unit | None = None
     title: bool = False
     children: list[Unit] = field(default_factory=list)
+    described: list[int] = field(default_factory=list)
 
     @property
     def bullet(self) -> bool:

@@ -18,6 +18,24 @@ STORE_VERBS = frozenset({
     "keeping", "logging", "noting", "logs", "saves", "write", "document", "capturing", "collecting", "holds", "see",
     "register", "registers", "jot", "includes", "include", "specify",
 })  # fmt: skip
+# Verbs in 'record the title, author and year of every book'.
+KEEP_VERBS = frozenset({
+    "record", "store", "track", "save", "keep", "log", "note", "capture", "register", "collect", "remember", "stores",
+    "records", "tracks", "saves", "keeps", "logs", "storing", "recording", "tracking", "saving", "keeping", "logging",
+})  # fmt: skip
+MOVES = frozenset({"states", "statuses", "stages", "phases", "steps"})
+# Heads of noun phrases that never own fields.
+NEVER_OWNERS = frozenset({
+    "api", "apis", "app", "cli", "backend", "database", "db", "endpoint", "endpoints", "program", "software", "system",
+    "interface", "ui", "code", "json", "csv", "response", "output", "input", "function", "functions", "sdk", "crud",
+    "web", "http", "rest", "python", "way", "ability", "tool", "thing", "things", "something", "data", "validation",
+    "authentication", "login", "frontend", "storage", "stuff", "commandline", "microservice", "webservice", "utility",
+    "helpers", "utilities", "number", "amount", "name", "date", "time", "status", "default", "sum", "id", "lot", "bit",
+    "text", "string", "everybody", "somebody", "life", "readme", "docs", "documentation", "terminal", "shell", "console",
+    "functionality", "management", "sorting", "filtering", "search", "export", "exports", "set", "pair", "kind",
+    "sense", "case", "user-friendly", "sqlite", "sql", "html", "requirement", "requirements", "team", "fields", "sort",
+    "logic", "solution", "ids", "subcommand", "subcommands", "help", "support", "care", "need", "possibility",
+})  # fmt: skip
 FIELD_WORDS = frozenset({
     "field", "fields", "attribute", "attributes", "property", "properties", "column", "columns", "data", "information",
     "details", "info", "values", "items", "things", "pieces",

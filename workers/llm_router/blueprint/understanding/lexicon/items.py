@@ -51,6 +51,11 @@ TYPED_FIRST = frozenset(SAID) - {
     "choice", "whole", "money", "markdown",
 }  # fmt: skip
 LAST_TYPES = frozenset({"string", "integer", "int", "boolean", "bool", "enum", "float", "decimal", "datetime", "timestamp", "varchar"})
+COMMANDS = frozenset({
+    "add", "list", "remove", "delete", "edit", "update", "show", "create", "view", "export", "filter", "search", "find",
+    "mark", "see", "change", "get", "register", "manage", "browse", "print", "sort", "modify", "cancel",
+})  # fmt: skip
+OBJECTS = frozenset({"them", "it", "the", "all", "a", "an", "by", "my", "everything", "these", "each", "new", "and", "or", "to", "one", "of", "for"})
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
     "in", "as", "from", "between", "of", "up", "at", "with", "that", "which", "must", "can", "may", "either", "one",
@@ -59,7 +64,7 @@ ABOUT_FIELD = frozenset({
     "only", "if", "greater", "below", "above", "under", "over", "are", "long", "set", "starting", "has", "could", "by",
     "linking", "pointing", "referring", "stored", "given", "e.g", "selected", "chosen", "less", "more", "on", "positive",
     "non-negative", "nullable", "within", "never", "longer", "than", "higher", "lower", "will", "shall", "non-empty",
-    "integer", "boolean", "decimal", "ranging", "measured", "indexed", "always", "true", "both", "running", "where",
+    "integer", "boolean", "decimal", "ranging", "until", "measured", "indexed", "always", "true", "both", "running", "where",
     "other", "→", "->", "=>", "who", "when", "starts",
 })  # fmt: skip
 VALUE_LEADS = frozenset({

@@ -9,7 +9,7 @@ PRONOUNS = frozenset({
     "i", "you", "we", "they", "he", "she", "it", "me", "us", "them", "him", "someone", "anyone", "everyone",
     "something", "anything", "everything", "which", "who", "whom", "whose", "what", "people's", "there", "here",
     "it's", "let's", "that's", "i'd", "i'm", "i've", "we'd", "we're", "we've", "they're", "you'd", "myself",
-    "itself", "themselves", "nobody", "nothing", "i'll", "we'll", "you'll", "he'd", "she'd", "others",
+    "itself", "themselves", "one", "ones", "nobody", "nothing", "i'll", "we'll", "you'll", "he'd", "she'd", "others",
 })  # fmt: skip
 
 THINGS_MEANT = frozenset({"it", "them", "one", "ones", "these", "those", "this", "each", "that", "any", "all"})
@@ -36,7 +36,7 @@ AUXILIARIES = frozenset({
     "allowing", "contains", "contain", "consists", "consist", "includes", "include", "belongs", "belong", "containing",
     "consisting", "comprises", "comprise", "supports", "support", "supporting", "provide", "provides", "providing",
     "become", "becomes", "get", "gets", "let's", "gives", "give", "lets", "letting", "help", "helps", "helping",
-    "defaults", "starts", "use", "uses", "means", "works", "work", "carries", "carry", "comes", "goes", "go",
+    "defaults", "starts", "use", "uses", "used", "means", "works", "carries", "carry", "comes", "goes", "go",
 })  # fmt: skip
 
 ADVERBS = frozenset({
