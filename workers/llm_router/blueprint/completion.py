@@ -16,36 +16,17 @@ from . import names
 # Names that mean something else in the classes we write.
 _FIELDS_TAKEN = frozenset(
     {
-        "datetime",
-        "copy",
-        "json",
-        "dict",
-        "schema",
-        "construct",
-        "validate",
-        "fields",
-        "limit",
-        "offset",
-        "q",
-        "config",
-        "record",
-        "text",
-        "self",
-        "cls",
-        "changes",
-        "str",
-        "int",
-        "float",
-        "bool",
-        "list",
+        "bool", "clear", "cls", "construct", "copy", "datetime", "dict", "float", "help", "int", "json", "limit",
+        "offset", "q", "record", "schema", "self", "str", "validate",
     }
-)
+)  # fmt: skip
 _ENTITIES_TAKEN = frozenset(
     {
         "Annotated", "Any", "BaseModel", "ConfigDict", "Conflict", "Connection", "Depends", "Email", "Enum", "Field",
         "Id", "Iterator", "Json", "Literal", "Mapping", "NotFound", "Page", "Path", "Query", "Request", "Response",
         "Row", "Store", "Url", "Int64", "Api", "Test", "Namespace", "Record", "Repository",
-        "Sequence", "Callable", "Integer", "Number", "PageQuery", "ServiceError", "Database", "InvalidValue", "UnknownReference",
+        "Sequence", "Callable", "Integer", "Number", "PageQuery", "ServiceError",
+        "Database", "InvalidValue", "UnknownReference",
     }
 )  # fmt: skip
 TEXTUAL = ("text", "email", "url")

@@ -13,7 +13,9 @@ from . import names
 from .completion import Model
 
 RANGED = ("integer", "number", "date", "datetime")
-_METHODS = frozenset({"create", "get", "page", "all", "update", "delete", "add", "search", "list", "export"})
+_METHODS = frozenset(
+    {"create", "get", "page", "all", "update", "delete", "add", "search", "list", "export", "show", "find", "refer_to"}
+)
 _VERBS = {
     "active": "activate", "approved": "approve", "archived": "archive", "assigned": "assign", "available": "release",
     "blocked": "block", "booked": "book", "borrowed": "borrow", "cancelled": "cancel", "canceled": "cancel",

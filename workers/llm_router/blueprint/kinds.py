@@ -33,7 +33,7 @@ def routes(plan: Design) -> tuple[Route, ...]:
 
 
 def commands(plan: Design) -> tuple[CliCommand, ...]:
-    found: tuple[CliCommand, ...] = _kind(plan).commands(plan) if plan.kind == "cli" else ()
+    found: tuple[CliCommand, ...] = _kind(plan).usage_lines(plan) if plan.kind == "cli" else ()
     return found
 
 

@@ -136,8 +136,9 @@ def _column_value(field: Field, module: Module) -> str:
         module.load("datetime")
         parsed = f"datetime.{field.type}.fromisoformat({column})"
         return f"{parsed} if {column} else None" if optional(field) else parsed
-    if field.type == "boolean":
-        return f"None if {column} is None else bool({column})" if optional(field) else f"bool({column})"
+    # SQLite has no booleans, and RETURNING gives 2.0 back as 2.
+    if converter := {"boolean": "bool", "number": "float"}.get(field.type):
+        return f"None if {column} is None else {converter}({column})" if optional(field) else f"{converter}({column})"
     return column
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.llm_router.blueprint import computations, names
-from workers.llm_router.blueprint.design import RANGED, Design, Resource, Transition
+from workers.llm_router.blueprint.design import RANGED, Design, Resource, Transition, optional
 from workers.llm_router.blueprint.records import checks
 from workers.llm_router.blueprint.records.models import TYPES, annotation, default_of, has_default
 from workers.llm_router.blueprint.text import Module, call, docstring, indented, literal
@@ -193,7 +193,10 @@ def _find(resource: Resource) -> list[str]:
 
 
 def _search(resource: Resource) -> list[str]:
-    fields = [f"record.{field.name}" for field in resource.searches]
+    texts = [
+        f'(record.{field.name} or "")' if optional(field) else f"record.{field.name}" for field in resource.searches
+    ]
+    first, *others = [f"wanted in {text}.casefold()" for text in texts]
     return [
         f"def search(self, text: str) -> list[{resource.name}]:",
         *docstring(f"The {resource.nouns} that hold the text, in capital or small letters.", 4),
@@ -201,11 +204,8 @@ def _search(resource: Resource) -> list[str]:
         "    return [",
         "        record",
         "        for record in self._records.values()",
-        *call(
-            '        if any(wanted in (value or "").casefold() for value in (',
-            fields,
-            "))" if len(fields) > 1 else ",))",
-        ),
+        f"        if {first}",
+        *(f"        or {other}" for other in others),
         "    ]",
     ]
 
@@ -215,13 +215,13 @@ def _update(resource: Resource, module: Module, design: Design) -> list[str]:
     module.use("typing", "Any")
     module.use(f"{design.module}.errors", "InvalidValue")
     allowed = [literal(field.name) for field in resource.given]
-    module.add(call("CHANGEABLE = frozenset({", allowed, "})"))
+    module.add(call("_CHANGEABLE = frozenset({", allowed, "})"))
     return [
         f"def update(self, record_id: int, /, **changes: Any) -> {resource.name}:",
         '    """Change the fields given, and no other."""',
         "    record = self.get(record_id)",
         "    for field in changes:",
-        "        if field not in CHANGEABLE:",
+        "        if field not in _CHANGEABLE:",
         '            raise InvalidValue(field, "can\'t be changed")',
         "    return self._replace(replace(record, **changes))",
     ]
@@ -245,15 +245,17 @@ def _move(resource: Resource, move: Transition, module: Module, design: Design) 
     if move.sources:
         module.use(f"{design.module}.errors", "Conflict")
         lines += [
-            *call(
-                f"if record.{move.field} not in (",
-                [literal(s) for s in move.sources],
-                "):" if len(move.sources) > 1 else ",):",
-                4,
-            ),
+            f"    if {_not_from(move)}:",
             f'        raise Conflict(f"the {move.field} of {resource.noun} {{record_id}} is {{record.{move.field}}}")',
         ]
     return [*lines, f"    return self._replace(replace(record, {move.field}={literal(move.to)}))"]
+
+
+def _not_from(move: Transition) -> str:
+    state, shown = f"record.{move.field}", [literal(source) for source in move.sources]
+    if move.sources in ((True,), (False,)):
+        return f"not {state}" if move.sources[0] else state
+    return f"{state} != {shown[0]}" if len(shown) == 1 else f"{state} not in ({', '.join(shown)})"
 
 
 def _export(resource: Resource, name: str, module: Module, design: Design) -> list[str]:

@@ -45,6 +45,17 @@ def check_integer(
         raise InvalidValue(field, f"must be at least {minimum}")
     if value > maximum:
         raise InvalidValue(field, f"must be at most {maximum}")'''
+_INTEGER_OF_ANY_SIZE = '''\
+def check_integer(
+    field: str, value: object, *, minimum: int | None = None, maximum: int | None = None
+) -> None:
+    """A whole number between the bounds, which belong to it."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValue(field, "must be a whole number")
+    if minimum is not None and value < minimum:
+        raise InvalidValue(field, f"must be at least {minimum}")
+    if maximum is not None and value > maximum:
+        raise InvalidValue(field, f"must be at most {maximum}")'''
 _BOOLEAN = """\
 def check_boolean(field: str, value: object) -> None:
     if not isinstance(value, bool):
@@ -99,9 +110,10 @@ def checks_module(design: Design) -> str:
     module.use(f"{design.module}.errors", "InvalidValue")
     blocks: list[str] = []
     if used & {"integer", "reference"}:
-        note = "# The largest integer that SQLite can store.\n" if design.kind == "cli" else ""
-        module.add(*f"{note}MAX_INTEGER = 2**63 - 1".split("\n"))
-        blocks.append(_INTEGER)
+        bounded = design.kind == "cli"
+        if bounded:
+            module.add("# The largest integer that SQLite can store.", "MAX_INTEGER = 2**63 - 1")
+        blocks.append(_INTEGER if bounded else _INTEGER_OF_ANY_SIZE)
     if used & {"email", "url"}:
         module.load("re")
         if "email" in used:
