@@ -114,11 +114,17 @@ class Pipeline:
     workers: list[Worker] = field(default_factory=list)
     _ends: dict[str, asyncio.Future[str]] = field(default_factory=dict)
 
-    async def submit(self, prompt: str = "nothing", deadline_s: float = 600) -> str:
+    async def submit(self, prompt: str = "nothing", deadline_s: float = 600, traceparent: str = "") -> str:
         """A new workflow's id; its event is on the bus."""
         workflow = str(ULID())
         self.follow(workflow)
-        new = NewWorkflow(id=workflow, tenant=TENANT, submission=Submission(prompt=prompt), deadline_s=deadline_s)
+        new = NewWorkflow(
+            id=workflow,
+            tenant=TENANT,
+            submission=Submission(prompt=prompt),
+            deadline_s=deadline_s,
+            traceparent=traceparent,
+        )
         submitted = await self.reads.submit(new)
         publisher = Publisher(self.nc)
         await self.reads.published([await publisher.fact(event) for event in submitted.events])

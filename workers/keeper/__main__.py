@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 import nats
+import structlog
 from nats.aio.client import Client
 
 from contracts.topology import TOPOLOGY
@@ -23,6 +24,8 @@ from workers.kit.stores.pg import PgDrops, open_pool
 from .keep import Keeper
 
 USAGE = 2
+
+log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,12 +71,16 @@ async def _connect(settings: Settings, woken: list[Keeper]) -> Client:
         for keeper in woken:
             keeper.reconnected()
 
+    async def failed(error: Exception) -> None:
+        log.warning("nats.failed", error=str(error) or type(error).__name__)
+
     return await nats.connect(
         settings.nats_url,
         name="quantumlayer-keeper",
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.25,
         reconnected_cb=reconnected,
+        error_cb=failed,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from .api import call, find
 from .provision import DEAD_STREAM, EVENT_STREAM, RETENTION_S, make_durable, make_stream
 
 WATCH_S = 3.0
+SETTLED_S = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class Keeper:
         self._settings = settings
         self._soon = asyncio.Event()
         self._provisioned = False
+        self._adopt_again = 0.0
 
     def reconnected(self) -> None:
         """Look at once: the server may have come back without its store."""
@@ -69,10 +72,18 @@ class Keeper:
         if info is None or not self._provisioned:
             info = await make_stream(self._nc, EVENT_STREAM, first_seq=highest.seq + 1 if highest else 0)
         if info["created"] != await self._ledger.stream_created():
-            again = await self._ledger.adopt(info["created"], since_s=RETENTION_S)
-            log.warning("stream.adopted", created=info["created"], events_to_send=again)
+            await self._adopt(info["created"])
+            self._adopt_again = time.monotonic() + SETTLED_S
+        elif self._adopt_again and time.monotonic() > self._adopt_again:
+            # A worker may have had its answer from the old stream, and noted it after we had forgotten the rest.
+            await self._adopt(info["created"])
+            self._adopt_again = 0
         await self._make_the_rest()
         self._provisioned = True
+
+    async def _adopt(self, created: str) -> None:
+        again = await self._ledger.adopt(created, since_s=RETENTION_S)
+        log.info("stream.adopted", created=created, events_to_send=again)
 
     async def _lost(self, info: dict[str, Any], highest: StoredEvent) -> str:
         """Why this stream can't be the one that holds our events; '' when it may be.

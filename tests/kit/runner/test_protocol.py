@@ -168,8 +168,10 @@ async def test_a_long_stage_keeps_its_lease_and_runs_once(servers: Servers) -> N
         assert calls == {1: 1}
 
 
-@pytest.mark.parametrize("error", [Transient("busy"), Transient("busy", 0.1), KeyError("a bug")])
-async def test_what_may_pass_is_tried_again(servers: Servers, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [Transient("busy"), Transient("busy", 0.1), KeyError("a bug"), asyncio.CancelledError("by itself")]
+)
+async def test_what_may_pass_is_tried_again(servers: Servers, error: BaseException) -> None:
     async def flaky(run: Run, draft: Draft) -> Verdict:
         if run.attempt < 3:
             raise error

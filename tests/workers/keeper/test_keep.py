@@ -17,6 +17,7 @@ from contracts import subjects
 from contracts.topology import TOPOLOGY
 from tests.flow.noop import Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
+from workers.keeper import keep
 from workers.keeper.api import ApiError, call, find
 from workers.keeper.keep import Keeper
 from workers.kit.runner import sweeper
@@ -97,6 +98,19 @@ async def test_a_deleted_stream_is_filled_again_above_the_old_sequences(running:
     await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
     await running.keeper.keep()
     await republished(running, highest)
+
+
+async def test_a_note_from_the_old_stream_that_came_late_is_made_good(
+    running: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep, "SETTLED_S", 0)
+    highest = await running.drops.highest()
+    assert highest is not None
+    await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
+    await running.keeper.keep()
+    await running.drops.published([highest])
+    await running.keeper.keep()
+    await republished(running, highest.seq)
 
 
 async def test_a_stream_that_somebody_else_made_anew_is_noticed(running: Pipeline) -> None:

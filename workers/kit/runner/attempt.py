@@ -1,6 +1,6 @@
 """One attempt at a claim: load what the stage asks for, call it, store what it made; how it ended is an `Outcome`.
 
-Errors of the stage become Retry or Failed. Errors of the stores are nobody's fault and go up: the claim is released.
+Errors of the stage become Retry or Failed. A store that is down is nobody's fault: that goes up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import structlog
 
 from contracts import artifacts as bodies
 from contracts.artifacts import Capsule
+from observability.telemetry import traceparent
 from workers.kit.binding import Binding, StageCall
 from workers.kit.stage import Permanent, Reject, Run, Transient
 from workers.kit.stores.drops import (
@@ -26,6 +27,7 @@ from workers.kit.stores.drops import (
     Outcome,
     Rejected,
     Retry,
+    StoreDown,
 )
 from workers.kit.stores.keys import capsule_key
 
@@ -57,21 +59,29 @@ class Attempts:
         self._back_off = back_off
 
     async def make(self, claim: Claim) -> Outcome:
-        """Do the work of `claim`. An error of the stores is raised; cancelling stops the stage."""
+        """Do the work of `claim`. `StoreDown` is raised; cancelling stops the stage."""
         try:
             arguments = await self._arguments(claim)
         except (ArtifactLost, msgspec.DecodeError) as error:
             return self._again(claim, f"an input can't be used: {error}")
         try:
-            product = await self._call(**arguments)
+            return await self._stored(claim, await self._call(**arguments))
+        except StoreDown:
+            raise
         except Transient as error:
             return self._again(claim, str(error), error.retry_after)
         except Permanent as error:
             return Failed(error=str(error))
-        except Exception as bug:
-            log.exception("stage.bug", attempt=claim.attempt)
-            return self._again(claim, traceback.format_exception_only(bug)[-1].strip())
-        return await self._stored(claim, product)
+        except asyncio.CancelledError as error:
+            if _told_to_stop():
+                raise
+            return self._bug(claim, error)
+        except Exception as error:  # noqa: BLE001  # whatever a stage raises is counted
+            return self._bug(claim, error)
+
+    def _bug(self, claim: Claim, error: BaseException) -> Outcome:
+        log.error("stage.bug", exc_info=error)
+        return self._again(claim, traceback.format_exception_only(error)[-1].strip())
 
     async def _arguments(self, claim: Claim) -> dict[str, object]:
         binding = self._binding
@@ -107,6 +117,12 @@ class Attempts:
         return Retry(error=error, after_s=self._back_off.after(claim.attempt) if after_s is None else after_s)
 
 
+def _told_to_stop() -> bool:
+    """Whether this task is being cancelled, and not just something that the stage awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _run(claim: Claim) -> Run:
     return Run(
         tenant=claim.tenant,
@@ -115,7 +131,7 @@ def _run(claim: Claim) -> Run:
         revision=claim.revision,
         inputs={stage: drop.input for stage, drop in claim.inputs.items()},
         attempt=claim.attempt,
-        traceparent=claim.traceparent,
+        traceparent=traceparent() or claim.traceparent,
     )
 
 

@@ -84,6 +84,7 @@ class _Process:
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
             reconnected_cb=self._reconnected,
+            error_cb=self._failed,
         )
         self._broker.subscriber(HEALTH)(self._health)
         self.app = FastStream(self._broker, logger=None)
@@ -115,6 +116,9 @@ class _Process:
     async def _reconnected(self) -> None:
         if self._worker is not None:
             self._worker.reconnected()
+
+    async def _failed(self, error: Exception) -> None:
+        log.warning("nats.failed", error=str(error) or type(error).__name__)
 
     async def _health(self, _: object) -> bytes:
         worker = self._worker

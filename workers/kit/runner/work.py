@@ -24,6 +24,7 @@ from .attempt import Attempts
 from .publish import NotPublished, Publisher
 
 COMMIT_AGAIN_S = 0.5
+STORE_AGAIN_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,16 @@ class StageWork:
         self._counts = counts
 
     async def handle(self, message: Msg) -> None:
-        """Deal with one delivery. Raises when the stores fail: without an ack it comes again."""
+        """Deal with one delivery. What it raises is a bug of ours: without an ack the message comes again."""
+        try:
+            await self._receive(message)
+        except StoreDown as error:
+            # Holds its slot for a while: a queue must not rush through a store that is away.
+            log.warning("work.store_down", error=str(error))
+            await asyncio.sleep(STORE_AGAIN_S)
+            await message.nak()
+
+    async def _receive(self, message: Msg) -> None:
         match receive.read(message.subject, message.headers, message.data):
             case receive.Dead(reason=reason):
                 await self._bury(message, reason)
@@ -100,19 +110,21 @@ class StageWork:
             await self._bury(message, answer.error)
 
     async def _do(self, message: Msg, claim: Claim) -> None:
-        with span(f"process ql.evt.{{tenant}}.{{workflow}}.{self.stage}", SpanKind.CONSUMER, claim.traceparent):
+        template = f"process ql.evt.{{tenant}}.{{workflow}}.{self.stage}"
+        with span(template, SpanKind.CONSUMER, claim.traceparent, stage=self.stage) as current:
             await self._tell(claim, state="started", attempt=claim.attempt)
             try:
                 outcome = await self._beating(message, claim)
-            except Exception:
-                # A store failed, not the stage: the attempt does not count, and the sweeper's wake tries again.
-                log.exception("work.store_failed")
+            except StoreDown as error:
+                # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
+                log.warning("work.store_down", error=str(error))
                 await self._drops.release(claim)
                 return
             if outcome is None:
                 self._counts.add("superseded")
                 return
             committed = await self._commit(claim, outcome)
+            current.set_attribute("outcome", committed.state)
         self._counts.add(committed.state)
         if isinstance(outcome, Retry | Failed):
             log.warning("stage.not_done", outcome=committed.state, error=outcome.error)

@@ -1,0 +1,64 @@
+"""What others see of a stage at work: one span under the workflow's trace, progress on plain NATS, log context."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.flow.noop import Servers, pipeline
+from tests.kit.runner import small
+from tests.kit.runner.small import SMALL, STAGES
+from workers.kit.stage import Run
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def test_every_stage_is_one_span_of_the_workflows_trace(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, spans = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    seen: list[str] = []
+
+    async def check(run: Run, draft: small.Draft) -> small.Verdict:
+        seen.append(run.traceparent)
+        return await small.accept(draft)
+
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweeps=False) as running:
+        workflow = await running.submit("p", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+        await running.end(workflow)
+    made = {span.name: span for span in spans.get_finished_spans()}
+    assert set(made) == {f"process ql.evt.{{tenant}}.{{workflow}}.{stage}" for stage in SMALL.stages}
+    for span in made.values():
+        assert f"{span.context.trace_id:032x}" == TRACE
+        assert span.parent is not None
+        assert f"{span.parent.span_id:016x}" == "00f067aa0ba902b7"
+        assert (span.attributes or {})["outcome"] == "completed"
+    within = made["process ql.evt.{tenant}.{workflow}.check"]
+    assert seen == [f"00-{TRACE}-{within.context.span_id:016x}-01"]
+
+
+async def test_progress_is_told_live_and_logs_know_their_workflow(servers: Servers) -> None:
+    context: list[dict[str, object]] = []
+
+    async def check(draft: small.Draft) -> small.Verdict:
+        context.append(structlog.contextvars.get_contextvars())
+        return await small.accept(draft)
+
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweeps=False) as running:
+        live = await running.nc.subscribe("ql.live.>")
+        workflow = await running.submit("p")
+        await running.end(workflow)
+        told = [await live.next_msg(timeout=5) for _ in range(2 * len(SMALL.stages))]
+    mine = [msgspec.json.decode(message.data) for message in told if message.subject.endswith(f".{workflow}.check")]
+    assert mine == [
+        {"stage": "check", "revision": 1, "state": "started", "attempt": 1},
+        {"stage": "check", "revision": 1, "state": "finished", "outcome": "completed"},
+    ]
+    assert context == [{"workflow": workflow, "stage": "check", "revision": 1, "attempt": 1}]
