@@ -18,13 +18,14 @@ from .draft import Draft
 from .goals import non_goals
 from .kind import kind_of
 from .naming import name_of, summary_of, title_of
-from .operations import CRUD, Asked, collect, loose
+from .operations import Asked, change_by_choices, collect, complete
 from .refuse import Refusal, after_reading, before_reading, refusal
 from .relations import settle_relations
 from .rules import constrain
 from .settle import entity_name, field_name, settle
 from .text import Unit, units_of
-from .verbs import mentions, nouns_alone
+from .verbs import Mention, mentions, nouns_alone
+from .wishes import wish
 
 __all__ = ["Refusal", "understand"]
 
@@ -51,25 +52,25 @@ def understand(submission: Submission) -> Brief | Refusal:
 def _read(units: Sequence[Unit]) -> Draft:
     draft = Draft(nouns_alone(unit.words for unit in units))
     describe(units, draft)
-    gather(units, [(unit, mention) for unit in units for mention in mentions(unit.words)], draft)
+    gather(units, _mentioned(units), draft)
     settle_relations(units, draft)
     constrain(units, draft)
     return draft
 
 
+def _mentioned(units: Sequence[Unit]) -> list[tuple[Unit, Mention]]:
+    """The uses of verbs outside descriptions of fields."""
+    return [
+        (unit, mention) for unit in units for mention in mentions(unit.words) if mention.start not in set(unit.described)
+    ]
+
+
 def _operations(units: Sequence[Unit], draft: Draft) -> tuple[Operation, ...]:
-    """What is asked for; an entity for which nothing is asked gets the five usual operations."""
     asked = Asked()
-    collect([(unit, mention) for unit in units for mention in mentions(unit.words)], draft, asked)
-    loose(units, draft, asked)
-    for entity in draft.entities.values():
-        if not asked.of(entity):
-            for name in CRUD:
-                asked.add(Operation(name=name, entity=entity.name))
-            draft.assume(
-                f"{entity.name} can be created, read, listed, updated and deleted, since nothing else was said."
-            )
-    return tuple(asked.found.values())
+    collect(_mentioned(units), draft, asked)
+    change_by_choices(units, draft, asked)
+    wish(units, draft, asked)
+    return complete(units, draft, asked)
 
 
 def _brief(units: Sequence[Unit], draft: Draft, operations: Sequence[Operation]) -> Brief:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .draft import Draft
-from .inflect import singular
+from .inflect import is_plural, singular
 from .lexicon.words import SYSTEM_NOUNS
 from .phrases import noun_phrase
 from .text import Unit
@@ -56,7 +56,7 @@ def gather(units: Sequence[Unit], mentioned: Sequence[tuple[Unit, Mention]], dra
         for nouns in mention.objects:
             if known := draft.find(nouns):
                 known.acted = True
-            elif _plausible(nouns, draft) and (not draft.entities or kinds & {"create", "delete", "manage"}):
+            elif _plausible(nouns, draft) and (not draft.entities or _worth(nouns, kinds)):
                 wanted.append(nouns)
     heads = {singular(nouns[0]) for nouns in wanted if len(nouns) == 1}
     for nouns in wanted:
@@ -75,6 +75,11 @@ def _plausible(nouns: tuple[str, ...], draft: Draft) -> bool:
     return not any(
         entity.field_called(nouns) or entity.field_called((singular(head),)) for entity in draft.entities.values()
     )
+
+
+def _worth(nouns: tuple[str, ...], kinds: set[str]) -> bool:
+    """Whether a thing that is only acted on is worth keeping next to others that are described."""
+    return bool(kinds & {"create", "delete", "manage"}) and is_plural(nouns[-1])
 
 
 def _from_titles(units: Sequence[Unit], draft: Draft) -> None:

@@ -14,7 +14,7 @@ MAX_ENTITIES = 12
 MAX_FIELDS = 20
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FieldDraft:
     """A field as described. `many` and `plural_name` decide later whether it is a relation seen from the other side."""
 
@@ -38,7 +38,7 @@ class FieldDraft:
         return snake(self.words)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class EntityDraft:
     """An entity by the singular words of its name. `described` once fields were given; `acted` once a verb took it."""
 

@@ -1,152 +1,151 @@
-"""Changes of state: 'mark a task as done', 'a book can be borrowed and returned', 'from draft to sent'."""
+"""Changes of state: 'mark a task as done', 'a book can be borrowed and returned', 'from draft to sent'.
+
+Where the state is kept is decided once all changes are known: in a field that lists it, in a flag, or in a new status.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from contracts.artifacts.model import Operation
 
 from .draft import EntityDraft, FieldDraft
 from .fieldtypes import type_of
 from .inflect import snake, verb_forms
-from .lexicon.verbs import STATE_SYNONYMS, TRANSITIONS
+from .lexicon.states import BEGINNINGS, OPPOSITES, RETURNS, STATE_FIELDS, STATE_SYNONYMS
+from .lexicon.verbs import TRANSITIONS
 from .modifiers import values_at
 from .phrases import noun_phrase
 from .verbs import Mention
 
-Add = Callable[[Operation], None]
+_NOT_STATES = frozenset({"it", "the", "a", "an", "csv", "json", "file", "favourites", "list", "and", "or"})
+# Verbs that mean something else unless the thing has a state that fits.
+_NEED_A_STATE = frozenset({"open", "assign", "check in", "retry", "send", "occupy", "release", "start", "stop", "restore", "pay", "return", "star", "renew", "reserve", "verify", "accept", "promote", "sell", "rent"})
 
 
-def transition(verb: str, words: Sequence[str], mention: Mention, target: EntityDraft, add: Add) -> bool:
-    """The change of state that a verb of its own names; False where it means something else here."""
+class Change(NamedTuple):
+    """One change of state as it was said; `names` are its spellings, the first is the one to use for a new state."""
+
+    entity: EntityDraft
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def by_verb(verb: str, words: Sequence[str], mention: Mention, target: EntityDraft) -> Change | None:
+    """The change that a verb of its own names; None where it means something else here."""
     state = TRANSITIONS[verb]
-    field, value = _state(target, state, verb)
-    if field is None and verb in ("open", "assign", "check in", "retry") and not mention.passive:
-        return False
-    if field is None:
-        field, value = _own_state(target, state)
-    add(
-        Operation(
-            name="transition",
-            entity=target.name,
-            field=field.name,
-            to=value,
-            sources=_sources(words, mention, field, value),
-        )
-    )
-    return True
+    past = verb_forms(verb)["past"].replace(" ", "_")
+    change = Change(target, (state, past, snake((verb,))), _sources(words, mention))
+    if verb in _NEED_A_STATE and not mention.passive and not mention.objects and _kept(change) is None:
+        return None
+    return change
 
 
-def mark(words: Sequence[str], mention: Mention, target: EntityDraft, add: Add) -> bool:
+def by_mark(words: Sequence[str], mention: Mention, target: EntityDraft) -> list[Change]:
     """'mark X as done', 'move X from draft to sent', 'set the status to closed'."""
     place = mention.end
     limit = min(len(words), place + 8)
-    verb = mention.verbs[0]
-    while place < limit and words[place] not in (
-        "as",
-        "to",
-        "done",
-        "paid",
-        "complete",
-        "completed",
-        "read",
-        "finished",
-        "into",
-    ):
+    while place < limit and words[place] not in ("as", "to", "done", "paid", "complete", "completed", "finished", "into", "with"):
         place += 1
     if place >= limit:
-        return False
+        return []
     start = place + (words[place] in ("as", "to", "into"))
+    while start < len(words) and words[start] in ("be", "being", "having", "been", "a", "either"):
+        start += 1
     values, _ = values_at(words, start)
-    values = tuple(value for value in values if value not in target.fields or _is_boolean(target.fields[value]))
-    values = tuple(value.removeprefix("be_").removeprefix("being_") for value in values if value)
-    if not values:
-        return False
-    known = [value for value in values if _state(target, value, "")[0] is not None]
-    if verb not in ("mark", "flag", "tick", "label") and not known:
-        return False
-    for value in known or values[:3]:
-        field, exact = _state(target, value, "")
-        if field is None:
-            field, exact = _own_state(target, value)
-        add(
-            Operation(
-                name="transition",
-                entity=target.name,
-                field=field.name,
-                to=exact,
-                sources=_sources(words, mention, field, exact),
-            )
-        )
-    return True
+    changes = [Change(target, (value,), _sources(words, mention)) for value in values if value not in _NOT_STATES]
+    known = [change for change in changes if _kept(change) is not None]
+    if mention.verbs[0] in ("mark", "flag", "tick", "label"):
+        return known or changes[:3]
+    return known
 
 
-def _state(target: EntityDraft, state: str, verb: str) -> tuple[FieldDraft | None, str]:
-    """The field that holds this state, and the state as that field spells it."""
-    names = {state} | ({verb_forms(verb)["past"].replace(" ", "_"), snake((verb,))} if verb else set())
-    for wanted in (names, names | {other for group in STATE_SYNONYMS if group & names for other in group}):
-        for field in target.fields.values():
+def by_choice(words: Sequence[str], entities: Sequence[EntityDraft], at: int) -> Change | None:
+    """A verb that no list holds, but whose participle is a state: 'analysing' where a sample can be analysed."""
+    for entity in entities:
+        for field in entity.fields.values():
+            for choice in field.choices if field.name in STATE_FIELDS else ():
+                if choice.endswith("ed") and words[at] in _forms_of(choice):
+                    return Change(entity, (choice,), ())
+    return None
+
+
+def _forms_of(participle: str) -> set[str]:
+    short = participle[:-2]
+    stems = {short, f"{short}e"} | ({short[:-1]} if short[-1:] == short[-2:-1] else set())
+    return stems | {f"{short}ing"}
+
+
+def settle_changes(changes: Sequence[Change]) -> list[Operation]:
+    """The operations, once it is known which states each entity needs."""
+    loose: dict[str, list[Change]] = {}
+    for change in changes:
+        if _kept(change) is None:
+            loose.setdefault(change.entity.key, []).append(change)
+    for pending in loose.values():
+        _make_room(pending)
+    found = []
+    for change in changes:
+        kept = _kept(change)
+        if kept is not None:
+            field, value = kept
+            sources = tuple(source for source in change.sources if source in field.choices and source != value)
+            found.append(Operation(name="transition", entity=change.entity.name, field=field.name, to=value, sources=sources))
+    return found
+
+
+def _make_room(pending: Sequence[Change]) -> None:
+    """Give an entity a field for states that no field of it lists yet."""
+    entity = pending[0].entity
+    states = list(dict.fromkeys(change.names[0] for change in pending))
+    status = next((entity.fields[name] for name in STATE_FIELDS if name in entity.fields), None)
+    if status is None and len(states) == 1 and states[0] not in BEGINNINGS.values():
+        entity.add(FieldDraft((states[0],), type="boolean", default="false"))
+        return
+    states = [_returned(state, states) for state in states]
+    if status is None:
+        status = FieldDraft(("status",))
+        entity.add(status)
+        status.choices = (BEGINNINGS.get(states[0], "open"),)
+    if type_of(status) not in ("enum", "text"):
+        return
+    beginning = (snake((status.default,)),) if status.default else ()
+    status.choices = tuple(dict.fromkeys((*status.choices, *beginning, *states))) or (BEGINNINGS.get(states[0], "open"), *states)
+    if len(status.choices) == len(states):
+        status.choices = tuple(dict.fromkeys((BEGINNINGS.get(states[0], "open"), *states)))
+    status.type, status.default = "enum", status.default or status.choices[0]
+
+
+def _returned(state: str, states: Sequence[str]) -> str:
+    """'borrowed and returned': what comes back is as it was at the beginning."""
+    return BEGINNINGS.get(states[0], state) if state in RETURNS and state != states[0] else state
+
+
+def _kept(change: Change) -> tuple[FieldDraft, str] | None:
+    """The field that holds the state of a change, and the state as that field spells it."""
+    names = set(change.names)
+    alike = names | {other for group in STATE_SYNONYMS if group & names for other in group}
+    fields = change.entity.fields.values()
+    for wanted in (names, alike):
+        for field in fields:
             for value in field.choices:
                 if value in wanted:
                     return field, value
-        for field in target.fields.values():
-            if _is_boolean(field) and (field.name in wanted or field.name.removeprefix("is_") in wanted):
+        for field in fields:
+            if type_of(field) == "boolean" and {field.name, field.name.removeprefix("is_")} & wanted:
                 return field, "true"
-    for field in target.fields.values():
-        if _is_boolean(field) and (opposite := _OPPOSITES.get(state)) and field.name.removeprefix("is_") in opposite:
+    opposite = {other for name in names for other in OPPOSITES.get(name, ())}
+    for field in fields:
+        if type_of(field) == "boolean" and field.name.removeprefix("is_") in opposite:
             return field, "false"
-    return None, state
+    return None
 
 
-_OPPOSITES = {
-    "returned": {"borrowed", "lent", "on_loan", "checked_out"}, "open": {"closed", "done", "completed"},
-    "inactive": {"active", "enabled"}, "disabled": {"enabled", "active"}, "draft": {"published"},
-    "active": {"archived", "suspended", "blocked", "paused", "inactive"}, "undone": {"done"}, "unlocked": {"locked"},
-    "borrowed": {"available", "availability", "in_stock"}, "lent": {"available", "availability"},
-    "checked_out": {"available"}, "rented": {"available"}, "sold": {"available"}, "unread": {"read"},
-    "incomplete": {"completed", "complete", "done"}, "unpaid": {"paid"}, "not_done": {"done"}, "unpinned": {"pinned"},
-    "retired": {"active"}, "suspended": {"active"}, "archived": {"active"}, "reserved": {"available"},
-}  # fmt: skip
-
-
-def _is_boolean(field: FieldDraft) -> bool:
-    return type_of(field) == "boolean"
-
-
-def _own_state(target: EntityDraft, state: str) -> tuple[FieldDraft, str]:
-    """A status field for states that the prompt names only as verbs; the first value is the one to begin with."""
-    field = target.fields.get("status")
-    if field is None:
-        field = FieldDraft(("status",), type="enum", choices=(_beginning(state), state), required=True)
-        field.default = field.choices[0]
-        target.add(field)
-        return target.fields.get("status", field), state
-    if field.choices or field.type in (None, "enum", "text"):
-        field.choices = tuple(dict.fromkeys((*(field.choices or (_beginning(state),)), state)))
-        field.type = "enum"
-        field.default = field.default or field.choices[0]
-    return field, state
-
-
-def _beginning(state: str) -> str:
-    starts = {
-        "borrowed": "available", "lent": "available", "checked_out": "available", "rented": "available",
-        "reserved": "available", "sold": "available", "published": "draft", "sent": "draft", "approved": "pending",
-        "rejected": "pending", "accepted": "pending", "confirmed": "pending", "paid": "unpaid", "archived": "active",
-        "inactive": "active", "suspended": "active", "retired": "active", "banned": "active", "returned": "borrowed",
-        "shipped": "pending", "delivered": "pending", "paused": "active", "active": "inactive", "locked": "unlocked",
-        "enabled": "disabled", "disabled": "enabled", "declined": "pending", "verified": "unverified",
-    }  # fmt: skip
-    found = starts.get(state, "open")
-    return found if found != state else "new"
-
-
-def _sources(words: Sequence[str], mention: Mention, field: FieldDraft, to: str) -> tuple[str, ...]:
+def _sources(words: Sequence[str], mention: Mention) -> tuple[str, ...]:
     """The states from which the change is allowed, where the sentence says so: 'from X to Y', 'only X ones'."""
     for place in range(mention.start, min(len(words), mention.end + 10)):
         if words[place] in ("from", "only"):
             nouns, _ = noun_phrase(words, place + 1)
-            value = snake(nouns[:1]) if nouns else ""
-            if value in field.choices and value != to:
-                return (value,)
+            return (snake(nouns[:1]),) if nouns else ()
     return ()

@@ -112,7 +112,7 @@ class Mention(NamedTuple):
     end: int
     passive: bool
     pronoun: bool
-    plural_all: bool
+    every: bool
 
 
 def verb_at(words: Sequence[str], at: int) -> tuple[Form, int] | None:
@@ -131,6 +131,8 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
         return False
     before = words[at - 1] if at else ""
     kind = found[0].kind
+    if words[at] == "done":
+        return before in (",", "/", "`", ":", "and") and words[at + 1 : at + 2] in ([], [","], ["/"], ["."], ["`"], ["and"], ["<"])
     if (
         before in DETERMINERS - {"that"}
         or before in NUMBER_WORDS
@@ -184,7 +186,7 @@ def mentions(words: Sequence[str]) -> Iterator[Mention]:
             at += 1
             continue
         verbs, after, kind = _group(words, at)
-        passive = kind == "past" and _is_passive(words, at)
+        passive = kind == "past" and words[at] != FORMS[words[at]].base if words[at] in FORMS else False
         found = _passive(words, at, after, verbs) if passive else _active(words, at, after, verbs)
         yield found
         at = max(found.end if not passive else after, at + 1)
@@ -216,10 +218,6 @@ def _same_kind(one: Form, other: Form, word: str) -> bool:
     )
 
 
-def _is_passive(words: Sequence[str], at: int) -> bool:
-    return any(word in _BE for word in words[max(0, at - 3) : at])
-
-
 def _passive(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) -> Mention:
     """'books and members can be added and removed': the subject is what it is done to."""
     place = at
@@ -240,6 +238,8 @@ def _passive(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) 
 
 def _active(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) -> Mention:
     place = after
+    if words[place : place + 1] == ["of"] and words[at] in ("list", "listing"):
+        place += 1
     while place < len(words) and words[place] in _PARTICLES and place < after + 2:
         place += 1
     objects: list[tuple[str, ...]] = []

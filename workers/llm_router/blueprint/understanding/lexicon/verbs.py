@@ -11,7 +11,7 @@ READ = (
     "print", "consult", "open up", "look up", "access", "return",
 )  # fmt: skip
 LIST = ("list", "browse", "enumerate", "overview", "list out")
-FILTER = ("filter", "narrow", "narrow down", "sort", "group", "order", "restrict")
+FILTER = ("filter", "narrow", "narrow down", "sort", "group", "restrict")
 SEARCH = (
     "search",
     "find",
@@ -30,7 +30,7 @@ UPDATE = (
 )  # fmt: skip
 DELETE = (
     "delete", "remove", "erase", "discard", "purge", "trash", "unregister", "drop", "get rid of", "throw away",
-    "deregister", "throw out", "clear out", "scrap", "wipe", "destroy", "take off",
+    "deregister", "rm", "del", "take out", "throw out", "clear out", "scrap", "wipe", "destroy", "take off",
 )  # fmt: skip
 MANAGE = ("manage", "maintain", "administer", "crud", "administrate", "look after")
 TRACK = (
@@ -51,11 +51,11 @@ EXPORT = ("export", "download", "dump", "back up")
 TRANSITIONS = {
     "close": "closed", "reopen": "open", "re-open": "open", "open": "open", "resolve": "resolved",
     "approve": "approved", "reject": "rejected", "publish": "published", "unpublish": "draft",
-    "archive": "archived", "unarchive": "active", "restore": "active", "activate": "active",
+    "archive": "archived", "unarchive": "active", "done": "done", "favorite": "favorite", "bill": "billed", "restore": "active", "activate": "active",
     "deactivate": "inactive", "enable": "enabled", "disable": "disabled", "cancel": "cancelled",
     "confirm": "confirmed", "borrow": "borrowed", "return": "returned", "lend": "lent", "lend out": "lent",
     "check out": "checked_out", "check in": "checked_in", "ship": "shipped", "deliver": "delivered", "pay": "paid",
-    "send": "sent", "accept": "accepted", "decline": "declined", "start": "in_progress", "stop": "stopped",
+    "send": "sent", "accept": "accepted", "decline": "declined", "start": "started", "stop": "stopped",
     "pause": "paused", "resume": "active", "lock": "locked", "unlock": "unlocked", "suspend": "suspended",
     "retire": "retired", "ban": "banned", "block": "blocked", "unblock": "active", "verify": "verified",
     "refund": "refunded", "void": "void", "hire": "hired", "complete": "completed", "finish": "finished",
@@ -72,26 +72,6 @@ TRANSITIONS = {
 }  # fmt: skip
 
 MARK = ("mark", "flag", "tag", "set", "move", "switch", "label", "toggle", "tick", "put", "change")
-
-# Where an enum lists a state of its own for the same thing, it is meant.
-STATE_SYNONYMS = (
-    frozenset({"done", "completed", "complete", "finished", "is_done", "is_completed", "closed"}),
-    frozenset({"borrowed", "checked_out", "on_loan", "lent", "loaned", "issued", "out", "rented"}),
-    frozenset({"returned", "available", "checked_in", "in", "free", "in_stock", "in_stores"}),
-    frozenset({"open", "reopened", "active", "todo", "pending", "new"}),
-    frozenset({"cancelled", "canceled", "called_off"}),
-    frozenset({"in_progress", "started", "running", "doing", "ongoing", "active"}),
-    frozenset({"sold", "sold_out"}),
-    frozenset({"paid", "settled", "is_paid"}),
-    frozenset({"rejected", "declined", "denied", "refused"}),
-    frozenset({"approved", "accepted", "confirmed"}),
-    frozenset({"shipped", "sent", "dispatched"}),
-    frozenset({"inactive", "disabled", "deactivated"}),
-    frozenset({"enabled", "active", "activated"}),
-    frozenset({"resolved", "fixed", "solved"}),
-    frozenset({"draft", "unpublished"}),
-    frozenset({"finished", "read", "watched"}),
-)
 
 # Nouns of an operation: 'deletion of tasks', 'a search'.
 NOUNS = {

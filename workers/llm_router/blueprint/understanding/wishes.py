@@ -1,0 +1,106 @@
+"""Operations that no verb asks for: 'full CRUD', 'with CSV export', 'searchable by title', 'POST /books'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.artifacts.model import Operation, OperationName
+
+from .draft import Draft, EntityDraft
+from .operations import Asked, add_all
+from .phrases import is_noun, noun_phrase
+from .targets import fields_after, first
+from .text import Unit
+
+_FORMATS = ("csv", "json")
+_EXPORTS = frozenset({"export", "exports", "exportable", "download", "exporting"})
+_SEARCHES = frozenset({"search", "searching", "searchable", "full-text", "lookup"})
+_FILTERS = frozenset({"filterable", "filtering", "filters", "filter", "sortable", "filtered", "listing", "lists", "list"})
+_ROUTE_VERBS: dict[str, OperationName] = {"post": "create", "put": "update", "patch": "update", "delete": "delete"}
+
+
+def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
+    """Add what the nouns and adjectives of the prompt ask for."""
+    for unit in units:
+        described = set(unit.described)
+        for at, word in enumerate(unit.words):
+            if at in described:
+                continue
+            if word == "crud":
+                for entity in _all_named(unit.words, at, draft):
+                    add_all(entity, asked)
+            elif word in _EXPORTS:
+                _export(unit.words, at, draft, asked)
+            elif word in ("get", "post", "put", "patch", "delete") and unit.words[at + 1 : at + 2] == ["/"]:
+                _route(word, unit.words, at + 2, draft, asked)
+            elif word in _SEARCHES:
+                _with_fields("search", unit.words, at, draft, asked)
+            elif word in _FILTERS:
+                _with_fields("list", unit.words, at, draft, asked)
+
+
+def _all_named(words: Sequence[str], at: int, draft: Draft) -> list[EntityDraft]:
+    """What CRUD is wanted for: the things named after it up to the end of the clause, or before it, or all."""
+    end = next((place for place in range(at, len(words)) if words[place] in (".", ";")), len(words))
+    after = [entity for entity in draft.entities.values() if _named(words[at:end], entity)]
+    if after and words[at + 1 : at + 2] not in ([","], [";"], ["+"], ["."]):
+        return after
+    start = next((place + 1 for place in range(at - 1, -1, -1) if words[place] in (".", ";")), 0)
+    before = [entity for entity in draft.entities.values() if _named(words[start:at], entity)]
+    return before or list(draft.entities.values())
+
+
+def _named(words: Sequence[str], entity: EntityDraft) -> bool:
+    text = f" {' '.join(words)} "
+    return f" {' '.join(entity.words)} " in text or f" {entity.plural.replace('_', ' ')} " in text
+
+
+def _export(words: Sequence[str], at: int, draft: Draft, asked: Asked) -> None:
+    formats = [name for name in _FORMATS if name in words[max(0, at - 6) : at + 12]]
+    entity = _nearest(words, at, draft)
+    if entity is None or (not formats and words[at] == "download") or "export" in asked.names(entity):
+        return
+    if words[at] in ("export", "exporting", "download") and any("export" in asked.names(other) for other in draft.entities.values()) and not _named(words, entity):
+        return
+    for name in formats or ["csv"]:
+        asked.add(Operation(name="export", entity=entity.name, format=name))
+
+
+def _with_fields(name: OperationName, words: Sequence[str], at: int, draft: Draft, asked: Asked) -> None:
+    """'albums filterable by genre', 'search over notes': only where a field of the thing is named after it."""
+    nearest = _nearest(words, at, draft)
+    for entity in ([nearest] if nearest else []) + list(draft.entities.values()):
+        if fields := fields_after(words, at + 1, entity):
+            asked.add(Operation(name=name, entity=entity.name, fields=fields))
+            return
+    if words[at] in ("searchable", "full-text") and nearest:
+        asked.add(Operation(name="search", entity=nearest.name))
+
+
+def _nearest(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
+    """The entity named next after 'of' or 'for', else last before, else anywhere in the sentence, else the first."""
+    if words[at + 1 : at + 2] and words[at + 1] in ("of", "for", "all", "the", "my", "on"):
+        nouns, _ = noun_phrase(words, at + 2 if words[at + 1] in ("of", "for", "on") else at + 1)
+        if nouns and (entity := draft.find(nouns)):
+            return entity
+    for place in [*range(at - 1, -1, -1), *range(at + 1, len(words))]:
+        if is_noun(words[place]) and (entity := draft.exact(tuple(words[place : place + 1])) or _by_tail(words, place, draft)):
+            return entity
+    return first(draft)
+
+
+def _by_tail(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
+    return draft.exact(tuple(words[at - 1 : at + 1])) if at and is_noun(words[at - 1]) else None
+
+
+def _route(method: str, words: Sequence[str], at: int, draft: Draft, asked: Asked) -> None:
+    """'GET /books/{id}' and its like; a path below one thing is left to the verbs."""
+    entity = draft.find((words[at],)) if at < len(words) else None
+    if entity is None:
+        return
+    rest = words[at + 1 : at + 6]
+    one = rest[:1] == ["/"] and len(rest) > 1 and rest[1] in ("{", ":", "<")
+    tail = words[at + 5 : at + 7]
+    if one and len(tail) > 1 and tail[0] == "/" and is_noun(tail[1]):
+        return
+    asked.add(Operation(name=_ROUTE_VERBS.get(method) or ("read" if one else "list"), entity=entity.name))
