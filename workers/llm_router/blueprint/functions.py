@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-TOPICS = ("text",)
+TOPICS = ("text", "numbers", "units", "dates", "statistics", "geometry", "money", "validation", "sequences")
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""The functions that generated libraries are made of, by topic. Each module's SAMPLES says what its functions answer."""
+"""The functions that generated libraries are made of, by topic; SAMPLES says what they answer."""

@@ -82,8 +82,9 @@ def snake_case(text: str) -> str:
 
 def camel_case(text: str) -> str:
     """Return words, snake_case or kebab-case as camelCase."""
-    first, *others = re.findall(r"[A-Za-z0-9]+", text) or [""]
-    return first[:1].lower() + first[1:] + "".join(word[:1].upper() + word[1:] for word in others)
+    words: list[str] = re.findall(r"[A-Za-z0-9]+", text)
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
+    return joined[:1].lower() + joined[1:]
 
 
 def strip_accents(text: str) -> str:
@@ -151,7 +152,7 @@ SAMPLES = {
         examples=((("two words",), 2), (("  spaced   out text ",), 3), (("",), 0)),
     ),
     character_count: Sample(
-        phrases=("count character", "number of character", "letter count", "count letter", "how many character"),
+        phrases=("count character", "letter count", "count letter", "how many character"),
         examples=((("a b c",), 3), (("",), 0)),
     ),
     sentence_count: Sample(
