@@ -1,0 +1,1 @@
+"""The tests are run against the code, in the sandbox."""
