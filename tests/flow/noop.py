@@ -158,7 +158,7 @@ async def pipeline(
     *,
     workers: int = 1,
     sweeps: bool = True,
-    back_off: BackOff | None = None,
+    store: type[PgDrops] = PgDrops,
     **changes: object,
 ) -> AsyncIterator[Pipeline]:
     """`workers` workers for every stage of the topology. `changes` are settings."""
@@ -170,7 +170,7 @@ async def pipeline(
         made: list[Pipeline] = []
         nc = await _connected(servers, made)
         opened.push_async_callback(nc.close)
-        drops, artifacts = PgDrops(pool, topology), S3Artifacts(servers.s3, servers.bucket)
+        drops, artifacts = store(pool, topology), S3Artifacts(servers.s3, servers.bucket)
         keeper = Keeper(nc, drops, topology, settings)
         await keeper.keep()
         running = Pipeline(servers, topology, nc, drops, PgReads(gateway), artifacts, keeper)
@@ -184,7 +184,7 @@ async def pipeline(
                 drops=drops,
                 artifacts=artifacts,
                 settings=settings,
-                back_off=back_off or BackOff(least_s=0.05, most_s=0.2),
+                back_off=BackOff(least_s=0.05, most_s=0.2),
                 sweeps=sweeps,
             )
             running.workers.append(worker)

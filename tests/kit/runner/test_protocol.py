@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
 from contracts import cloudevents, subjects
-from contracts.events import Event, WorkflowCompleted
+from contracts.events import Event, Ref, WorkflowCompleted
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner import small
 from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
-from workers.kit.runner import sweeper
+from workers.kit.runner import sweeper, work
 from workers.kit.stage import Permanent, Reject, Run, Transient
-from workers.kit.stores.drops import Claim, Completed, DropRow
+from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.drops import Claim, Committed, Completed, DropRow, NoClaim, Outcome, StoredEvent, StoreDown
+from workers.kit.stores.pg import PgDrops
 
 
 async def events(running: Pipeline, workflow: str) -> list[Event]:
@@ -181,6 +183,72 @@ async def test_what_may_pass_is_tried_again(servers: Servers, error: BaseExcepti
         workflow = await running.submit("p")
         assert await running.end(workflow) == "completed"
         assert (await rows(running, workflow))["check", 1].attempts == 3
+
+
+class Away(PgDrops):
+    """A store that can't be reached whenever something is done for the first time."""
+
+    __slots__ = ()
+    done: ClassVar[set[tuple[str, str]]] = set()
+
+    def _fail_first(self, what: str, stage: str) -> None:
+        if (what, stage) not in self.done:
+            self.done.add((what, stage))
+            raise StoreDown(f"no {what}")
+
+    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
+        self._fail_first("claim", stage)
+        return await PgDrops.claim(self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts)
+
+    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+        self._fail_first("commit", claim.stage)
+        return await PgDrops.commit(self, claim, outcome)
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> bool:
+        self._fail_first("renew", claim.stage)
+        return await PgDrops.renew(self, claim, lease_s=lease_s)
+
+    async def published(self, events: Sequence[StoredEvent]) -> None:
+        self._fail_first("published", events[0].stage)
+        await PgDrops.published(self, events)
+
+
+async def test_a_store_that_is_away_costs_no_attempt_and_no_second_run(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "STORE_AGAIN_S", 0.1)
+    calls: Counter[str] = Counter()
+
+    async def check(draft: Draft) -> Verdict:
+        calls["check"] += 1
+        await asyncio.sleep(0.5)
+        return await small.accept(draft)
+
+    stages = STAGES | {"check": check}
+    async with pipeline(servers, SMALL, stages, sweep_s=0.2, heartbeat_s=0.1, store=Away) as running:
+        workflow = await running.submit("p")
+        assert await running.end(workflow) == "completed"
+        assert {row.attempts for row in (await rows(running, workflow)).values()} == {1}
+        assert calls["check"] == 1
+        assert {what for what, _ in Away.done} == {"claim", "commit", "renew", "published"}
+
+
+async def test_an_artifact_store_that_is_away_costs_no_attempt(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, failures = S3Artifacts.put, Counter[str]()
+
+    async def away(self: S3Artifacts, tenant: str, body: bytes, *, key: str = "") -> Ref:
+        failures["put"] += 1
+        if failures["put"] <= 2:
+            raise StoreDown("no put")
+        return await put(self, tenant, body, key=key)
+
+    monkeypatch.setattr(S3Artifacts, "put", away)
+    async with pipeline(servers, SMALL, STAGES, sweep_s=0.1, attempts=1) as running:
+        workflow = await running.submit("p")
+        assert await running.end(workflow) == "completed"
+        assert {row.attempts for row in (await rows(running, workflow)).values()} == {1}
 
 
 async def test_what_can_not_pass_ends_the_workflow_at_once(servers: Servers) -> None:

@@ -199,4 +199,7 @@ async def publish_and_note(publisher: Publisher, drops: Drops, events: tuple[Sto
             break
     if placed:
         counts.add("events", len(placed))
-        await drops.published(placed)
+        try:
+            await drops.published(placed)
+        except StoreDown as error:  # then the sweeper publishes them once more, and learns where they stand
+            log.warning("event.not_noted", error=str(error))
