@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contracts.topology import TOPOLOGY, Topology
 from workers.kit.binding import Binding, BindingError, bind
 from workers.kit.settings import Settings, SettingsError, load
+from workers.kit.stores.drops import StoreDown
 from workers.kit.wiring import WiringError
 
 USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 2 for a mistake of the caller, told in a sentence."""
+    """Run the command line; 2 for a mistake of the caller, 1 for a store that is away, told in a sentence."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("stages", nargs="*", metavar="STAGE")
     parser.add_argument("--all", action="store_true", help="work at every stage")
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BindingError, SettingsError, WiringError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    except StoreDown as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

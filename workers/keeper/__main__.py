@@ -19,6 +19,7 @@ from nats.aio.client import Client
 from contracts.topology import TOPOLOGY
 from observability import telemetry
 from workers.kit.settings import Settings, SettingsError, load
+from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.pg import PgDrops, open_pool
 
 from .keep import Keeper
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 2 for a mistake in the settings."""
+    """Run the command line; 2 for a mistake in the settings, 1 for a store that is away."""
     parser = argparse.ArgumentParser(prog="python -m workers.keeper", description=__doc__)
     parser.add_argument("--once", action="store_true", help="provision and exit")
     once = parser.parse_args(arguments).once
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     close = telemetry.setup("keeper", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
         asyncio.run(_keep(settings, once=once))
+    except StoreDown as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     finally:
         close()
     return 0

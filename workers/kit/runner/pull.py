@@ -108,7 +108,7 @@ class PullLoop:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(IDLE_HEARTBEAT_S)
+            await asyncio.sleep(IDLE_HEARTBEAT_S / 2)
             if self._asked and time.monotonic() - self._heard > 2 * IDLE_HEARTBEAT_S:
                 log.warning("pull.silent", durable=self.durable)
                 self.repair()

@@ -25,6 +25,8 @@ from .publish import NotPublished, Publisher
 
 COMMIT_AGAIN_S = 0.5
 STORE_AGAIN_S = 1.0
+STOP_S = 5.0
+"""How long a stage may take to notice that it was cancelled."""
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +145,7 @@ class StageWork:
             beat.cancel()
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({work})
+                await asyncio.wait({work}, timeout=STOP_S)
 
     async def _beat(self, message: Msg, claim: Claim) -> None:
         """Signs of life to the bus and the store; returns when the store says to stop."""
@@ -178,7 +180,10 @@ class StageWork:
         log.error("event.dead", letter=letter.id, reason=letter.reason)
         await self._drops.bury(letter)
         self._counts.add("dead")
-        await self._publisher.dead(letter)
+        try:
+            await self._publisher.dead(letter)
+        except Exception as error:  # noqa: BLE001  # the row is the dead letter, this was only the news of it
+            log.warning("event.dead_untold", letter=letter.id, error=str(error) or type(error).__name__)
 
     async def _tell(self, claim: Claim, **news: object) -> None:
         told = {"stage": claim.stage, "revision": claim.revision, **news}
