@@ -61,7 +61,10 @@ def _read(units: Sequence[Unit]) -> Draft:
 def _mentioned(units: Sequence[Unit]) -> list[tuple[Unit, Mention]]:
     """The uses of verbs outside descriptions of fields."""
     return [
-        (unit, mention) for unit in units for mention in mentions(unit.words) if mention.start not in set(unit.described)
+        (unit, mention)
+        for unit in units
+        for mention in mentions(unit.words)
+        if mention.start not in set(unit.described)
     ]
 
 

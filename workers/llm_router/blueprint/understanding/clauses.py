@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from .draft import FieldDraft
 from .phrases import is_noun, noun_phrase
 
-_MEASURES = {"much": ("amount", "number"), "long": ("duration", "integer"), "old": ("age", "integer"), "often": ("frequency", "text")}
+_MEASURES = {
+    "much": ("amount", "number"),
+    "long": ("duration", "integer"),
+    "old": ("age", "integer"),
+    "often": ("frequency", "text"),
+}
 _EMPTY = frozenset({"already", "currently", "still", "yet", "happened", "took", "there", "reader", "user"})
 
 
@@ -21,6 +26,9 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     while end < len(words) and words[end] not in (",", ";", "and", ".", "(", ")", "but"):
         end += 1
     telling = tuple(word for word in words[at:end] if is_noun(word) and word not in _EMPTY)
+    if not telling and asked == "when":
+        draft.words, draft.type = ("date",), "date"
+        return draft, end
     if not telling:
         return None, at
     if asked in ("whether", "if"):

@@ -7,10 +7,26 @@ from collections.abc import Sequence
 from .draft import Draft, EntityDraft, FieldDraft
 from .inflect import is_plural, singular
 from .items import item_of, items_at
-from .lexicon.describing import FIELD_WORDS, HAS, HAS_PHRASES, KEEP_VERBS, LINKING, LIST_LEADS, MOVES, NEVER_OWNERS, SECTIONS, STORE_VERBS, TO_ONE, TO_ONE_WEAK
+from .lexicon.describing import (
+    COMMON_FIELDS,
+    FIELD_WORDS,
+    HAS,
+    HAS_PHRASES,
+    KEEP_VERBS,
+    LINKING,
+    LIST_LEADS,
+    MOVES,
+    NEVER_OWNERS,
+    SECTIONS,
+    SOFTWARE_KINDS,
+    STORE_VERBS,
+    TO_ONE,
+    TO_ONE_WEAK,
+)
 from .lexicon.items import SEPARATORS
-from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
-from .modifiers import closing, values_at
+from .lexicon.words import DETERMINERS, SOFTWARE, SYSTEM_NOUNS
+from .lexicon.types import SAID
+from .modifiers import apply, closing, values_at
 from .phrases import is_noun, noun_phrase
 from .text import Unit
 from .verbs import NOUN_VERBS, OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
@@ -19,7 +35,9 @@ _SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",
     "might", "only", "just", "simply", "optionally", "typically", "is", "are", "be", "all", "both", "do", "does", "now",
 })  # fmt: skip
-_ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
+_ITS = frozenset(
+    {"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"}
+)
 _CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
 
 
@@ -51,7 +69,10 @@ def _is_field_entry(unit: Unit) -> bool:
     words = [word for word in unit.words if word not in "*`"]
     if not words or (starts_with_verb(words) and len(words) > 1 and words[1] not in "(:-"):
         return False
-    if words[0] in ("i", "users", "the", "it", "you", "if", "when", "no", "we", "for", "only", "each", "every", "as") and len(words) > 4:
+    if (
+        words[0] in ("i", "users", "the", "it", "you", "if", "when", "no", "we", "for", "only", "each", "every", "as")
+        and len(words) > 4
+    ):
         return False
     nouns, after = noun_phrase(words, 0)
     if not nouns and words[0] not in ("first", "last", "whether", "on", "optional"):
@@ -118,7 +139,12 @@ class _Reader:
         while after < len(words) and words[after] in "*`":
             after += 1
         target: tuple[str, ...] = ()
-        if nouns and words[after : after + 1] and words[after] in ("on", "of", "for", "in") and ":" in words[after : after + 6]:
+        if (
+            nouns
+            and words[after : after + 1]
+            and words[after] in ("on", "of", "for", "in")
+            and ":" in words[after : after + 6]
+        ):
             target, after = noun_phrase(words, after + 1)
         if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "="):
             return 0
@@ -146,14 +172,22 @@ class _Reader:
             at += 1
         if at < len(words) and (found := verb_at(words, at)) and set(OPERATIONS[found[0].base]) & _CORE:
             after = at + found[1]
-            if after >= len(words) or words[after] in ("by", "a", "an", "the", "and", "or", "all") or verb_at(words, after + 1):
+            if (
+                after >= len(words)
+                or words[after] in ("by", "a", "an", "the", "and", "or", "all")
+                or verb_at(words, after + 1)
+            ):
                 return False
         nouns, after = noun_phrase(words, at)
         following = words[after] if after < len(words) else "."
         if following in HAS or following in ("belongs", "is", "are", "can", "with", "should"):
             return False
-        if following == "(" and nouns and is_plural(nouns[-1]):
-            return words[after : closing(words, after)].count(",") < 1 or self.draft.exact(nouns) is not None
+        if following == "(" and nouns:
+            inside = words[after + 1 : closing(words, after)]
+            lists = "," in inside and (is_plural(nouns[-1]) or bool(set(inside) & COMMON_FIELDS) or ":" in inside)
+            return not lists
+        if "crud" in nouns or (following == "with" and nouns and is_plural(nouns[-1])):
+            return False
         return True
 
     def _field_label(self, after: int, nouns: tuple[str, ...]) -> int:
@@ -169,8 +203,12 @@ class _Reader:
     def _trigger(self, at: int) -> int:
         """Look for a description that begins at `at`; returns where to go on."""
         words, word = self.words, self.words[at]
+        if word in ("need", "want", "keep", "keeps", "add", "store", "stores", "track", "manage", "are", "have"):
+            self._speak(at)
         for phrases, weak in ((TO_ONE, False), (TO_ONE_WEAK, True)):
-            if phrase := next((found for found in phrases.get(word, ()) if tuple(words[at : at + len(found)]) == found), None):
+            if phrase := next(
+                (found for found in phrases.get(word, ()) if tuple(words[at : at + len(found)]) == found), None
+            ):
                 return self._to_one(at, at + len(phrase) - (phrase[-1] in ("a", "one")), weak=weak)
         if word in LINKING:
             return self._linking(at)
@@ -192,13 +230,17 @@ class _Reader:
             if owner:
                 self._take(owner, items)
                 return end
+        if word in ("must", "should", "is", "shall") and (after := self._typed(at)):
+            return after
         if word in ("can", "is", "are", "be"):
             return self._states(at)
         if word in MOVES:
             return self._moves(at)
-        if word in ("need", "want", "keep", "keeps", "add", "store", "stores", "track", "manage", "are"):
-            self._speak(at)
-        if word in KEEP_VERBS and words[at + 1 : at + 2] and words[at + 1] in ("the", "its", "their", "a", "an", "which"):
+        if (
+            word in KEEP_VERBS
+            and words[at + 1 : at + 2]
+            and words[at + 1] in ("the", "its", "their", "a", "an", "which")
+        ):
             return self._of_owner(at)
         return at + 1
 
@@ -214,7 +256,19 @@ class _Reader:
         while at > 0 and words[at - 1] in _SKIPPED:
             at -= 1
         if nouns := _before(words, at):
-            return _owner(nouns, self.draft)
+            return None if nouns[-1] in SOFTWARE else _owner(nouns, self.draft)
+        if at == 0 and words[0] in (
+            "need",
+            "needs",
+            "want",
+            "includes",
+            "tracks",
+            "records",
+            "keeps",
+            "stores",
+            "features",
+        ):
+            return None
         if at == 0:
             return self.draft.current
         if words[at - 1] in _ITS:
@@ -228,7 +282,9 @@ class _Reader:
     def _list(self, at: int, owner: EntityDraft | None) -> int:
         words, start = self.words, at
         while at < len(words) and (words[at] in LIST_LEADS or words[at] in FIELD_WORDS):
-            if (words[at] in ("with", "to", "at") and at > start) or (words[at] in FIELD_WORDS and words[at + 1 : at + 2] in ([","], ["and"], ["."])):
+            if (words[at] in ("with", "to", "at") and at > start) or (
+                words[at] in FIELD_WORDS and words[at + 1 : at + 2] in ([","], ["and"], ["."])
+            ):
                 break
             at += 1
         while at > start and words[at - 1] in ("the", "its", "their"):
@@ -245,36 +301,71 @@ class _Reader:
         words = self.words
         if set(words[max(0, at - 5) : at]) & LINKING or words[at - 1] in ("together", "along", "do", "work", "deal"):
             return at + 1
-        if words[at - 1] == ",":
+        if words[at + 1 : at + 2] and words[at + 1] in ("their", "his", "her"):
+            nouns, _ = noun_phrase(words, 0)
+            owner = _owner(nouns[:1], self.draft) if nouns else None
+        elif words[at - 1] in _ITS:
+            owner = self._possessor(at)
+        elif words[at - 1] == ",":
             owner = self.subject or _owner(phrase_before(words, at - 1), self.draft, firmly=False)
         elif words[at - 1] == ")":
             owner = None
         else:
-            owner = _owner(phrase_before(words, at), self.draft, firmly=False)
+            nouns = phrase_before(words, at)
+            owner = _owner(nouns, self.draft, firmly=self._entered(at, nouns))
         return self._list(at + 1, owner) if owner and not self._only_software(at + 1) else at + 1
 
     def _only_software(self, at: int) -> bool:
         """'with CRUD', 'with a REST interface'."""
         nouns, after = noun_phrase(self.words, at)
         lone = after >= len(self.words) or self.words[after] not in SEPARATORS
-        return bool(nouns) and lone and nouns[-1] in SYSTEM_NOUNS and nouns[-1] not in ("name", "date", "amount", "status", "time", "number", "type", "value")
+        return (
+            bool(nouns)
+            and lone
+            and nouns[-1] in SYSTEM_NOUNS
+            and nouns[-1] not in ("name", "date", "amount", "status", "time", "number", "type", "value")
+        )
 
     def _parenthesis(self, at: int) -> int:
         words, end = self.words, closing(self.words, at)
         nouns = phrase_before(words, at)
         inside = words[at + 1 : end]
-        if not nouns or len(inside) < 3 or inside[0] in ("e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no", "as"):
+        if (
+            not nouns
+            or len(inside) < 3
+            or inside[0] in ("e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no", "as")
+        ):
             return at + 1
-        if any(entity.field_called(nouns) for entity in self.draft.entities.values()) and self.draft.exact(nouns) is None:
+        if (
+            any(entity.field_called(nouns) for entity in self.draft.entities.values())
+            and self.draft.exact(nouns) is None
+        ):
             return at + 1
         commas = sum(word in ",;" for word in inside)
-        first = is_plural(nouns[-1]) or self.draft.exact(nouns) is not None or self._commanded(at, nouns)
+        first = (
+            is_plural(nouns[-1])
+            or bool(set(inside) & COMMON_FIELDS)
+            or self.draft.exact(nouns) is not None
+            or self._commanded(at, nouns)
+        )
         if not commas or not first or not self._lists_fields(at + 1):
             return at + 1
         if owner := _owner(nouns, self.draft):
             self._take(owner, items_at(words[:end], at + 1)[0])
             return end
         return at + 1
+
+    def _entered(self, at: int, nouns: tuple[str, ...]) -> bool:
+        """Whether the noun is what somebody adds or sends in: 'applicants submit an application with …'."""
+        before = at - len(nouns) - 1
+        while before >= 0 and self.words[before] in DETERMINERS | {"new"}:
+            before -= 1
+        found = verb_at(self.words, before) if before >= 0 else None
+        return (
+            found is not None
+            and "create" in OPERATIONS[found[0].base]
+            and found[0].base not in ("create", "make", "write")
+        )
 
     def _commanded(self, at: int, nouns: tuple[str, ...]) -> bool:
         """Whether a verb stands before the noun: 'add an expense (amount, date)'."""
@@ -293,9 +384,21 @@ class _Reader:
         stored = place < min(len(words), after + 8)
         while place < len(words) and (words[place] in STORE_VERBS or words[place] in ("to", "track", "of")):
             place += 1
-        if stored and words[place : place + 1] and (words[place] in DETERMINERS | LIST_LEADS or is_noun(words[place]) or words[place] in ("whether", "how", "when")):
+        if (
+            stored
+            and words[place : place + 1]
+            and (
+                words[place] in DETERMINERS | LIST_LEADS
+                or is_noun(words[place])
+                or words[place] in ("whether", "how", "when")
+            )
+        ):
             return max(self._list(place, _owner(nouns, self.draft)), after)
-        if not stored and words[after : after + 1] in ([","], [":"]) and words[after + 1 : after + 2] not in (["i"], ["we"], ["you"], ["it"]):
+        if (
+            not stored
+            and words[after : after + 1] in ([","], [":"])
+            and words[after + 1 : after + 2] not in (["i"], ["we"], ["you"], ["it"])
+        ):
             return max(self._list(after + 1, _owner(nouns, self.draft)), after)
         return max(after, at + 1)
 
@@ -313,7 +416,16 @@ class _Reader:
         words = self.words
         _, end = items_at(words, at + 1)
         for place in range(at + 2, min(end + 1, len(words) - 1)):
-            if words[place] in ("of", "for") and words[place + 1] in ("each", "every", "a", "an", "my", "all", "the", "our"):
+            if words[place] in ("of", "for") and words[place + 1] in (
+                "each",
+                "every",
+                "a",
+                "an",
+                "my",
+                "all",
+                "the",
+                "our",
+            ):
                 nouns, _ = noun_phrase(words, place + 1)
                 listed, _ = items_at(words[:place], at + 1)
                 if listed and (owner := _owner(nouns, self.draft)):
@@ -333,27 +445,66 @@ class _Reader:
         if len(values) < 2 or words[end - 2 : end - 1] != ["or"] and "or" not in words[start:end]:
             return at + 1
         owner = self._possessor(at)
-        verbs = [value for value in values if (found := verb_at([value], 0)) and set(OPERATIONS[found[0].base]) - {"mark"}]
+        verbs = [
+            value
+            for value in values
+            if (found := verb_at([value], 0)) and found[0].kind == "past" and value != found[0].base
+        ]
         if owner is None or len(verbs) == len(values) or not owner.fields or set(values) & set(owner.fields):
             return at + 1
-        known = next((field for field in owner.fields.values() if field.choices and set(field.choices) & set(values)), None)
+        known = next(
+            (field for field in owner.fields.values() if field.choices and set(field.choices) & set(values)), None
+        )
         if known is None and self.draft.exact(_before(words, at)) is None and words[at - 1] not in _ITS:
             return at + 1
         self._take(owner, [FieldDraft(("status",), choices=values)] if known is None else [])
         return end
 
+    def _typed(self, at: int) -> int:
+        """'Capacity must be a positive integer': a field that nothing has listed before."""
+        words = self.words
+        end = next((place for place in range(at, len(words)) if words[place] in (",", ".", ";")), len(words))
+        typed = any(
+            word in SAID and word not in ("number", "text", "link", "choice", "real", "whole", "double")
+            for word in words[at : min(end, at + 7)]
+        )
+        nouns = phrase_before(words, at)
+        if not typed or not nouns or len(nouns) > 2 or words[at + 1 : at + 2] == ["not"] or at - len(nouns) > 1:
+            return 0
+        owner = self.draft.current
+        if owner is None or self.draft.find(nouns) or owner.field_called(nouns):
+            return 0
+        field = FieldDraft(nouns)
+        apply(field, words[at:end])
+        self._take(owner, [field])
+        return end
+
     def _moves(self, at: int) -> int:
         """'samples move through the states collected, received and discarded'."""
         start = at + 1
-        while start < len(self.words) and self.words[start] in (":", "are", "of", "being", "-", "is", "following", "these", "one"):
+        while start < len(self.words) and self.words[start] in (
+            ":",
+            "are",
+            "of",
+            "being",
+            "-",
+            "is",
+            "following",
+            "these",
+            "one",
+        ):
             start += 1
         values, end = values_at(self.words, start)
         nouns, _ = noun_phrase(self.words, 0)
+        while len(nouns) > 1 and nouns[-1] in ("move", "pass", "run", "cycle", "transition", "progress"):
+            nouns = nouns[:-1]
         owner = (_owner(nouns, self.draft, firmly=False) if nouns else None) or self.subject or self.draft.current
         if len(values) < 2 or owner is None:
             return at + 1
         name = "status" if self.words[at] in ("statuses", "steps") else singular(self.words[at])
-        known = next((field for field in owner.fields.values() if field.name in ("status", "state", "stage", "phase")), None)
+        known = next(
+            (field for field in owner.fields.values() if field.name in ("status", "state", "stage", "phase")), None
+        )
         self._take(owner, [FieldDraft(known.words if known else (name,), choices=values)])
         return end
 
@@ -372,9 +523,18 @@ class _Reader:
         place, done = after, False
         while subject is not None:
             nouns, end = noun_phrase(words, place)
-            if not nouns or (is_plural(nouns[-1]) and words[at] != "belong") or nouns[-1] in SYSTEM_NOUNS - {"project", "person", "list", "collection", "file", "page"}:
+            if (
+                not nouns
+                or (is_plural(nouns[-1]) and words[at] != "belong")
+                or (nouns[-1] in NEVER_OWNERS and self.draft.exact(nouns) is None)
+            ):
                 break
-            if weak and place < len(words) and words[place] not in ("a", "an", "one", "exactly", "the", "its", "their", "this") and not self.draft.exact(nouns):
+            if (
+                weak
+                and place < len(words)
+                and words[place] not in ("a", "an", "one", "exactly", "the", "its", "their", "this")
+                and not self.draft.exact(nouns)
+            ):
                 break
             self._point(subject, nouns, weak=weak)
             done = True
@@ -438,7 +598,11 @@ def _owner(nouns: tuple[str, ...], draft: Draft, *, firmly: bool = True) -> Enti
         return found
     nouns = draft.canonical(nouns)
     head = nouns[-1]
-    if (head in NEVER_OWNERS or head in FIELD_WORDS) if firmly else head in SYSTEM_NOUNS and len(nouns) < 2:
+    if (
+        head in NEVER_OWNERS
+        or head in FIELD_WORDS
+        or (not firmly and head in SYSTEM_NOUNS and (len(nouns) < 2 or head in SOFTWARE_KINDS))
+    ):
         return None
     if not firmly and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return None

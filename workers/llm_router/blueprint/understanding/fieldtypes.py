@@ -8,40 +8,13 @@ from .draft import FieldDraft
 from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER_UNITS
 
 _BY_WORD: dict[str, FieldType] = {word: kind for kind, words in LAST_WORD.items() for word in words}
-_TEXT_BEFORE = frozenset(
-    {
-        "phone",
-        "telephone",
-        "serial",
-        "invoice",
-        "account",
-        "card",
-        "license",
-        "licence",
-        "plate",
-        "passport",
-        "order",
-        "tracking",
-        "isbn",
-        "reference",
-        "mobile",
-        "model",
-        "part",
-        "membership",
-        "contact",
-        "fax",
-        "vat",
-        "tax",
-        "registration",
-        "id",
-        "batch",
-        "ticket",
-        "policy",
-        "employee",
-        "flight",
-        "house",
-    }
-)
+_TEXT_BEFORE = frozenset({
+    "phone", "telephone", "serial", "invoice", "account", "card", "license", "licence", "plate", "passport", "order", "tracking",
+    "isbn", "reference", "mobile", "model", "part", "membership", "contact", "fax", "vat", "tax", "registration", "id", "batch",
+    "ticket", "policy", "employee", "flight", "house", "student", "customer", "bank", "staff", "member", "receipt", "case",
+    "document", "chassis", "inventory", "asset", "social", "insurance", "iban", "container", "item", "product", "article",
+    "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "booking", "parcel", "contract",
+})  # fmt: skip
 
 
 def type_of(draft: FieldDraft) -> FieldType:
@@ -74,6 +47,8 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
     last, first = words[-1], words[0]
     if len(words) > 1 and first in FIRST_WORDS_BOOLEAN:
         return "boolean"
+    if len(words) > 1 and first in ("date", "time") and "of" not in words:
+        return "date" if first == "date" else _BY_WORD.get(last, "datetime")
     if (
         len(words) > 1
         and last in ("at", "time")

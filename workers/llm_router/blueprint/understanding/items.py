@@ -33,10 +33,14 @@ from .lexicon.types import SAID, UNITS
 from .lexicon.words import ADVERBS
 from .modifiers import apply, closing, is_choice, values_at
 from .phrases import is_noun, is_number, noun_phrase
+from .verbs import FORMS
 
 _ASKING = frozenset({"whether", "if", "when", "how", "who", "where", "what", "why"})
 _TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
+_CLAUSES = frozenset(
+    {"is", "can", "must", "may", "has", "starts", "defaults", "should", "are", "could", "cannot", "will"}
+)
 _ARTICLES = frozenset({"a", "an", "one", "the", "exactly"})
 
 
@@ -98,7 +102,11 @@ def _ends_list(words: Sequence[str], at: int) -> bool:
     if word in ENDS_LIST or word in ".!?)":
         return True
     following = words[at + 1] if at + 1 < len(words) else ""
-    return word in COMMANDS and (following in OBJECTS or is_plural(following))
+    form = FORMS.get(word)
+    commands = word in COMMANDS or (
+        form is not None and form.base == word and following not in ("of", "by", "and", "or", "to", "one")
+    )
+    return commands and (following in OBJECTS or (word in COMMANDS and is_plural(following)))
 
 
 def _skip_tail(words: Sequence[str], at: int) -> int:
@@ -118,6 +126,8 @@ def _skip_tail(words: Sequence[str], at: int) -> int:
 def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     draft = FieldDraft(())
     at = _lead(draft, words, at)
+    if words[at : at + 1] in (["which"], ["what"]) and _noun_at(words, at + 1):
+        at += 1
     if at >= len(words):
         return None, at
     if words[at] in _ASKING:
@@ -174,15 +184,21 @@ def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
         at += 1
     while at < len(words) and len(found) < 5:
         word = words[at]
-        if word in "\"'`*":
+        if word in "\"'`*" or (found and _possessive(words, at)):
             at += 1
-            if found:
+            if found and word != "'s":
                 break
             continue
         lone = not found and word in ADVERBS and _closes(words, at + 1)
         if not (is_noun(word) or lone or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
             break
-        if found and word.endswith(("ed", "ing")) and len(word) > 4 and not _closes(words, at + 1) and not _noun_at(words, at + 1):
+        if (
+            found
+            and word.endswith(("ed", "ing"))
+            and len(word) > 4
+            and not _closes(words, at + 1)
+            and not _noun_at(words, at + 1)
+        ):
             break
         found.append(word)
         at += 1
@@ -193,13 +209,16 @@ def _noun_at(words: Sequence[str], at: int) -> bool:
     return at < len(words) and is_noun(words[at])
 
 
+def _possessive(words: Sequence[str], at: int) -> bool:
+    """Whether "'s" stands here and a noun follows: 'the guest's name'."""
+    return words[at] == "'s" and _noun_at(words, at + 1)
+
+
 def _closes(words: Sequence[str], at: int) -> bool:
     return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[" or words[at] == "or"
 
 
-def _name(
-    draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after: int
-) -> tuple[tuple[str, ...], int]:
+def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after: int) -> tuple[tuple[str, ...], int]:
     """The name itself: without 'field' and 'flag', without a type said before or after it; 'of birth' is kept."""
     while len(nouns) > 1 and nouns[-1] in DROPPED_LAST:
         if nouns[-1] in ("flag", "checkbox"):
@@ -220,7 +239,11 @@ def _name(
             return (*nouns, "of", *owner[:2]), end
     if following in _TRAILING and _closes(words, after + 1):
         return (*nouns, following), after + 1
-    if following in ("at", "on") and words[after + 1] in LAST_TYPES | {"date", "timestamp", "time"} and _closes(words, after + 2):
+    if (
+        following in ("at", "on")
+        and words[after + 1] in LAST_TYPES | {"date", "timestamp", "time"}
+        and _closes(words, after + 2)
+    ):
         draft.type = "datetime" if following == "at" else "date"
         return (*nouns, following), after + 2
     return nouns, after
@@ -230,8 +253,16 @@ def _after(draft: FieldDraft, words: Sequence[str], at: int) -> int:
     """What follows the name and belongs to it; returns the place after it."""
     while at < len(words):
         word = words[at]
+        following = words[at + 1] if at + 1 < len(words) else ""
         if word in "`*\"'":
             at += 1
+        elif word == "," and following in ("which", "that") and words[at + 2 : at + 3] and words[at + 2] in _CLAUSES:
+            at += 1
+        elif word == "-" and is_choice(draft.words) and is_noun(following or "-"):
+            values, end = values_at(words, at + 1)
+            if len(values) < 2 or "or" not in words[at:end]:
+                return at
+            draft.choices, at = values, end
         elif word in "([{":
             end = closing(words, at)
             apply(draft, words[at + 1 : end], enclosed=True)
@@ -240,7 +271,9 @@ def _after(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             at = _annotation(draft, words, at)
         elif word in "/|" and at + 1 < len(words):
             at = _slashed(draft, words, at)
-        elif word in ABOUT_FIELD or is_number(word) or (word == "-" and at + 1 < len(words) and is_number(words[at + 1])):
+        elif (
+            word in ABOUT_FIELD or is_number(word) or (word == "-" and at + 1 < len(words) and is_number(words[at + 1]))
+        ):
             return _phrase(draft, words, at)
         else:
             return at
@@ -284,8 +317,18 @@ def _phrase(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         end += 1
     if (start := _value_start(words, at)) is not None:
         values, after = values_at(words, start)
-        counts = draft.words[-1] in VALUE_NAMES or "or" in words[start:after] or "one" in words[at:start] or after <= end or "either" in words[at:start]
-        if len(values) > 1 and counts and not set(values) & REQUIREMENT.keys() | {"empty", "unique", "null", "blank"} & set(values):
+        counts = (
+            draft.words[-1] in VALUE_NAMES
+            or "or" in words[start:after]
+            or "one" in words[at:start]
+            or after <= end
+            or "either" in words[at:start]
+        )
+        if (
+            len(values) > 1
+            and counts
+            and not set(values) & REQUIREMENT.keys() | {"empty", "unique", "null", "blank"} & set(values)
+        ):
             draft.choices = draft.choices or values
             apply(draft, words[at:start])
             return after
@@ -301,7 +344,14 @@ def _phrase(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 
 def _stages(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int] | None:
     """'which is scheduled at first and later becomes either completed or cancelled'."""
-    becomes = next((place for place in range(at, min(len(words), at + 16)) if words[place] in ("becomes", "become", "turns", "changes")), None)
+    becomes = next(
+        (
+            place
+            for place in range(at, min(len(words), at + 16))
+            if words[place] in ("becomes", "become", "turns", "changes", "goes", "moves", "switches")
+        ),
+        None,
+    )
     if becomes is None or words[at] not in ("that", "which", "is", "starts"):
         return None
     first = next((word for word in words[at + 1 : becomes] if is_noun(word) and word not in ("later", "starts")), None)
@@ -313,7 +363,9 @@ def _stages(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int] | None
 
 
 def _phrase_ends(words: Sequence[str], at: int) -> bool:
-    if words[at] in (",", ";", "(", ")", "!", "?") or (words[at] == "." and words[at + 1 : at + 2] != ["."] and words[at - 1 : at] != ["."]):
+    if words[at] in (",", ";", "(", ")", "!", "?") or (
+        words[at] == "." and words[at + 1 : at + 2] != ["."] and words[at - 1 : at] != ["."]
+    ):
         return True
     if words[at] in ("and", "&"):
         ranged = set(words[max(0, at - 4) : at]) & {"between", "from"} and at + 1 < len(words)
@@ -328,13 +380,15 @@ def _value_start(words: Sequence[str], at: int) -> int | None:
         place += 1
     if place == at or place >= len(words) or words[at] in ("a", "for", "to", ":"):
         return None
-    return place if is_noun(words[place]) or words[place] in ("\"", "'", "`", "in", "to", "on", "not") else None
+    return place if is_noun(words[place]) or words[place] in ('"', "'", "`", "in", "to", "on", "not") else None
 
 
 def _shared_heads(found: list[FieldDraft]) -> list[FieldDraft]:
     """'start and end date' are two dates."""
     for at in range(len(found) - 1, 0, -1):
         lone, full = found[at - 1], found[at]
+        if len(lone.words) == 1 and len(full.words) == 2 and full.words[1] in ("value", "pressure"):
+            lone.words = (*lone.words, full.words[1])
         if len(lone.words) == 1 and len(full.words) == 2 and {lone.words[0], full.words[0]} <= LONE_FIRST:
             head = full.words[1]
             if head in SHARED_HEADS:

@@ -177,7 +177,9 @@ def values_at(words: Sequence[str], at: int, marks: str = "/|,;") -> tuple[tuple
         if closing and "," in marks and words[at : at + 1] != ["or"]:
             break
         after = at
-        while after < len(words) and (words[after] in marks or words[after] in ("or", "and")):
+        while after < len(words) and (
+            words[after] in marks or words[after] in ("or", "and", "then", "finally", "later")
+        ):
             closing = closing or words[after] == "or" or (words[after] == "and" and len(values) > 0)
             after += 1
         if after == at:

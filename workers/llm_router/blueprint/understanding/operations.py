@@ -81,13 +81,19 @@ def _plain(kind: str, target: Target, mention: Mention, words: Sequence[str], as
     if kind == "manage":
         add_all(entity, asked)
     elif kind in ("create", "update", "delete"):
-        asked.add(Operation(name="create" if kind == "create" else "update" if kind == "update" else "delete", entity=entity.name))
+        asked.add(
+            Operation(
+                name="create" if kind == "create" else "update" if kind == "update" else "delete", entity=entity.name
+            )
+        )
     elif kind == "read":
         _read(target, mention, words, asked)
     elif kind in ("list", "filter"):
         asked.add(Operation(name="list", entity=entity.name, fields=fields_after(words, mention.end, entity)))
     elif kind == "search":
-        fields = fields_after(words, mention.end, entity) or ((found.name,) if (found := entity.field_called(target.aspect)) else ())
+        fields = fields_after(words, mention.end, entity) or (
+            (found.name,) if (found := entity.field_called(target.aspect)) else ()
+        )
         asked.add(Operation(name="search", entity=entity.name, fields=fields))
     elif kind == "export":
         near = words[max(0, mention.start - 4) : mention.end + 12]
@@ -131,14 +137,18 @@ def complete(units: Sequence[Unit], draft: Draft, asked: Asked) -> tuple[Operati
         names = asked.names(entity)
         if not names & _KEPT_BY:
             add_all(entity, asked)
-            draft.assume(f"{entity.name} can be created, read, listed, updated and deleted, since nothing else was said.")
+            draft.assume(
+                f"{entity.name} can be created, read, listed, updated and deleted, since nothing else was said."
+            )
         elif names >= _KEPT_BY:
             asked.add(Operation(name="list", entity=entity.name))
         elif "create" in names and not _only(units, entity):
             for name in ("read", "list"):
                 if name not in names:
                     asked.add(Operation(name="read" if name == "read" else "list", entity=entity.name))
-                    draft.assume(f"{entity.name} can be {'read' if name == 'read' else 'listed'} too, since it can be created.")
+                    draft.assume(
+                        f"{entity.name} can be {'read' if name == 'read' else 'listed'} too, since it can be created."
+                    )
     return asked.all()
 
 

@@ -21,7 +21,15 @@ _ED_NOUNS = frozenset({"speed", "feed", "seed", "bed", "breed", "shed", "need", 
 MAX_PHRASE = 5
 
 
+_LY_NOUNS = frozenset({
+    "family", "supply", "assembly", "reply", "daily", "weekly", "monthly", "yearly", "hourly", "anomaly", "quarterly",
+    "friendly", "elderly", "biweekly", "fortnightly",
+})  # fmt: skip
+
+
 def is_noun(word: str) -> bool:
+    if word.endswith("ly") and len(word) > 5 and word not in _LY_NOUNS:
+        return False
     return (word[0].isalpha() or (word[0] == "_" and len(word) > 1)) and word not in _FUNCTION_WORDS
 
 

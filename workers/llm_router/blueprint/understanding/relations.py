@@ -12,7 +12,9 @@ from .text import Unit
 from .verbs import phrase_before
 
 _MANY = frozenset({"many", "several", "multiple", "any", "more", "zero", "lots", "various", "some"})
-_HOLDS = frozenset({"has", "have", "can", "contains", "contain", "includes", "with", "hold", "holds", "owns", "consists"})
+_HOLDS = frozenset(
+    {"has", "have", "can", "contains", "contain", "includes", "with", "hold", "holds", "owns", "consists"}
+)
 
 
 def settle_relations(units: Sequence[Unit], draft: Draft) -> None:

@@ -92,7 +92,12 @@ def _subjects(words: Sequence[str], at: int, draft: Draft, unit: Unit) -> list[t
         return [(owner, field)] if field else []
     found = _field(nouns, draft, unit)
     result = [found] if found else []
-    if found and words[at] in ("is", "are", "must", "should", "can", "may") and words[before] in ("and", ",", "or") and before:
+    if (
+        found
+        and words[at] in ("is", "are", "must", "should", "can", "may")
+        and words[before] in ("and", ",", "or")
+        and before
+    ):
         other = _field(phrase_before(words, before), draft, unit)
         result += [other] if other else []
     return result

@@ -15,8 +15,56 @@ _ALL_OF_IT = (
     ("for", "both"), ("on", "both"), ("both", "of", "them"), ("all", "of", "those"), ("all", "entities"), ("each", "of", "these"), ("every", "one", "of", "them"), ("all", "resources"), ("both", "entities"), ("both", "resources"),
     ("all", "this"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"), ("on", "all"), ("each", "one", "of", "them"), ("both", "can"), ("all", "can"),
 )  # fmt: skip
-_BY = frozenset({"by", "on", "for", "with", "matching", "of", "in", "from", "per", "through", "whose", "where", "within", "using", "over", "across"})
-_JOINS = frozenset({",", "and", "or", "by", "/", "&", "its", "their", "the", "a", "an", "and/or", "given", "one", "each", "certain", "particular", "specific", "+", "single", "both", "either", "optionally", "my", "this", "that"})
+_BY = frozenset(
+    {
+        "by",
+        "on",
+        "for",
+        "with",
+        "matching",
+        "of",
+        "in",
+        "from",
+        "per",
+        "through",
+        "whose",
+        "where",
+        "within",
+        "using",
+        "over",
+        "across",
+    }
+)
+_JOINS = frozenset(
+    {
+        ",",
+        "and",
+        "or",
+        "by",
+        "/",
+        "&",
+        "its",
+        "their",
+        "the",
+        "a",
+        "an",
+        "and/or",
+        "given",
+        "one",
+        "each",
+        "certain",
+        "particular",
+        "specific",
+        "+",
+        "single",
+        "both",
+        "either",
+        "optionally",
+        "my",
+        "this",
+        "that",
+    }
+)
 
 
 class Target(NamedTuple):
@@ -33,12 +81,21 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
         return []
     if all_of_it(unit.words):
         return [Target(entity) for entity in draft.entities.values()]
-    entity = _labelled(unit, mention, draft) or _by_fields(unit.words, mention, draft, last) or last or _context(unit, draft) or first(draft)
+    entity = (
+        _labelled(unit, mention, draft)
+        or _by_fields(unit.words, mention, draft, last)
+        or last
+        or _context(unit, draft)
+        or first(draft)
+    )
     return [Target(entity)] if entity else []
 
 
 def _vague(mention: Mention) -> bool:
-    return all(nouns[-1] in ("items", "entries", "records", "things", "data", "details", "results", "item", "entry", "record") for nouns in mention.objects)
+    return all(
+        nouns[-1] in ("items", "entries", "records", "things", "data", "details", "results", "item", "entry", "record")
+        for nouns in mention.objects
+    )
 
 
 def all_of_it(words: Sequence[str]) -> bool:
@@ -46,6 +103,8 @@ def all_of_it(words: Sequence[str]) -> bool:
 
 
 def _target(nouns: tuple[str, ...], mention: Mention, draft: Draft, last: EntityDraft | None) -> Target | None:
+    if mention.aspect and (entity := draft.exact(mention.aspect)):
+        return Target(entity)
     if entity := draft.find(nouns):
         return Target(entity, mention.aspect)
     for size in (2, 1):
@@ -110,7 +169,9 @@ def fields_after(words: Sequence[str], at: int, target: EntityDraft) -> tuple[st
 
 def _still_filters(words: Sequence[str], at: int) -> bool:
     found = verb_at(words, at)
-    return found is not None and (found[0].base in ("filter", "sort", "group", "search", "narrow", "find") or found[0].kind == "past")
+    return found is not None and (
+        found[0].base in ("filter", "sort", "group", "search", "narrow", "find") or found[0].kind == "past"
+    )
 
 
 def _fields_at(words: Sequence[str], at: int, target: EntityDraft) -> tuple[str, ...]:

@@ -111,6 +111,7 @@ def _place(unit: Unit, heads: list[tuple[int, Unit]]) -> None:
 def _plain(prompt: str) -> str:
     for mark, same in _SAME.items():
         prompt = prompt.replace(mark, same)
+    prompt = prompt.replace(" w/o ", " without ").replace(" w/ ", " with ")
     return prompt
 
 

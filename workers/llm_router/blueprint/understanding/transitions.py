@@ -21,7 +21,30 @@ from .verbs import Mention
 
 _NOT_STATES = frozenset({"it", "the", "a", "an", "csv", "json", "file", "favourites", "list", "and", "or"})
 # Verbs that mean something else unless the thing has a state that fits.
-_NEED_A_STATE = frozenset({"open", "assign", "check in", "retry", "send", "occupy", "release", "start", "stop", "restore", "pay", "return", "star", "renew", "reserve", "verify", "accept", "promote", "sell", "rent"})
+_NEED_A_STATE = frozenset(
+    {
+        "open",
+        "assign",
+        "check in",
+        "retry",
+        "send",
+        "occupy",
+        "release",
+        "start",
+        "stop",
+        "restore",
+        "pay",
+        "return",
+        "star",
+        "renew",
+        "reserve",
+        "verify",
+        "accept",
+        "promote",
+        "sell",
+        "rent",
+    }
+)
 
 
 class Change(NamedTuple):
@@ -46,17 +69,29 @@ def by_mark(words: Sequence[str], mention: Mention, target: EntityDraft) -> list
     """'mark X as done', 'move X from draft to sent', 'set the status to closed'."""
     place = mention.end
     limit = min(len(words), place + 8)
-    while place < limit and words[place] not in ("as", "to", "done", "paid", "complete", "completed", "finished", "into", "with"):
+    while place < limit and words[place] not in (
+        "as",
+        "to",
+        "done",
+        "paid",
+        "complete",
+        "completed",
+        "finished",
+        "into",
+        "with",
+    ):
         place += 1
     if place >= limit:
         return []
     start = place + (words[place] in ("as", "to", "into"))
     while start < len(words) and words[start] in ("be", "being", "having", "been", "a", "either"):
         start += 1
-    values, _ = values_at(words, start)
+    values, end = values_at(words, start)
+    several = "or" in words[start:end] or "/" in words[start:end]
+    values = values if several else values[:1]
     changes = [Change(target, (value,), _sources(words, mention)) for value in values if value not in _NOT_STATES]
     known = [change for change in changes if _kept(change) is not None]
-    if mention.verbs[0] in ("mark", "flag", "tick", "label"):
+    if mention.verbs[0] in ("mark", "flag", "tick", "label") or (mention.verbs[0] == "move" and several):
         return known or changes[:3]
     return known
 
@@ -91,7 +126,9 @@ def settle_changes(changes: Sequence[Change]) -> list[Operation]:
         if kept is not None:
             field, value = kept
             sources = tuple(source for source in change.sources if source in field.choices and source != value)
-            found.append(Operation(name="transition", entity=change.entity.name, field=field.name, to=value, sources=sources))
+            found.append(
+                Operation(name="transition", entity=change.entity.name, field=field.name, to=value, sources=sources)
+            )
     return found
 
 
@@ -111,7 +148,10 @@ def _make_room(pending: Sequence[Change]) -> None:
     if type_of(status) not in ("enum", "text"):
         return
     beginning = (snake((status.default,)),) if status.default else ()
-    status.choices = tuple(dict.fromkeys((*status.choices, *beginning, *states))) or (BEGINNINGS.get(states[0], "open"), *states)
+    status.choices = tuple(dict.fromkeys((*status.choices, *beginning, *states))) or (
+        BEGINNINGS.get(states[0], "open"),
+        *states,
+    )
     if len(status.choices) == len(states):
         status.choices = tuple(dict.fromkeys((BEGINNINGS.get(states[0], "open"), *states)))
     status.type, status.default = "enum", status.default or status.choices[0]
@@ -119,7 +159,7 @@ def _make_room(pending: Sequence[Change]) -> None:
 
 def _returned(state: str, states: Sequence[str]) -> str:
     """'borrowed and returned': what comes back is as it was at the beginning."""
-    return BEGINNINGS.get(states[0], state) if state in RETURNS and state != states[0] else state
+    return BEGINNINGS.get(states[0], state) if states[0] in RETURNS.get(state, ()) else state
 
 
 def _kept(change: Change) -> tuple[FieldDraft, str] | None:

@@ -132,7 +132,15 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
     before = words[at - 1] if at else ""
     kind = found[0].kind
     if words[at] == "done":
-        return before in (",", "/", "`", ":", "and") and words[at + 1 : at + 2] in ([], [","], ["/"], ["."], ["`"], ["and"], ["<"])
+        return before in (",", "/", "`", ":", "and") and words[at + 1 : at + 2] in (
+            [],
+            [","],
+            ["/"],
+            ["."],
+            ["`"],
+            ["and"],
+            ["<"],
+        )
     if (
         before in DETERMINERS - {"that"}
         or before in NUMBER_WORDS
@@ -252,6 +260,8 @@ def _active(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) -
         nouns, end = noun_phrase(words, place)
         if not nouns:
             break
+        if words[end : end + 1] in (["one"], ["ones"]):
+            return Mention(verbs, tuple(objects), (), at, end + 1, False, not objects, every)
         nouns, aspect, end = _whose(words, nouns, aspect, end)
         objects.append(nouns)
         place = end

@@ -11,11 +11,14 @@ from .operations import Asked, add_all
 from .phrases import is_noun, noun_phrase
 from .targets import fields_after, first
 from .text import Unit
+from .verbs import is_verb_at
 
 _FORMATS = ("csv", "json")
 _EXPORTS = frozenset({"export", "exports", "exportable", "download", "exporting"})
 _SEARCHES = frozenset({"search", "searching", "searchable", "full-text", "lookup"})
-_FILTERS = frozenset({"filterable", "filtering", "filters", "filter", "sortable", "filtered", "listing", "lists", "list"})
+_FILTERS = frozenset(
+    {"filterable", "filtering", "filters", "filter", "sortable", "filtered", "listing", "lists", "list"}
+)
 _ROUTE_VERBS: dict[str, OperationName] = {"post": "create", "put": "update", "patch": "update", "delete": "delete"}
 
 
@@ -29,7 +32,7 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
             if word == "crud":
                 for entity in _all_named(unit.words, at, draft):
                     add_all(entity, asked)
-            elif word in _EXPORTS:
+            elif word in _EXPORTS and not is_verb_at(unit.words, at):
                 _export(unit.words, at, draft, asked)
             elif word in ("get", "post", "put", "patch", "delete") and unit.words[at + 1 : at + 2] == ["/"]:
                 _route(word, unit.words, at + 2, draft, asked)
@@ -60,8 +63,6 @@ def _export(words: Sequence[str], at: int, draft: Draft, asked: Asked) -> None:
     entity = _nearest(words, at, draft)
     if entity is None or (not formats and words[at] == "download") or "export" in asked.names(entity):
         return
-    if words[at] in ("export", "exporting", "download") and any("export" in asked.names(other) for other in draft.entities.values()) and not _named(words, entity):
-        return
     for name in formats or ["csv"]:
         asked.add(Operation(name="export", entity=entity.name, format=name))
 
@@ -84,7 +85,9 @@ def _nearest(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
         if nouns and (entity := draft.find(nouns)):
             return entity
     for place in [*range(at - 1, -1, -1), *range(at + 1, len(words))]:
-        if is_noun(words[place]) and (entity := draft.exact(tuple(words[place : place + 1])) or _by_tail(words, place, draft)):
+        if is_noun(words[place]) and (
+            entity := draft.exact(tuple(words[place : place + 1])) or _by_tail(words, place, draft)
+        ):
             return entity
     return first(draft)
 

@@ -36,6 +36,16 @@ NEVER_OWNERS = frozenset({
     "sense", "case", "user-friendly", "sqlite", "sql", "html", "requirement", "requirements", "team", "fields", "sort",
     "logic", "solution", "ids", "subcommand", "subcommands", "help", "support", "care", "need", "possibility",
 })  # fmt: skip
+SOFTWARE_KINDS = frozenset({
+    "package", "library", "module", "application", "app", "service", "project", "server", "site", "website", "platform",
+    "script", "solution", "page", "command", "commands", "file", "list", "table", "report", "summary", "microservice",
+})  # fmt: skip
+# Names that are fields wherever they occur.
+COMMON_FIELDS = frozenset({
+    "name", "title", "email", "phone", "description", "price", "amount", "date", "address", "status", "quantity",
+    "author", "url", "notes", "comment", "birthday", "category", "priority", "password", "username", "isbn", "sku",
+    "rating", "age", "location", "city", "country", "year", "code", "content", "body", "text", "cost", "deadline",
+})  # fmt: skip
 FIELD_WORDS = frozenset({
     "field", "fields", "attribute", "attributes", "property", "properties", "column", "columns", "data", "information",
     "details", "info", "values", "items", "things", "pieces",
@@ -59,8 +69,13 @@ SECTIONS = frozenset({
     "users", "things", "attention", "nb", "exports", "searching", "filtering", "reports", "list", "language",
 })  # fmt: skip
 
+
 def _by_first(phrases: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    split = [tuple(phrase.split()) for phrase in phrases]
+    plain = [phrase.replace("is ", "are ", 1) for phrase in phrases if phrase.startswith("is ")]
+    plain += [
+        phrase.replace("s ", " ", 1) for phrase in phrases if phrase.split()[0].endswith("s") and phrase[:3] != "is "
+    ]
+    split = [tuple(phrase.split()) for phrase in dict.fromkeys((*phrases, *plain))]
     return {first: tuple(words for words in split if words[0] == first) for first, *_ in split}
 
 
@@ -68,7 +83,7 @@ def _by_first(phrases: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]
 TO_ONE = _by_first((
     "belongs to", "belong to", "belonging to", "assigned to", "is linked to", "are linked to", "owned by", "references a",
     "refers to", "refer to", "relates to", "relate to", "associated with", "connected to", "attached to", "tied to",
-    "is part of", "goes to", "points to", "links to", "linked to", "falls under", "filed under", "posted to",
+    "is part of", "are part of", "points to", "links to", "linked to", "falls under", "filed under", "posted to",
 ))  # fmt: skip
 # 'X is written by Y': a reference only where Y is a thing that the prompt describes.
 TO_ONE_WEAK = _by_first((
@@ -76,6 +91,28 @@ TO_ONE_WEAK = _by_first((
     "posted by", "created by", "taught by", "led by", "published by", "supplied by", "reserved by", "booked by", "made for", "is for an", "is made for",
     "borrowed by", "managed by", "performed by", "reported by", "kept in", "stored in", "lives in", "stands in", "located in", "sits in",
     "held in", "happens in", "happens at", "takes place in", "takes place at", "given by", "run by", "works for", "works in", "issued to", "is done by", "is by a", "is by an", "is from a",
-    "made by", "for exactly one", "for a single", "hangs in", "stands on", "plays for", "studies in", "grows in", "teaches in", "issued by", "sold to", "sold by", "sent to", "taken by", "is in one", "is on an", "is of an", "is with a", "stays in", "concerns a", "covers a", "covers one", "concerns one", "describes a", "is on one", "is held in", "is held by", "organised by", "organized by", "parked in", "planted in", "recorded by", "recorded for", "ordered by", "driven by", "served by", "grouped under", "grouped in", "is logged for", "logged for", "logged against", "is at one", "is about one", "sung by", "is recorded for", "comes from a", "is to a", "is to one", "bought by", "bought from", "bought at", "is placed in", "placed in", "is kept for", "is given to", "given to", "lent to", "rented by", "rented to", "signed by", "signed up for", "is under a", "enrolled in", "enrols in", "registered for", "is within a", "played by", "appears in", "is used in", "is needed for",
+    "goes to", "made by", "for exactly one", "for a single", "hangs in", "stands on", "plays for", "studies in", "grows in", "teaches in", "issued by", "sold to", "sold by", "sent to", "taken by", "is in one", "is on an", "is of an", "is with a", "stays in", "concerns a", "covers a", "covers one", "concerns one", "describes a", "is on one", "is held in", "is held by", "organised by", "organized by", "parked in", "planted in", "recorded by", "recorded for", "ordered by", "driven by", "served by", "grouped under", "grouped in", "is logged for", "logged for", "logged against", "is at one", "is about one", "sung by", "is recorded for", "comes from a", "is to a", "is to one", "bought by", "bought from", "bought at", "is placed in", "placed in", "is kept for", "is given to", "given to", "lent to", "rented by", "rented to", "signed by", "signed up for", "is under a", "enrolled in", "enrols in", "registered for", "is within a", "played by", "appears in", "is used in", "is needed for",
 ))  # fmt: skip
-LINKING = frozenset({"linking", "links", "link", "connects", "connect", "connecting", "joins", "joining", "join", "ties", "tying", "relating", "associates", "associating", "pairs", "pairing", "combines", "connects", "matches"})
+LINKING = frozenset(
+    {
+        "linking",
+        "links",
+        "link",
+        "connects",
+        "connect",
+        "connecting",
+        "joins",
+        "joining",
+        "join",
+        "ties",
+        "tying",
+        "relating",
+        "associates",
+        "associating",
+        "pairs",
+        "pairing",
+        "combines",
+        "connects",
+        "matches",
+    }
+)

@@ -25,7 +25,7 @@ NOT_IN_NAMES = frozenset({
     "smaller", "longer", "shorter", "max", "min", "non-negative", "positive", "non-empty", "searchable", "filterable",
     "compulsory", "boolean", "default", "obligatory", "minimum", "maximum", "indexed", "more",
 })  # fmt: skip
-ENDS_LIST = (PRONOUNS - {"whose", "there", "who", "what"}) | frozenset({
+ENDS_LIST = (PRONOUNS - {"whose", "there", "who", "what", "which"}) | frozenset({
     "so", "but", "because", "can", "should", "must", "may", "will", "shall", "users", "let", "allow", "allows",
     "support", "supports", "to", "cannot", "could", "would", "don't", "no", "provide", "be", "is", "are", "belongs",
     "belong", "get",
@@ -45,17 +45,44 @@ SHARED_HEADS = frozenset({
     "date", "dates", "time", "times", "name", "names", "address", "price", "amount", "day", "score", "temperature",
     "datetime", "number", "weight", "cost", "team", "days", "prices",
 })  # fmt: skip
-DROPPED_LAST = (FIELD_WORDS - {"data", "details", "items", "things", "pieces", "values"}) | {"flag", "checkbox", "reference"}
+DROPPED_LAST = (FIELD_WORDS - {"data", "details", "items", "things", "pieces", "values"}) | {
+    "flag",
+    "checkbox",
+    "reference",
+}
 TYPED_FIRST = frozenset(SAID) - {
     "date", "link", "email", "url", "number", "currency", "percentage", "text", "timestamp", "real", "flag", "double",
     "choice", "whole", "money", "markdown",
 }  # fmt: skip
-LAST_TYPES = frozenset({"string", "integer", "int", "boolean", "bool", "enum", "float", "decimal", "datetime", "timestamp", "varchar"})
+LAST_TYPES = frozenset(
+    {"string", "integer", "int", "boolean", "bool", "enum", "float", "decimal", "datetime", "timestamp", "varchar"}
+)
 COMMANDS = frozenset({
     "add", "list", "remove", "delete", "edit", "update", "show", "create", "view", "export", "filter", "search", "find",
     "mark", "see", "change", "get", "register", "manage", "browse", "print", "sort", "modify", "cancel",
 })  # fmt: skip
-OBJECTS = frozenset({"them", "it", "the", "all", "a", "an", "by", "my", "everything", "these", "each", "new", "and", "or", "to", "one", "of", "for"})
+OBJECTS = frozenset(
+    {
+        "them",
+        "it",
+        "the",
+        "all",
+        "a",
+        "an",
+        "by",
+        "my",
+        "everything",
+        "these",
+        "each",
+        "new",
+        "and",
+        "or",
+        "to",
+        "one",
+        "of",
+        "for",
+    }
+)
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
     "in", "as", "from", "between", "of", "up", "at", "with", "that", "which", "must", "can", "may", "either", "one",

@@ -4,7 +4,7 @@ CREATE = (
     "add", "create", "register", "insert", "enter", "log", "submit", "post", "place", "record", "store", "enrol",
     "enroll", "schedule", "upload", "file", "make", "input", "capture", "save", "introduce", "sign up", "put in",
     "note down", "write down", "jot down", "raise", "set up", "onboard", "define", "book", "write", "report",
-    "append", "key in", "import", "type in", "add in",
+    "append", "key in", "type in", "add in",
 )  # fmt: skip
 READ = (
     "show", "view", "get", "read", "see", "display", "fetch", "retrieve", "inspect", "look at", "check", "pull up",

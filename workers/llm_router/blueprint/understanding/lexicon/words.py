@@ -50,7 +50,7 @@ ADVERBS = frozenset({
 EMPTY_ADJECTIVES = frozenset({
     "new", "existing", "single", "individual", "specific", "given", "particular", "certain", "different", "various",
     "multiple", "several", "many", "few", "more", "other", "following", "basic", "simple", "small", "tiny", "little",
-    "big", "nice", "own", "old", "whole", "entire", "same", "overdue", "available", "current", "recent", "latest",
+    "big", "nice", "wrong", "own", "old", "whole", "entire", "same", "overdue", "available", "current", "recent", "latest",
     "upcoming", "past", "matching", "corresponding", "respective", "relevant", "additional", "extra", "additionally",
     "common", "usual", "main", "full", "complete", "actual", "good", "clean", "minimal", "modern", "lightweight",
     "personal", "stored", "saved", "registered", "listed", "unread", "pending", "incomplete", "unfinished",
