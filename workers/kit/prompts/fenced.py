@@ -19,7 +19,7 @@ _LANGUAGES = {
     "sql": "sql",
     "html": "html",
 }
-_OPENING = re.compile(r" {0,3}(`{3,})[ \t]*([^`]*?)[ \t]*")
+_OPENING = re.compile(r" {0,3}(`{3,})([^`]*)")  # one way to match a line: a model may write a long one
 _RUN = re.compile(r"`+")
 
 
@@ -46,7 +46,7 @@ def parse_files(text: str) -> tuple[tuple[str, str], ...]:
         if not fence:
             opening = _OPENING.fullmatch(line)
             if opening is not None:
-                fence, path, body = opening[1], _path(opening[2]), []
+                fence, path, body = opening[1], _path(opening[2].strip(" \t")), []
         elif _closes(line, fence):
             if path:
                 found.append((path, "".join(f"{part}\n" for part in body)))
