@@ -83,7 +83,10 @@ def expected(label: Label, category: str) -> list[list[set[str]]]:
         if operation["name"] == "function":
             names = {normal(name) for name in (operation["function"], *operation.get("aliases", ()))}
             found.append([{"function"}, names])
-        elif not operation.get("optional") and (fact := [{operation["name"]}, entities[operation["entity"]]]) not in found:
+        elif (
+            not operation.get("optional")
+            and (fact := [{operation["name"]}, entities[operation["entity"]]]) not in found
+        ):
             found.append(fact)
     return found
 

@@ -12,7 +12,7 @@ from contracts.artifacts.model import Operation
 from contracts.artifacts.submission import Submission
 
 from . import functions
-from .candidates import gather
+from .candidates import gather, topic
 from .describe import describe
 from .draft import Draft
 from .goals import non_goals
@@ -20,7 +20,7 @@ from .kind import kind_of
 from .naming import name_of, summary_of, title_of
 from .operations import Asked, change_by_choices, collect, complete
 from .refuse import Refusal, after_reading, before_reading, refusal
-from .relations import settle_relations
+from .relations import prune, settle_relations
 from .rules import constrain
 from .settle import entity_name, field_name, settle
 from .text import Unit, units_of
@@ -42,7 +42,7 @@ def understand(submission: Submission) -> Brief | Refusal:
     asked_functions = functions.wanted(units)
     draft = _read(units)
     described = any(entity.described for entity in draft.entities.values())
-    if asked_functions and not described:
+    if asked_functions and (not described or functions.are_fields(asked_functions, draft)):
         return _brief(units, Draft(), asked_functions)
     if not draft.entities:
         return refusal("The request names neither things to keep nor a function that the blueprint model knows.")
@@ -51,10 +51,12 @@ def understand(submission: Submission) -> Brief | Refusal:
 
 def _read(units: Sequence[Unit]) -> Draft:
     draft = Draft(nouns_alone(unit.words for unit in units))
+    draft.topic = topic(units)
     describe(units, draft)
     gather(units, _mentioned(units), draft)
     settle_relations(units, draft)
     constrain(units, draft)
+    prune(units, draft)
     return draft
 
 

@@ -46,6 +46,12 @@ _ABOUT = frozenset(
 )
 
 
+_PLACES = frozenset({
+    "team", "company", "office", "home", "school", "clinic", "shop", "club", "lab", "laboratory", "restaurant", "hotel",
+    "store", "gym", "museum", "teacher", "treasurer", "family", "business", "startup", "web", "university",
+})  # fmt: skip
+
+
 def gather(units: Sequence[Unit], mentioned: Sequence[tuple[Unit, Mention]], draft: Draft) -> None:
     """Add an entity for each thing acted on that is neither known nor a field of something known."""
     wanted: list[tuple[str, ...]] = []
@@ -64,8 +70,8 @@ def gather(units: Sequence[Unit], mentioned: Sequence[tuple[Unit, Mention]], dra
             name = nouns[-1:] if singular(nouns[-1]) in heads else nouns[-2:]
             if (entity := draft.entity(name)) is not None:
                 entity.acted = True
-    if not draft.entities:
-        _from_titles(units, draft)
+    if not draft.entities and draft.topic:
+        draft.entity(draft.topic)
 
 
 def _plausible(nouns: tuple[str, ...], draft: Draft) -> bool:
@@ -82,18 +88,17 @@ def _worth(nouns: tuple[str, ...], kinds: set[str]) -> bool:
     return bool(kinds & {"create", "delete", "manage"}) and is_plural(nouns[-1])
 
 
-def _from_titles(units: Sequence[Unit], draft: Draft) -> None:
+def topic(units: Sequence[Unit]) -> tuple[str, ...]:
     """'A recipe manager', 'API for recipes': what the software is about."""
     for unit in units[:4]:
         words = unit.words
         for at, word in enumerate(words):
             if word in ("for", "of", "about", "managing", "tracking", "manage", "track") and at:
                 nouns, _ = noun_phrase(words, at + 1)
-                if nouns and _plausible(nouns, draft) and nouns[-1] not in ("team", "company", "office", "home"):
-                    draft.entity(nouns[-2:])
-                    return
+                if nouns and _plausible(nouns, Draft()) and nouns[-1] not in _PLACES:
+                    return nouns[-2:]
             if word in _ABOUT and at:
                 nouns = tuple(noun for noun in phrase_before(words, at) if noun not in _ABOUT | SYSTEM_NOUNS)
-                if nouns and _plausible(nouns, draft):
-                    draft.entity(nouns[-1:])
-                    return
+                if nouns and _plausible(nouns, Draft()):
+                    return nouns[-1:]
+    return ()

@@ -13,7 +13,7 @@ _MEASURES = {
     "old": ("age", "integer"),
     "often": ("frequency", "text"),
 }
-_EMPTY = frozenset({"already", "currently", "still", "yet", "happened", "took", "there", "reader", "user"})
+_EMPTY = frozenset({"telling", "already", "currently", "still", "yet", "happened", "took", "there", "reader", "user"})
 
 
 def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:

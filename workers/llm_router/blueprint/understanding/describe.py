@@ -35,9 +35,12 @@ _SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",
     "might", "only", "just", "simply", "optionally", "typically", "is", "are", "be", "all", "both", "do", "does", "now",
 })  # fmt: skip
+_DONE = frozenset({"on", "at", "by", "for", "in", "to", "from", "under", "of", "with", "as"})
+_ONE = frozenset({"a", "an", "one", "exactly", "the", "certain"})
 _ITS = frozenset(
     {"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"}
 )
+_HAS_OR_NOUN = frozenset({"tracks", "records", "features", "stores", "takes", "needs", "holds", "keeps", "need"})
 _CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
 
 
@@ -149,21 +152,24 @@ class _Reader:
         if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "="):
             return 0
         if set(nouns) & FIELD_WORDS:
-            return self._field_label(after, nouns)
+            return self._field_label(after, (*target, *nouns))
         named = words[start] in NOUN_VERBS and (words[after] != "(" or not is_plural(nouns[-1]))
         if nouns[0] in SECTIONS or (starts_with_verb(words[start:]) and not named) or not self._lists_fields(after + 1):
             return 0
-        end = closing(words, after) if words[after] in "({" else len(words)
-        items, stop = items_at(words[:end], after + 1)
+        opened = after + (words[after] == ":" and words[after + 1] in "{[")
+        end = closing(words, opened) if words[opened] in "({[" else len(words)
+        items, stop = items_at(words[:end], opened + 1)
         if len(items) < 2 and self.draft.exact(nouns) is None and words[after] == "-":
             return 0
         owner = _owner(nouns, self.draft, firmly=words[after] != "-")
+        if owner is None and words[after] != "-" and {field.name for field in items} & COMMON_FIELDS:
+            owner = self.draft.entity(nouns)
         if owner is None or not items:
             return 0
         self._take(owner, items)
         if target and (pointed := _owner(target, self.draft)):
             self._point(owner, pointed.words, weak=False)
-        return end if words[after] in "({" else stop
+        return end if words[opened] in "({[" else stop
 
     def _lists_fields(self, at: int) -> bool:
         """Whether names follow, not a clause ('a grade is …'), other things with fields, or commands."""
@@ -193,7 +199,7 @@ class _Reader:
     def _field_label(self, after: int, nouns: tuple[str, ...]) -> int:
         """'Fields: title, author', 'Book fields: title'."""
         own = tuple(word for word in nouns if word not in FIELD_WORDS)
-        owner = (_owner(own, self.draft) if own else None) or self.draft.current
+        owner = (_owner(own, self.draft) or self.draft.entity(own) if own else None) or self.draft.main()
         items, end = items_at(self.words, after + 1)
         if owner is None or not items:
             return 0
@@ -210,6 +216,8 @@ class _Reader:
                 (found for found in phrases.get(word, ()) if tuple(words[at : at + len(found)]) == found), None
             ):
                 return self._to_one(at, at + len(phrase) - (phrase[-1] in ("a", "one")), weak=weak)
+        if word in ("is", "are") and (after := self._done_with(at)):
+            return after
         if word in LINKING:
             return self._linking(at)
         if length := self._has_at(at):
@@ -225,12 +233,19 @@ class _Reader:
         if word in (":", "=") and 1 < at + 1 < len(words) and self._lists_fields(at + 1):
             items, end = items_at(words, at + 1)
             nouns = phrase_before(words, at)
+            if nouns and nouns[-1] in SECTIONS | FIELD_WORDS:
+                return self._field_label(at, nouns) or at + 1 if nouns[-1] in FIELD_WORDS else at + 1
             firmly = word == "=" or len(nouns) > 1 or self._commanded(at, nouns)
             owner = _owner(nouns, self.draft, firmly=firmly) if len(items) > 1 else None
             if owner:
                 self._take(owner, items)
                 return end
-        if word in ("must", "should", "is", "shall") and (after := self._typed(at)):
+        if (
+            word in ("must", "should", "is", "shall")
+            and words[at + 1 : at + 2]
+            and words[at + 1] in ("be", "a", "an")
+            and (after := self._typed(at))
+        ):
             return after
         if word in ("can", "is", "are", "be"):
             return self._states(at)
@@ -247,7 +262,8 @@ class _Reader:
     def _has_at(self, at: int) -> int:
         words = self.words
         if words[at] in HAS and words[at + 1 : at + 2] != ["to"]:
-            return 1
+            before = words[at - 1] if at else ""
+            return 1 if words[at] not in _HAS_OR_NOUN or before in _ITS or (before and is_noun(before)) else 0
         return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
 
     def _possessor(self, at: int) -> EntityDraft | None:
@@ -276,6 +292,8 @@ class _Reader:
                 return owner
             place = at - 1 - (words[at - 2 : at - 1] == [","])
             nouns = phrase_before(words, place)
+            if nouns and nouns[-1] in SOFTWARE:
+                return None
             return (_owner(nouns, self.draft) if nouns else None) or self.subject or self.draft.current
         return (self.subject or self.draft.current) if words[at - 1] in (",", "and", ";", "but", "-", "both") else None
 
@@ -546,6 +564,36 @@ class _Reader:
             self.subject = self.draft.current = subject
             return place
         return at + 1
+
+    def _done_with(self, at: int) -> int:
+        """'a calibration is performed on a device at a certain date by a technician'."""
+        words = self.words
+        if (
+            words[0] not in ("a", "an", "each", "every")
+            or not words[at + 1 : at + 2]
+            or not words[at + 1].endswith(("ed", "en", "one"))
+        ):
+            return 0
+        nouns, end = noun_phrase(words, 0)
+        place, found = at + 2, []
+        while end == at and place + 1 < len(words) and words[place] in _DONE and words[place + 1] in _ONE:
+            target, place = noun_phrase(words, place + 1)
+            if (
+                not target
+                or target[-1] in NEVER_OWNERS - {"date", "time", "number", "name"}
+                or target[-1] in ("file", "memory", "table")
+            ):
+                break
+            found.append(target)
+        owner = _owner(nouns, self.draft) if found else None
+        if owner is None:
+            return 0
+        for target in found:
+            words_of_target = self.draft.canonical(target)
+            owner.add(FieldDraft(words_of_target, references=words_of_target, weak=True))
+        owner.described = True
+        self.subject = self.draft.current = owner
+        return place
 
     def _linking(self, at: int) -> int:
         """'a submission links a student with an assignment'."""

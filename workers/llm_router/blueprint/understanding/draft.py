@@ -110,8 +110,13 @@ class Draft:
         self.entities: dict[str, EntityDraft] = {}
         self.current: EntityDraft | None = None
         self.spoken: tuple[str, ...] = ()
+        self.topic: tuple[str, ...] = ()
         self.assumptions: list[str] = []
         self._alone = alone
+
+    def main(self) -> EntityDraft | None:
+        """What is spoken of, or what the software is about where nothing was spoken of yet."""
+        return self.current or (self.entity(self.topic) if self.topic else None)
 
     def canonical(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The name that a noun phrase has as an entity."""

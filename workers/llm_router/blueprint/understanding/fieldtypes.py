@@ -47,6 +47,8 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
     last, first = words[-1], words[0]
     if len(words) > 1 and first in FIRST_WORDS_BOOLEAN:
         return "boolean"
+    if words in (("start",), ("end",), ("starts",), ("ends",), ("begin",), ("when",)):
+        return "datetime"
     if len(words) > 1 and first in ("date", "time") and "of" not in words:
         return "date" if first == "date" else _BY_WORD.get(last, "datetime")
     if (

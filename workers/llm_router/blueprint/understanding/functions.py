@@ -8,36 +8,14 @@ from functools import cache
 from contracts.artifacts.model import Operation
 from workers.llm_router.blueprint.functions import catalogue
 
+from .draft import Draft
 from .inflect import singular
 from .lexicon.words import DETERMINERS
 from .text import Unit
 
 _DROPPED = DETERMINERS | {
-    "of",
-    "in",
-    "to",
-    "and",
-    "from",
-    '"',
-    "'",
-    "`",
-    "(",
-    ")",
-    "your",
-    "given",
-    "into",
-    "between",
-    "whether",
-    "is",
-    "two",
-    "number's",
-    "for",
-    "text's",
-    "-",
-    "'s",
-    "s",
-    "up",
-}
+    "of", "in", "for", "your", "given", "whether", "is", "two", "'s", "\"", "'", "`", "(", ")", "-", "up", "between",
+}  # fmt: skip
 
 
 def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
@@ -50,8 +28,41 @@ def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
             place = (at, at + len(phrase) + 1)
             if name not in found or place[0] < found[name][0]:
                 found[name] = place
+    for name in list(found):
+        if (other := _inverse(name)) and other not in found and _both_ways(text, found[name][1]):
+            found[other] = (found[name][0] + 1, found[name][1] + 1)
     kept = [name for name, place in found.items() if not _inside(place, name, found)]
     return tuple(Operation(name="function", function=name) for name in sorted(kept, key=lambda name: found[name]))
+
+
+def are_fields(operations: Sequence[Operation], draft: Draft) -> bool:
+    """Whether what was read as fields are the functions themselves: 'helpers: mean, median'."""
+    names = [field.words for entity in draft.entities.values() for field in entity.fields.values()]
+    known = {phrase for phrase, _ in _phrases()}
+    functions = {operation.function for operation in operations}
+    meant = sum(
+        "_".join(words) in functions or any(f" {phrase} " in f" {_plain(words)} " for phrase in known)
+        for words in names
+    )
+    return meant * 2 >= len(names)
+
+
+def _inverse(name: str) -> str:
+    """The function that goes the other way: 'miles_to_kilometers', 'from_roman'."""
+    first, joined, second = name.partition("_to_")
+    candidates = (
+        f"{second}_to_{first}" if joined else "",
+        name.replace("to_", "from_", 1),
+        name.replace("from_", "to_", 1),
+    )
+    return next((other for other in candidates if other != name and other in catalogue()), "")
+
+
+def _both_ways(text: str, end: int) -> bool:
+    near = text[end : end + 40]
+    return near.startswith((" and back", " and vice versa", " and other way", " and revers")) or any(
+        said in text for said in (" both direction", " both way", " vice versa", " either direction", " and back ")
+    )
 
 
 def _inside(place: tuple[int, int], name: str, found: dict[str, tuple[int, int]]) -> bool:
@@ -92,6 +103,8 @@ def _stem(word: str) -> str:
         ("ting", "t"),
         ("ing", ""),
         ("fied", "fy"),
+        ("ized", "ize"),
+        ("ised", "ize"),
     ):
         if word.endswith(ending) and len(word) > len(ending) + 3:
             return word.removesuffix(ending) + kept

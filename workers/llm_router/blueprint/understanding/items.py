@@ -24,7 +24,6 @@ from .lexicon.items import (
     ORDINALS,
     REQUIREMENT,
     SEPARATORS,
-    SHARED_HEADS,
     TYPED_FIRST,
     VALUE_LEADS,
     VALUE_NAMES,
@@ -49,7 +48,7 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
     found: list[FieldDraft] = []
     while at < len(words):
         at, optional = _skip_separators(words, at)
-        if at >= len(words) or _ends_list(words, at):
+        if at >= len(words) or _ends_list(words, at) or (found and _new_subject(words, at)):
             break
         draft, after = _item(words, at)
         if draft is None or after <= at:
@@ -109,6 +108,17 @@ def _ends_list(words: Sequence[str], at: int) -> bool:
     return commands and (following in OBJECTS or (word in COMMANDS and is_plural(following)))
 
 
+def _new_subject(words: Sequence[str], at: int) -> bool:
+    """'…, an ingredient has a name': another sentence begins."""
+    nouns, after = noun_phrase(words, at)
+    return (
+        bool(nouns)
+        and after < len(words)
+        and words[after] in ("has", "have", "belongs", "belong", "contains", "consists")
+        and words[at] not in ("which", "that")
+    )
+
+
 def _skip_tail(words: Sequence[str], at: int) -> int:
     """Past what is said after an item that is not understood, to the next separator."""
     depth = 0
@@ -135,6 +145,13 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     if words[at] in _RELATING and words[at + 1 : at + 2] and words[at + 1] in _ARTICLES:
         return _related(words, at)
     nouns, after = _nouns(words, at)
+    if (
+        nouns in (("flag",), ("checkbox",), ("boolean",))
+        and words[after : after + 1]
+        and words[after] in _ASKING | {"that", "telling"}
+    ):
+        told = after + 1 if words[after] in ("that", "telling") else after
+        return asked_field(words, told if words[told] in _ASKING else after)
     nouns, after = _name(draft, nouns, words, after)
     if not nouns:
         return None, at
@@ -262,7 +279,7 @@ def _after(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             values, end = values_at(words, at + 1)
             if len(values) < 2 or "or" not in words[at:end]:
                 return at
-            draft.choices, at = values, end
+            draft.choices, at = values, end + (words[end : end + 1] == ["-"])
         elif word in "([{":
             end = closing(words, at)
             apply(draft, words[at + 1 : end], enclosed=True)
@@ -391,7 +408,7 @@ def _shared_heads(found: list[FieldDraft]) -> list[FieldDraft]:
             lone.words = (*lone.words, full.words[1])
         if len(lone.words) == 1 and len(full.words) == 2 and {lone.words[0], full.words[0]} <= LONE_FIRST:
             head = full.words[1]
-            if head in SHARED_HEADS:
+            if head not in ("id",):
                 lone.words = (*lone.words, singular(head))
                 full.words = (full.words[0], singular(head))
                 lone.type = lone.type or full.type

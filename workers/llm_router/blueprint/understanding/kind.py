@@ -21,7 +21,7 @@ _CUES: dict[Kind, dict[str, int]] = {
         "utility": 2,
     },
     "library": {
-        "library": 3, "python library": 7, "package": 4, "module": 5, "sdk": 6, "importable": 7, "import": 3, "functions": 4, "function": 4,
+        "library": 3, "lib": 6, "python library": 7, "package": 4, "module": 5, "sdk": 6, "importable": 7, "import": 3, "functions": 4, "function": 4,
         "pip install": 4, "pip": 3, "classes": 3, "in memory": 2, "in-memory": 2, "reusable": 4, "from my code": 5, "other code": 4, "own code": 4, "helpers": 3, "programmatically": 4, "call from": 4, "use from": 3, "python package": 7, "python module": 7, "api client": 0, "my code": 4, "our code": 4, "other programs": 4, "from python": 5, "utilities": 2, "my programs": 4, "my scripts": 4, "other scripts": 4, "small library": 5, "without a server": 3,
     },
 }  # fmt: skip

@@ -25,8 +25,11 @@ class Asked:
     def __init__(self) -> None:
         self._found: dict[tuple[str, ...], Operation] = {}
         self.changes: list[Change] = []
+        self.ruled_out: set[tuple[str, str]] = set()
 
     def add(self, operation: Operation) -> None:
+        if (operation.name, operation.entity) in self.ruled_out:
+            return
         key = (operation.name, operation.entity, operation.field, operation.to, operation.format)
         known = self._found.get(key)
         if known is None:
@@ -51,6 +54,9 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
     for unit, mention in mentioned:
         for target in targets(mention, unit, draft, last):
             for verb in mention.verbs:
+                if mention.negated:
+                    asked.ruled_out |= {(kind, target.entity.name) for kind in OPERATIONS[verb]}
+                    continue
                 _operate(verb, target, mention, unit, asked)
             last = target.entity
 
@@ -62,6 +68,14 @@ def _operate(verb: str, target: Target, mention: Mention, unit: Unit, asked: Ask
         if kind == "mark":
             changes = by_mark(words, mention, entity)
         elif kind == "transition" and not of_field:
+            if (
+                verb == "open"
+                and not mention.passive
+                and words[mention.start + 1 : mention.start + 2]
+                and words[mention.start + 1] in ("a", "an", "new")
+            ):
+                asked.add(Operation(name="create", entity=entity.name))
+                return
             change = by_verb(verb, words, mention, entity)
             changes = [change] if change else []
         elif not of_field or kind in ("update", "list", "filter", "search", "export"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
+from .fieldtypes import type_of
 from .inflect import is_plural, singular
 from .items import seems_many
 from .phrases import noun_phrase
@@ -34,6 +35,25 @@ def settle_relations(units: Sequence[Unit], draft: Draft) -> None:
         for at, word in enumerate(unit.words):
             if word in _MANY and set(unit.words[max(0, at - 5) : at]) & _HOLDS:
                 _has_many(unit.words, at, draft)
+
+
+def prune(units: Sequence[Unit], draft: Draft) -> None:
+    """Drop what was named in passing: nothing is done to it, nothing points to it, and little is said of it."""
+    pointed = {field.references for entity in draft.entities.values() for field in entity.fields.values()}
+    for key, entity in list(draft.entities.items()):
+        if entity.acted or entity.words in pointed or len(draft.entities) == 1:
+            continue
+        named = sum(singular(word) == entity.words[-1] for unit in units for word in unit.words)
+        vague = all(
+            field.type is None and not field.choices and type_of(field) == "text" for field in entity.fields.values()
+        )
+        if not entity.fields or (named < 2 and vague and len(entity.fields) < 3 and not _labelled(units, entity)):
+            del draft.entities[key]
+
+
+def _labelled(units: Sequence[Unit], entity: EntityDraft) -> bool:
+    """Whether a line begins with its name: then it was meant."""
+    return any(set(map(singular, unit.words[: len(entity.words) + 1])) & {entity.words[-1]} for unit in units)
 
 
 def _settle_reference(field: FieldDraft, draft: Draft) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .draft import Draft, EntityDraft
+from .lexicon.words import SYSTEM_NOUNS
 from .phrases import noun_phrase
 from .text import Unit
 from .verbs import Mention, is_verb_at, verb_at

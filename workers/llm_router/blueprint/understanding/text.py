@@ -45,6 +45,7 @@ class Unit:
     level: int = -1
     head: Unit | None = None
     title: bool = False
+    heading: bool = False
     children: list[Unit] = field(default_factory=list)
     described: list[int] = field(default_factory=list)
 
@@ -55,7 +56,7 @@ class Unit:
     @property
     def opens(self) -> bool:
         """Whether it introduces what comes below it."""
-        return self.title or self.text.endswith(":")
+        return self.title or self.heading or self.text.endswith(":")
 
     @property
     def words(self) -> list[str]:
@@ -66,6 +67,7 @@ class _Line(NamedTuple):
     text: str
     level: int
     title: bool
+    heading: bool = False
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -86,7 +88,7 @@ def units_of(prompt: str) -> list[Unit]:
     heads: list[tuple[int, Unit]] = []
     for line in _lines(_plain(prompt)):
         for sentence in [line.text] if line.title else _sentences(line.text):
-            unit = Unit(sentence, tokens_of(sentence), line.level, title=line.title)
+            unit = Unit(sentence, tokens_of(sentence), line.level, title=line.title, heading=line.heading)
             if not any(token.low[0].isalnum() for token in unit.tokens):
                 continue
             _place(unit, heads)
@@ -135,12 +137,20 @@ def _lines(text: str) -> list[_Line]:
             continue
         header = []
         line = _line(raw, stripped, after_colon)
-        after_colon = line.text.endswith(":") or (after_colon and line.level >= 0)
+        place = len(lines) - 1 - (len(lines) > 1 and not lines[-1].text)
+        if line.level >= 0 and lines and _could_head(lines[place]):
+            lines[place] = lines[place]._replace(heading=True)
+        after_colon = line.text.endswith(":") or _could_head(line) or (after_colon and line.level >= 0)
         if lines and _continues(lines[-1], line, raw):
             last = lines.pop()
             line = _Line(f"{last.text} {stripped}", last.level, False)
         lines.append(line)
     return [line for line in lines if line.text]
+
+
+def _could_head(line: _Line) -> bool:
+    """A short line without an end mark: the name of what is listed below it."""
+    return bool(line.text) and line.level < 0 and len(line.text.split()) <= 4 and line.text[-1] not in ".,;!?"
 
 
 def _line(raw: str, stripped: str, after_colon: bool) -> _Line:

@@ -35,6 +35,9 @@ for _verb in OPERATIONS:
         _own = {kind: form.split(" ")[0] for kind, form in verb_forms(_parts[0]).items()}
         for _kind, _form in _own.items():
             FORMS.setdefault(" ".join((_form, *_parts[1:])), Form(_verb, _kind))
+_NOT = frozenset({
+    "not", "never", "cannot", "can't", "don't", "doesn't", "nobody", "mustn't", "shouldn't", "needn't", "won't", "without",
+})  # fmt: skip
 _SEPARATORS = frozenset({",", "and", "or", "/", "&", "then", "also", "+", ";"})
 _BE = frozenset({"be", "is", "are", "been", "being", "gets", "get", "was", "were"})
 _BACK = _BE | frozenset({
@@ -113,6 +116,7 @@ class Mention(NamedTuple):
     passive: bool
     pronoun: bool
     every: bool
+    negated: bool = False
 
 
 def verb_at(words: Sequence[str], at: int) -> tuple[Form, int] | None:
@@ -196,8 +200,16 @@ def mentions(words: Sequence[str]) -> Iterator[Mention]:
         verbs, after, kind = _group(words, at)
         passive = kind == "past" and words[at] != FORMS[words[at]].base if words[at] in FORMS else False
         found = _passive(words, at, after, verbs) if passive else _active(words, at, after, verbs)
-        yield found
+        yield found._replace(negated=_negated(words, at))
         at = max(found.end if not passive else after, at + 1)
+
+
+def _negated(words: Sequence[str], at: int) -> bool:
+    """'accounts can't be deleted', 'nobody has to delete anything': asked for is the opposite."""
+    start = at
+    while start > 0 and at - start < 6 and words[start - 1] not in (".", ",", ";", ":", "but", "and"):
+        start -= 1
+    return bool(set(words[start:at]) & _NOT)
 
 
 def _group(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int, str]:

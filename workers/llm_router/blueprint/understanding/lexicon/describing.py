@@ -52,7 +52,7 @@ FIELD_WORDS = frozenset({
 })  # fmt: skip
 LIST_LEADS = frozenset({
     "the", "following", "these", "some", "such", "as", "like", "at", "least", "also", "of", ":", "-", "namely", "only",
-    "called", "down", "to", "simply", "just", "both", "about", "basic", "are", "is", "its", "their", "with", "own",
+    "called", "down", "got", "to", "simply", "just", "both", "about", "basic", "are", "is", "its", "their", "with", "own",
 })  # fmt: skip
 SECTIONS = frozenset({
     "feature", "features", "requirement", "requirements", "functionality", "functionalities", "operation",

@@ -41,10 +41,6 @@ LONE_FIRST = frozenset({
     "home", "away", "middle", "starting", "ending", "due", "pickup", "return", "net", "gross", "buying", "selling",
     "pick-up", "drop-off", "issue", "from", "old", "new", "birth", "death", "entry", "exit", "loan",
 })  # fmt: skip
-SHARED_HEADS = frozenset({
-    "date", "dates", "time", "times", "name", "names", "address", "price", "amount", "day", "score", "temperature",
-    "datetime", "number", "weight", "cost", "team", "days", "prices",
-})  # fmt: skip
 DROPPED_LAST = (FIELD_WORDS - {"data", "details", "items", "things", "pieces", "values"}) | {
     "flag",
     "checkbox",

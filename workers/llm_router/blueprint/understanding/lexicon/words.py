@@ -36,7 +36,7 @@ AUXILIARIES = frozenset({
     "allowing", "contains", "contain", "consists", "consist", "includes", "include", "belongs", "belong", "containing",
     "consisting", "comprises", "comprise", "supports", "support", "supporting", "provide", "provides", "providing",
     "become", "becomes", "get", "gets", "let's", "gives", "give", "lets", "letting", "help", "helps", "helping",
-    "defaults", "starts", "use", "uses", "used", "means", "works", "carries", "carry", "comes", "goes", "go",
+    "defaults", "starts", "import", "imports", "importable", "use", "uses", "used", "means", "works", "carries", "carry", "comes", "goes", "go",
 })  # fmt: skip
 
 ADVERBS = frozenset({
