@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import nats
@@ -23,12 +24,17 @@ from workers.kit.runner.process import HEALTH, Health
 MIB = 1 << 20
 
 
+SLOW = "tests.kit.runner.slow_worker"
+
+
 @asynccontextmanager
-async def worker(servers: Servers, seconds: float, **settings: float) -> AsyncIterator[Process]:
+async def worker(servers: Servers, *arguments: object, module: str = SLOW, **settings: float) -> AsyncIterator[Process]:
     given = servers.settings(**settings).model_dump(exclude_defaults=True, exclude_none=True)
     environ = {f"QL_{name.upper()}": str(value) for name, value in given.items()}
-    command = [sys.executable, "-m", "tests.kit.runner.slow_worker", str(seconds)]
-    process = await asyncio.create_subprocess_exec(*command, env=environ | {"PATH": os.defpath}, stdout=PIPE)
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environ | {"PATH": os.defpath}, stdout=PIPE, stderr=PIPE
+    )
     try:
         yield process
     finally:
@@ -43,7 +49,7 @@ async def line(process: Process) -> str:
 
 
 async def test_another_worker_finishes_after_a_kill(servers: Servers) -> None:
-    quick = {"heartbeat_s": 0.2, "lease_s": 1.0, "ack_wait_s": 1.0}
+    quick: dict[str, Any] = {"heartbeat_s": 0.2, "lease_s": 1.0, "ack_wait_s": 1.0}
     async with pipeline(servers, SMALL, workers=0, ack_wait_s=1.0) as running:
         workflow = await running.submit("p")
         async with worker(servers, 60, **quick) as process:
@@ -79,14 +85,21 @@ async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> 
         assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-async def test_it_is_light_and_says_how_it_is(servers: Servers) -> None:
-    async with worker(servers, 0) as process:
+@pytest.mark.parametrize("stage", ["code_generation", "security_scanning"])
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+async def test_a_worker_is_light_and_says_how_it_is(servers: Servers, stage: str) -> None:
+    async with worker(servers, stage, module="workers") as process:
         health = await ask(servers)
-        assert health.stages == tuple(SMALL.stages)
-        sys.stdout.write(f"{resident(process.pid) / MIB:.0f} MiB, {cpu_s(process.pid):.2f} CPU-s\n")
+        assert health.stages == (stage,)
         assert resident(process.pid) < 90 * MIB
         assert cpu_s(process.pid) < 1.2
+
+
+async def test_a_worker_that_lacks_a_setting_says_which(servers: Servers) -> None:
+    async with worker(servers, "dependency_resolution", module="workers") as process:
+        _, told = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 2
+        assert b"QL_DATA is not set" in told
 
 
 async def ask(servers: Servers) -> Health:
