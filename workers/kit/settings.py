@@ -51,7 +51,8 @@ class Settings(BaseModel):
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in the environment; raises `SettingsError` in one sentence for each thing that is wrong."""
-    given = {name: value for name, value in (environ or os.environ).items() if name.startswith("QL_")}
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in environ.items() if name.startswith("QL_")}
     values: dict[str, str] = {}
     for name, value in given.items():
         key = name.removeprefix("QL_").lower()
