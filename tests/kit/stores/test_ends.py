@@ -32,6 +32,19 @@ async def test_the_last_stage_completes_the_workflow(world: World) -> None:
     assert await world.why("plan", workflow) == "ended"
 
 
+async def test_a_capsule_with_endless_reasons_is_delivered_all_the_same(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, *ALL_BUT_PACK)
+    head = CapsuleHead(name="bookshelf", grade="F", reasons=("worst first",) + ("\1" * 5000,) * 500)
+    done = await world.commit(
+        "pack", workflow, Completed(artifact=ref("tar"), media_type="application/gzip", capsule=head)
+    )
+    told = data_of(done.events[1])
+    assert isinstance(told, WorkflowCompleted)
+    assert told.reasons == ("worst first",) + ("\1" * 500,) * 9
+    assert await world.state(workflow) == "completed"
+
+
 async def test_a_failed_stage_ends_the_workflow_and_closes_what_is_open(world: World) -> None:
     workflow = await world.submit()
     await world.complete(workflow, "plan")

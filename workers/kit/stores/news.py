@@ -27,6 +27,9 @@ from .standing import Change, Row, drop_id
 MAX_ERROR = 2000
 """Characters of an error that are kept; an event must stay small."""
 
+MAX_REASONS = 10
+MAX_REASON = 500
+"""Of the reasons for a grade, and of the characters of each: the manifest has them whole."""
 
 MAX_BODY = 64 * 1024
 """Bytes of a dead letter that are kept."""
@@ -165,7 +168,7 @@ def _end(claim: Claim, change: Change, outcome: Outcome) -> Data | None:
         workflow=claim.workflow,
         name=head.name,
         grade=head.grade,
-        reasons=head.reasons,
+        reasons=tuple(plain(reason, MAX_REASON) for reason in head.reasons[:MAX_REASONS]),
         sha256=outcome.artifact.sha256,
         size=outcome.artifact.length,
         address=f"/v1/workflows/{claim.workflow}/capsule",
