@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from contracts.artifacts import File, Finding, TestReport, TestSuite
@@ -60,3 +62,12 @@ def test_a_file_without_its_planned_functions_is_refused() -> None:
         check(File(path=planned.path, text="def test_other():\n    assert 1\n"), plan().tests)
     check(File(path=FIXTURES, text=""), plan().tests)
     check(File(path=planned.path, text=f"async def {planned.function}():\n    ...\n"), (planned,))
+
+
+def test_a_long_file_and_a_long_plan_are_compared_at_once() -> None:
+    names = [f"test_{number}" for number in range(500)]
+    planned = [msgspec.structs.replace(plan().tests[0], path="tests/test_x.py", function=name) for name in names]
+    text = "    x\n" * 80_000 + "".join(f"def {name}():\n    ...\n" for name in names)
+    began = time.monotonic()
+    check(File(path="tests/test_x.py", text=text), planned)
+    assert time.monotonic() - began < 3
