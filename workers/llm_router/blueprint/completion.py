@@ -80,7 +80,7 @@ class Model:
         if taken or keyword.iskeyword(name) or name[0].isdigit():
             better = f"{names.snake(entity)}_{name}"
             self.assumptions.append(
-                f"The field {name!r} of {names.words(entity)} is called {better!r}: the plain name is reserved in Python."
+                f"The field {name!r} of {names.words(entity)} is called {better!r}: the plain name is taken."
             )
             return better
         return name

@@ -147,4 +147,4 @@ def _literal_uses(lines: Sequence[str]) -> list[tuple[str, str]]:
     """What values such as datetime.date(…) or Decimal(…) need."""
     text = "\n".join(lines)
     found = [("datetime", "")] if "datetime." in text else []
-    return found + [("decimal", "Decimal")] if "Decimal(" in text else found
+    return [*found, ("decimal", "Decimal")] if "Decimal(" in text else found

@@ -222,7 +222,7 @@ def _data(resource: Resource) -> list[Demand]:
                 kind="data",
                 text=f"{a_noun.capitalize()} has {_described(field)}.",
                 given=f"the data of {a_noun}",
-                when=f"{field.name} is {'missing or ' if not optional(field) and not field.default and field in resource.given else ''}not allowed",
+                when=f"{field.name} is {_wrongly_given(field, resource)}",
                 then="it is refused and nothing is stored",
             )
         )
@@ -234,6 +234,12 @@ def _data(resource: Resource) -> list[Demand]:
             )
             found.append(_constraint(resource, "reference", field, text))
     return found
+
+
+def _wrongly_given(field: Field, resource: Resource) -> str:
+    if field not in resource.given:
+        return "given by hand"
+    return "not allowed" if optional(field) or field.default else "missing or not allowed"
 
 
 def _constraint(resource: Resource, rule: str, field: Field, text: str) -> Demand:

@@ -197,7 +197,7 @@ def _verb(op: Operation, field: Field) -> str:
         return asked
     if field.type == "boolean":
         state = op.field.removeprefix("is_")
-        verb = f"mark_{state}" if state not in _VERBS else _VERBS[state]
+        verb = _VERBS.get(state, f"mark_{state}")
         return verb if op.to == "true" else f"undo_{verb}"
     state = names.snake(op.to) or "next"
     return _VERBS.get(state, f"mark_{state}")

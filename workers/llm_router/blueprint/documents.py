@@ -19,7 +19,7 @@ Python 3.11 or newer is needed. In this folder:
 ```sh
 python3 -m venv .venv
 .venv/bin/pip install --require-hashes -r requirements-dev.lock
-.venv/bin/pip install --no-build-isolation --no-deps -e .
+.venv/bin/pip install --no-build-isolation --no-deps .
 ```
 
 ## Test

@@ -172,10 +172,8 @@ def _rounded(field: Field, bound: float) -> int | float:
 
 def _text(field: Field, number: int) -> str:
     low, high = int(field.minimum or 0), int(field.maximum) if field.maximum is not None else 10**9
-    if _SECRET.search(field.name):
-        text = f"<made up {number}>"
-    else:
-        text = f"{names.words(field.name).capitalize()} {number}"
+    label = "<made up" if _SECRET.search(field.name) else names.words(field.name).capitalize()
+    text = f"{label} {number}{'>' if label[0] == '<' else ''}"
     if len(text) > high:
         text = str(number).rjust(min(high, max(low, 2)), "0")[-high:]
     return text.rjust(low, "x") if len(text) < low else text

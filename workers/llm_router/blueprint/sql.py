@@ -7,6 +7,7 @@ import re
 from contracts.artifacts import Field
 
 from .design import RANGED, Resource, Transition, initial
+from .text import WIDTH, wrap
 
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "reference": "INTEGER", "number": "REAL"}
 _CONTROL = re.compile(r"([\x00-\x1f\x7f-\x9f\u2028\u2029]+)")
@@ -59,8 +60,8 @@ def insert(resource: Resource) -> list[str]:
     if not columns:
         return [f"INSERT INTO {quoted(resource.plural)} DEFAULT VALUES", "RETURNING *"]
     return [
-        f"INSERT INTO {quoted(resource.plural)} ({', '.join(columns)})",
-        f"VALUES ({', '.join(marks)})",
+        *_listed(f"INSERT INTO {quoted(resource.plural)} (", columns, ")"),
+        *_listed("VALUES (", marks, ")"),
         "RETURNING *",
     ]
 
@@ -107,12 +108,19 @@ def where(resource: Resource) -> list[str]:
             conditions.append(_unless(f"{field.name}_max", f"{column} <= :{field.name}_max"))
     if resource.searches:
         found = [f"instr(lower({quoted(field.name)}), lower(:q)) > 0" for field in resource.searches]
-        conditions.append(_unless("q", " OR ".join(found)))
+        conditions.append(_unless("q", "\n    OR ".join(found) if len(found) > 1 else found[0]))
     return _joined("WHERE ", conditions, "", "  AND ") if conditions else []
 
 
 def _unless(name: str, condition: str) -> str:
     return f"(:{name} IS NULL OR {condition})"
+
+
+def _listed(head: str, items: list[str], tail: str) -> list[str]:
+    inside = ", ".join(items)
+    if len(head) + len(inside) + len(tail) <= WIDTH:
+        return [f"{head}{inside}{tail}"]
+    return [head, *(f"    {line}" for line in wrap(inside, WIDTH - 4)), tail]
 
 
 def _joined(first: str, items: list[str], end: str, rest: str = "    ") -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from contracts.artifacts import Brief, Entity, Field, Operation, Statement
+from contracts.artifacts import Brief, Entity, Field, Operation, OperationName, Statement
 
-_CRUD = ("create", "read", "list", "update", "delete")
+_CRUD: tuple[OperationName, ...] = ("create", "read", "list", "update", "delete")
 
 
 def _all(entity: str) -> tuple[Operation, ...]:
@@ -88,9 +88,15 @@ HOSTILE = Brief(
                 Field(name="order_input", type="number", minimum=0.5, maximum=2),
             ),
         ),
-        Entity(name="Group", plural="groups", fields=(Field(name="from"), Field(name="list", type="reference", references="List"))),
+        Entity(
+            name="Group",
+            plural="groups",
+            fields=(Field(name="from"), Field(name="list", type="reference", references="List")),
+        ),
         Entity(name="List", plural="lists", fields=(Field(name="field", type="integer"), Field(name="id"))),
-        Entity(name="Exception", plural="class", fields=(Field(name="next", type="reference", references="Exception"),)),
+        Entity(
+            name="Exception", plural="class", fields=(Field(name="next", type="reference", references="Exception"),)
+        ),
         Entity(name="User", plural="users", fields=(Field(name="annotated"), Field(name="literal", maximum=1))),
     ),
     operations=(

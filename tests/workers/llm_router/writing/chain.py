@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -59,19 +60,19 @@ def build(brief: Brief) -> Built:
     return Built(frd, requirements, contract, plan, files)
 
 
-def asked(task: str, inputs: dict[str, object], into: type[T]) -> T:
+def asked(task: str, inputs: Mapping[str, object], into: type[T]) -> T:
     said = answer(task, plain(inputs))
     assert not isinstance(said, Refusal), said
     return msgspec.json.decode(said, type=into)
 
 
-def written(task: str, inputs: dict[str, object]) -> dict[str, str]:
+def written(task: str, inputs: Mapping[str, object]) -> dict[str, str]:
     said = answer(task, plain(inputs))
     assert isinstance(said, str)
     return dict(parse_files(said))
 
 
-def plain(inputs: dict[str, object]) -> dict[str, object]:
+def plain(inputs: Mapping[str, object]) -> dict[str, object]:
     """The inputs as they arrive: decoded JSON."""
     decoded: dict[str, object] = json.loads(msgspec.json.encode(inputs))
     return decoded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contracts.artifacts import Field
-
 from workers.llm_router.blueprint import names, samples
 from workers.llm_router.blueprint.case_parts import field_keys, pairs
 from workers.llm_router.blueprint.design import RANGED, Design, Resource, default, initial
@@ -91,7 +90,8 @@ def _creating(w: Writer) -> list[Case]:
                     f"result = run({w.words('create')}, *options({s}_values(**{{field: value}})))",
                     "",
                     "assert result.code in (1, 2)",
-                    'assert field in result.errors or field.replace("_", "-") in result.errors',
+                    'option = field.replace("_", "-")',
+                    'assert f"error: {field} " in result.errors or f"argument --{option}:" in result.errors',
                     f"assert records({w.words('list')}) == []",
                 ],
                 [*field_keys(resource.given), "create"],
@@ -168,6 +168,7 @@ def _references(w: Writer) -> list[Case]:
     fields = w.resource.references
     if not fields:
         return []
+    listed = names.listing([field.name for field in fields], "or")
     made = [
         w.case(
             f"test_create_{w.snake}_refuses_unknown_reference",
@@ -177,7 +178,7 @@ def _references(w: Writer) -> list[Case]:
                 f"result = run({w.words('create')}, *options({w.snake}_values(**{{field: 999}})))",
                 "",
                 "assert result.code == 1",
-                "assert field in result.errors",
+                f'assert result.errors == "error: {listed} refers to a record that does not exist\\n"',
                 f"assert records({w.words('list')}) == []",
             ],
             [f"reference {field.name}" for field in fields],

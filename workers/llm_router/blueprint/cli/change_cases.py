@@ -70,6 +70,8 @@ def updating(w: Writer) -> list[Case]:
                     f"result = run({update}, *options({{field: value}}))",
                     "",
                     "assert result.code in (1, 2)",
+                    'option = field.replace("_", "-")',
+                    'assert f"error: {field} " in result.errors or f"argument --{option}:" in result.errors',
                     f"assert {show} == [before]",
                 ],
                 ["update", *field_keys(given)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contracts.artifacts import Field
-
 from workers.llm_router.blueprint import computations, names, sql
 from workers.llm_router.blueprint.design import RANGED, Design, Resource, Transition, optional
 from workers.llm_router.blueprint.records.models import choices_name, has_default
@@ -16,10 +15,10 @@ def entity_module(resource: Resource, design: Design) -> str:
     package = design.module
     module = Module(f"The commands for {resource.nouns}.", package)
     module.load("sqlite3")
-    module.use("argparse", "ArgumentParser", "Namespace")
+    module.use("argparse", "Namespace")
     module.use("typing", "Any")
     module.use(f"{package}.models.{resource.plural}", resource.name)
-    module.use(f"{package}.options", "given")
+    module.use(f"{package}.options", "add_action", "given")
     module.use(f"{package}.output", "show")
     module.use(f"{package}.repositories.{resource.plural}", f"{resource.name}Repository")
     module.use(f"{package}.rows", "as_row")
@@ -81,8 +80,12 @@ _ID = '    command.add_argument("id", type=int)'
 def _sub(resource: Resource, verb: str, text: str) -> list[str]:
     return [
         "",
-        f"    command: ArgumentParser = actions.add_parser({literal(names.segment(verb))}, help={literal(text)})",
-        f"    command.set_defaults(run={_handler(resource, verb)})",
+        *call(
+            "command = add_action(",
+            ["actions", literal(names.segment(verb)), _handler(resource, verb), literal(text)],
+            ")",
+            4,
+        ),
     ]
 
 

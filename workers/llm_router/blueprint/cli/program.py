@@ -42,7 +42,8 @@ def show(records: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=2))
     elif records:
-        _print_table([list(records[0]), *([_cell(value) for value in row.values()] for row in records)])
+        lines = [[_cell(value) for value in row.values()] for row in records]
+        _print_table([list(records[0]), *lines])
 
 
 def _print_table(lines: Sequence[Sequence[str]]) -> None:
@@ -62,6 +63,12 @@ def as_row(record: Any) -> dict[str, object]:
         name: value.isoformat() if isinstance(value, datetime.date) else value
         for name, value in ordered.items()
     }'''
+_ACTION = '''\
+def add_action(actions: Any, name: str, run: Callable[..., None], text: str) -> ArgumentParser:
+    """A command that `run` carries out."""
+    command: ArgumentParser = actions.add_parser(name, help=text)
+    command.set_defaults(run=run)
+    return command'''
 _GIVEN = '''\
 def add_field(parser: ArgumentParser, name: str, **details: Any) -> None:
     """An option for a field; one that is not given leaves no trace."""
@@ -173,7 +180,9 @@ def options_module(design: Design) -> str:
     module = Module("Fields as options of the command line.", design.module)
     module.use("argparse", "SUPPRESS", "ArgumentParser", "Namespace")
     module.use("typing", "Any")
+    module.use("collections.abc", "Callable")
     module.add('PREFIX = "field_"')
+    module.add(_ACTION.split("\n"))
     module.add(_GIVEN.split("\n"))
     if any(field.type == "boolean" for resource in design.resources for field in resource.fields):
         module.use("argparse", "ArgumentTypeError")

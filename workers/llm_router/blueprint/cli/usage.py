@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contracts.artifacts import CliCommand, Field
-
 from workers.llm_router.blueprint import computations, names
 from workers.llm_router.blueprint.design import RANGED, Design, Resource
 from workers.llm_router.blueprint.records.models import has_default
+from workers.llm_router.blueprint.text import literal
 
 
 def commands(design: Design) -> tuple[CliCommand, ...]:
@@ -32,8 +32,10 @@ def _of_entity(resource: Resource) -> list[CliCommand]:
         found.append(_command(resource, "update", options, f"Change some fields of {a_noun}"))
     if resource.deletes:
         found.append(_command(resource, "delete", ["ID"], f"Delete {a_noun}"))
-    for move in resource.transitions:
-        found.append(_command(resource, names.segment(move.verb), ["ID"], f"Set {move.field}"))
+    found += [
+        _command(resource, names.segment(move.verb), ["ID"], f"Set {move.field} to {literal(move.to)}")
+        for move in resource.transitions
+    ]
     if resource.formats:
         summary = f"Write all {resource.nouns} to a file"
         found.append(_command(resource, "export", ["|".join(resource.formats), "[--output FILE]"], summary))

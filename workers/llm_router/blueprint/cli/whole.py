@@ -11,6 +11,8 @@ from workers.llm_router.blueprint.text import indented, literal
 def cases(design: Design) -> list[Case]:
     made = [_help(design), _nonsense(), _started(design)]
     if design.resources:
+        if any(field.type == "boolean" for resource in design.resources for field in resource.fields):
+            made.append(_booleans(design))
         resource = next((found for found in design.resources if not found.references), design.resources[0])
         made += [_default_place(resource, design), _bad_place(resource, design), _table(resource)]
     return made
@@ -67,6 +69,24 @@ def _started(design: Design) -> Case:
     ]
     title = "The tool starts as a module of Python"
     return _case("test_starts_as_module", title, "monkeypatch, capsys", body, "start", (("runpy", ""),))
+
+
+def _booleans(design: Design) -> Case:
+    lines = (
+        "@pytest.mark.parametrize(",
+        '    ("text", "value"),',
+        '    [("yes", True), ("TRUE", True), ("no", False), ("False", False)],',
+        ")",
+        "def test_yes_and_no(text, value):",
+        "    assert boolean(text) is value",
+    )
+    return Case(
+        function="test_yes_and_no",
+        title="Yes and no can be written in several ways",
+        lines=lines,
+        serves=(("", "usage"),),
+        uses=((f"{design.module}.options", "boolean"),),
+    )
 
 
 def _default_place(resource: Resource, design: Design) -> Case:

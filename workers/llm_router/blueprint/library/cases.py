@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contracts.artifacts import Field
-
 from workers.llm_router.blueprint import names, samples
-from workers.llm_router.blueprint.design import RANGED, Design, Resource, Transition, initial, optional
+from workers.llm_router.blueprint.case_parts import field_keys, pairs
+from workers.llm_router.blueprint.design import RANGED, Design, Resource, initial, optional
 from workers.llm_router.blueprint.drafts import Case
 from workers.llm_router.blueprint.records.models import default_of, has_default
-from workers.llm_router.blueprint.case_parts import field_keys, pairs, parametrized
 from workers.llm_router.blueprint.text import call, literal
 
 from . import change_cases
@@ -86,6 +85,7 @@ def _adding(w: Writer) -> list[Case]:
                     f"    {w.make}(**{{field: value}})",
                     "",
                     "assert caught.value.field == field",
+                    'assert str(caught.value).startswith(f"{field} must be") or "must have" in str(caught.value)',
                     f"assert len({w.store}) == 0",
                 ],
                 [*field_keys(resource.given), "create"],

@@ -201,9 +201,21 @@ def moving(w: Writer, move: Transition) -> list[Case]:
     bad = [way for state, way in ways.items() if not samples.allows(move, state)]
     walk = [f"record = {w.make}()", "for step in steps:", f"    record = getattr({w.store}, step)(record.id)"]
     outcome = {
-        True: ["", f"moved = {method}(record.id)", "", f"assert moved == dataclasses.replace(record, {move.field}={literal(move.to)})", f"assert {w.store}.get(record.id) == moved"],
-        False: ["", f'with pytest.raises(Conflict, match="{move.field}"):', f"    {method}(record.id)", "", f"assert {w.store}.get(record.id) == record"],
-    }  # fmt: skip
+        True: [
+            "",
+            f"moved = {method}(record.id)",
+            "",
+            f"assert moved == dataclasses.replace(record, {move.field}={literal(move.to)})",
+            f"assert {w.store}.get(record.id) == moved",
+        ],
+        False: [
+            "",
+            f'with pytest.raises(Conflict, match="{move.field}"):',
+            f"    {method}(record.id)",
+            "",
+            f"assert {w.store}.get(record.id) == record",
+        ],
+    }
     made = []
     for allowed, ways_there in ((True, good), (False, bad)):
         if not ways_there:

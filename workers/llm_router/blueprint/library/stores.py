@@ -21,6 +21,12 @@ class Store(Generic[T]):
     def __init__(self) -> None:
         self._records: dict[int, T] = {}
         self._last_id = 0'''
+_IN_RANGE = '''\
+def in_range(value: Any, low: Any, high: Any) -> bool:
+    """Whether the value lies between the bounds given, which belong to it; an empty one never does."""
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)'''
 _REFERENCES = '''\
         self._references: list[tuple[str, Store[Any]]] = []
         self._referrers: list[tuple[str, Store[Any]]] = []
@@ -107,6 +113,8 @@ def store_module(design: Design) -> str:
     lines += _CHECK_REFERENCES.split("\n") if related else []
     module.add('T = TypeVar("T", bound=Any)')
     module.add(lines)
+    if any(field.type in RANGED for resource in design.resources for field in resource.filters):
+        module.add(_IN_RANGE.split("\n"))
     return str(module)
 
 
@@ -114,6 +122,8 @@ def entity_store(resource: Resource, design: Design) -> str:
     module = Module(f"{resource.nouns.capitalize()} in memory.", design.module)
     module.use(f"{design.module}.models.{resource.plural}", resource.name)
     module.use(f"{design.module}.store", "Store")
+    if any(field.type in RANGED for field in resource.filters):
+        module.use(f"{design.module}.store", "in_range")
     if any(field.type in ("date", "datetime") for field in (*resource.given, *resource.filters)):
         module.load("datetime")
     unique = [field.name for field in resource.uniques]
@@ -168,12 +178,8 @@ def _find(resource: Resource) -> list[str]:
         parameters.append(f"{field.name}: {kind} | None = None")
         tests.append(f"({field.name} is None or record.{field.name} == {field.name})")
         if field.type in RANGED:
-            for end, sign in (("min", ">="), ("max", "<=")):
-                name = f"{field.name}_{end}"
-                parameters.append(f"{name}: {kind} | None = None")
-                known = f"record.{field.name} is not None and " if "None" in annotation(field) else ""
-                condition = f"{known}record.{field.name} {sign} {name}"
-                tests.append(f"({name} is None or {f'({condition})' if known else condition})")
+            parameters += [f"{field.name}_{end}: {kind} | None = None" for end in ("min", "max")]
+            tests.append(f"in_range(record.{field.name}, {field.name}_min, {field.name}_max)")
     if not parameters:
         return [
             f"def find(self) -> list[{resource.name}]:",

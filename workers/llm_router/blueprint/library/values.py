@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contracts.artifacts import Field
-
 from workers.llm_router.blueprint import samples
 from workers.llm_router.blueprint.text import literal
 

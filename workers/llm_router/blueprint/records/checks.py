@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from contracts.artifacts import Field
 from workers.llm_router.blueprint import names
 from workers.llm_router.blueprint.design import Design
-from workers.llm_router.blueprint.text import Module
+from workers.llm_router.blueprint.text import Module, call
 
 _EMAIL = r'EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")'
 _URL = r'URL = re.compile(r"https?://[^\s/]+\S*")'
-_TEXT = '''\
-def check_text(field: str, value: object, *, minimum: int = 0, maximum: int | None = None) -> None:
-    """A text of so many characters."""
-    if not isinstance(value, str):
-        raise InvalidValue(field, "must be a text")
-    if len(value) < minimum:
-        raise InvalidValue(field, f"must have at least {minimum} characters")
-    if maximum is not None and len(value) > maximum:
-        raise InvalidValue(field, f"must have at most {maximum} characters")'''
 _FORM = '''\
 def check_form(field: str, value: object, form: re.Pattern[str], what: str) -> None:
     """A text of the given form."""
     check_text(field, value)
     if not form.fullmatch(str(value)):
         raise InvalidValue(field, f"must be {what}")'''
-_NUMBER = '''\
-def check_number(
-    field: str, value: object, *, minimum: float | None = None, maximum: float | None = None
-) -> None:
-    """A finite number between the bounds, which belong to it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidValue(field, "must be a number")
-    if minimum is not None and value < minimum:
-        raise InvalidValue(field, f"must be at least {minimum}")
-    if maximum is not None and value > maximum:
-        raise InvalidValue(field, f"must be at most {maximum}")'''
-_INTEGER = '''\
-def check_integer(
-    field: str, value: object, *, minimum: int = -MAX_INTEGER, maximum: int = MAX_INTEGER
-) -> None:
-    """A whole number between the bounds, which belong to it."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(field, "must be a whole number")
-    if value < minimum:
-        raise InvalidValue(field, f"must be at least {minimum}")
-    if value > maximum:
-        raise InvalidValue(field, f"must be at most {maximum}")'''
-_INTEGER_OF_ANY_SIZE = '''\
-def check_integer(
-    field: str, value: object, *, minimum: int | None = None, maximum: int | None = None
-) -> None:
-    """A whole number between the bounds, which belong to it."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(field, "must be a whole number")
-    if minimum is not None and value < minimum:
-        raise InvalidValue(field, f"must be at least {minimum}")
-    if maximum is not None and value > maximum:
-        raise InvalidValue(field, f"must be at most {maximum}")'''
 _BOOLEAN = """\
 def check_boolean(field: str, value: object) -> None:
     if not isinstance(value, bool):
@@ -72,6 +33,16 @@ _CHOICE = """\
 def check_choice(field: str, value: object, choices: Sequence[str]) -> None:
     if value not in choices:
         raise InvalidValue(field, f"must be one of: {', '.join(choices)}")"""
+
+
+_WRONG_TYPE = {
+    "text": ("not isinstance(value, str)", "a text"),
+    "integer": ("isinstance(value, bool) or not isinstance(value, int)", "a whole number"),
+    "number": (
+        "isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)",
+        "a number",
+    ),
+}
 
 
 def base_error(design: Design) -> str:
@@ -105,28 +76,26 @@ def errors_module(design: Design) -> str:
 
 def checks_module(design: Design) -> str:
     """The checks that some field needs, and no other."""
-    used = {field.type for resource in design.resources for field in resource.fields}
+    fields = [field for resource in design.resources for field in resource.fields]
+    used = {field.type for field in fields}
     module = Module("Checks of single values; each raises `InvalidValue` and says what is wrong.", design.module)
     module.use(f"{design.module}.errors", "InvalidValue")
     blocks: list[str] = []
-    if used & {"integer", "reference"}:
-        bounded = design.kind == "cli"
-        if bounded:
-            module.add("# The largest integer that SQLite can store.", "MAX_INTEGER = 2**63 - 1")
-        blocks.append(_INTEGER if bounded else _INTEGER_OF_ANY_SIZE)
     if used & {"email", "url"}:
         module.load("re")
         if "email" in used:
             module.add(_EMAIL)
         if "url" in used:
             module.add(_URL, together="email" in used)
-    if used & {"text", "email", "url"}:
-        blocks.append(_TEXT)
+    if used & {"integer", "reference"} and design.kind == "cli":
+        module.add("# The largest integer that SQLite can store.", "MAX_INTEGER = 2**63 - 1")
+    for kind in ("text", "integer", "number"):
+        if any(_checked_as(field) == kind for field in fields):
+            module.add(_ranged(kind, [field for field in fields if _checked_as(field) == kind], design))
     if used & {"email", "url"}:
         blocks.append(_FORM)
     if "number" in used:
         module.load("math")
-        blocks.append(_NUMBER)
     if used & {"date", "datetime"}:
         module.load("datetime")
     if "enum" in used:
@@ -136,3 +105,36 @@ def checks_module(design: Design) -> str:
     for block in blocks:
         module.add(block.split("\n"))
     return str(module)
+
+
+def _checked_as(field: Field) -> str:
+    return {"reference": "integer", "email": "text", "url": "text"}.get(field.type, field.type)
+
+
+def _ranged(kind: str, fields: Sequence[Field], design: Design) -> list[str]:
+    """The check of a type that has bounds, with the bounds that some field has."""
+    low = any(field.minimum or (field.minimum is not None and kind != "text") or field.references for field in fields)
+    high = any(field.maximum is not None for field in fields)
+    stored = kind == "integer" and design.kind == "cli"
+    number = "float" if kind == "number" else "int"
+    none = f"{number} | None = None"
+    parameters = ["field: str", "value: object"]
+    parameters += ["*"] if low or high or stored else []
+    parameters += [f"minimum: {'int = -MAX_INTEGER' if stored else none}"] if low or stored else []
+    parameters += [f"maximum: {'int = MAX_INTEGER' if stored else none}"] if high or stored else []
+    condition, what = _WRONG_TYPE[kind]
+    lines = [
+        *call(f"def check_{kind}(", parameters, ") -> None:"),
+        f"    if {condition}:",
+        f'        raise InvalidValue(field, "must be {what}")',
+    ]
+    for wanted, name, sign, words in ((low, "minimum", "<", "at least"), (high, "maximum", ">", "at most")):
+        if wanted or stored:
+            given = "" if stored else f"{name} is not None and "
+            measure, unit = ("len(value)", " characters") if kind == "text" else ("value", "")
+            verb = "have" if kind == "text" else "be"
+            lines += [
+                f"    if {given}{measure} {sign} {name}:",
+                f'        raise InvalidValue(field, f"must {verb} {words} {{{name}}}{unit}")',
+            ]
+    return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contracts.artifacts import Field
-
 from workers.llm_router.blueprint import names, sql
 from workers.llm_router.blueprint.design import Design, Resource, default, initial, optional
 from workers.llm_router.blueprint.text import Module, call, docstring, literal

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from contracts.artifacts import Field
 from workers.llm_router.blueprint import names
 from workers.llm_router.blueprint.case_parts import parametrized
 from workers.llm_router.blueprint.design import Design, Resource
