@@ -21,6 +21,8 @@ __all__ = ["Span", "SpanKind", "setup", "span", "traceparent"]
 _PROPAGATOR = TraceContextTextMapPropagator()
 _SECRETS = ("password", "secret", "token", "authorization", "api_key", "dsn", "url")
 _HIDDEN = "[hidden]"
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""structlog's own default prints every frame's variables: passwords and prompts among them."""
 
 
 def setup(service: str, *, log_level: str = "info", otlp_url: str = "") -> Callable[[], None]:
@@ -39,7 +41,7 @@ def _logging(service: str, level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add(service),
             _hide_secrets,
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_TRACEBACKS),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

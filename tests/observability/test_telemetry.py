@@ -84,3 +84,22 @@ def test_a_log_line_is_json_with_ids_and_without_secrets() -> None:
     assert entry["trace_id"] == TRACE.split("-")[1]
     assert entry["text"] == "line\nbreak"
     assert "hunter2" not in line
+
+
+FAILING = """
+import structlog
+from observability.telemetry import setup
+setup("worker")
+try:
+    dsn = "postgresql://u:hunter2@h/d"
+    raise OSError("gone")
+except OSError as error:
+    structlog.get_logger().error("failed", exc_info=error)
+"""
+
+
+def test_a_logged_error_shows_where_it_was_and_no_variable() -> None:
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, check=True)
+    (line,) = ended.stderr.splitlines()
+    assert json.loads(line)["exception"][0]["exc_value"] == "gone"
+    assert "hunter2" not in line
