@@ -11,6 +11,7 @@ import nats
 from fastapi import FastAPI
 
 from gateway import problems
+from gateway.hosts import LOOPBACK, LoopbackNames
 from gateway.limits import BodyLimit
 from gateway.live import Live
 from gateway.publish import Publisher
@@ -46,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
+    if settings.http_host in LOOPBACK:
+        app.add_middleware(LoopbackNames)
     _declare_problems(app)
     return app
 

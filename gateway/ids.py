@@ -8,7 +8,8 @@ from ulid import ULID
 
 from .problems import ProblemError
 
-_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+ULID_FORM = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_ULID = re.compile(ULID_FORM)
 
 
 def new() -> str:

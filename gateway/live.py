@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -22,6 +23,7 @@ from contracts.topology import LIFECYCLE
 
 BACKLOG = 10_000
 PING_S = 15.0
+_log = structlog.get_logger()
 
 
 class LiveDown(Exception):
@@ -102,7 +104,11 @@ async def _told(heard: asyncio.Queue[Msg], epoch: int) -> AsyncIterator[Seen]:
         if message.subject.startswith("ql.live."):
             yield Seen(kind="progress", body=message.data)
             continue
-        event = cloudevents.from_binary(message.headers, message.data)
+        try:
+            event = cloudevents.from_binary(message.headers, message.data)
+        except cloudevents.BadEvent as error:  # the stages' dead letters tell of it; a follower goes on
+            _log.warning("event_left_out", subject=message.subject, error=str(error))
+            continue
         parts = event.parts
         yield Seen(
             kind="event",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -29,7 +30,7 @@ class Submit(BaseModel):
     def _readable(cls, prompt: str) -> str:
         if not prompt.strip():
             raise ValueError("is empty: say in a sentence or more what to build")
-        if any(character < " " and character not in "\t\n\r" for character in prompt) or "\ufffd" in prompt:
+        if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in prompt) or "\ufffd" in prompt:
             raise ValueError("holds control characters or bytes that are no text: send plain UTF-8 text")
         if any("\ud800" <= character <= "\udfff" for character in prompt):
             raise ValueError("holds half a character (a lone surrogate): send plain UTF-8 text")

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 from contracts.topology import LIFECYCLE
 from workers.kit.runner.publish import NotPublished
 from workers.kit.runner.publish import Publisher as Facts
-from workers.kit.stores.drops import ReadModel, StoredEvent
+from workers.kit.stores.drops import ReadModel, StoredEvent, StoreDown
 
 RELAY_S = 2.0
 OLDER_S = 5.0
@@ -27,11 +27,11 @@ class Publisher:
         self._reads = reads
 
     async def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Publish and note the sequences; never raises for a bus that is down."""
+        """Publish and note the sequences; never raises for a bus or a store that is down."""
         try:
             sent = [await self._facts.fact(event) for event in events]
             await self._reads.published(sent)
-        except (NotPublished, NatsError, OSError) as error:
+        except (NotPublished, NatsError, StoreDown, OSError) as error:
             _log.warning("publish_later", error=str(error), events=len(events))
 
     async def relay(self) -> None:

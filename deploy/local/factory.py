@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,6 @@ from deploy.local.paths import data_home
 from deploy.local.processes import Processes
 from deploy.local.stack import NATS, POSTGRES, S3, Stack
 from workers.kit.settings import Settings
-from workers.kit.stores.buckets import ensure_bucket
-from workers.kit.stores.migrate import migrate
 
 FACTORY_FILE = "factory.json"
 READY_S = 30.0
@@ -63,6 +61,7 @@ class Factory:
         self.data = data_folder(settings)
         self.url = ""
         self.processes = Processes(self.data / "logs")
+        self._failures: list[Callable[[], Awaitable[StackError]]] = []
 
     async def __aenter__(self) -> Self:
         try:
@@ -78,10 +77,16 @@ class Factory:
         await self._open.aclose()
 
     async def _start(self) -> None:
+        # Half a second of imports that no command needs but the one which starts a factory.
+        from workers.kit.stores.buckets import ensure_bucket
+        from workers.kit.stores.migrate import migrate
+
         given = self._settings
+        port = _listening_port(given.http_host, self._port)
         urls = {NATS: given.nats_url, POSTGRES: given.database_url, S3: given.s3_url}
-        stack = Stack(self.data, frozenset(part for part, url in urls.items() if not url), nats_sync=given.nats_sync)
-        await self._open.enter_async_context(stack)
+        embedded = frozenset(part for part, url in urls.items() if not url)
+        stack = await self._open.enter_async_context(Stack(self.data, embedded, nats_sync=given.nats_sync))
+        self._failures = [self.processes.failure, *([stack.failure] if embedded else [])]
         self._said("servers are up")
         s3 = given.s3_url or stack.urls.s3
         if not given.database_url:
@@ -95,10 +100,9 @@ class Factory:
         }
         worker = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_worker")}
         gateway = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_gateway")}
-        await self._start_processes(worker, gateway)
+        await self._start_processes(worker, gateway, port)
 
-    async def _start_processes(self, worker: dict[str, str], gateway: dict[str, str]) -> None:
-        port = self._port or _free_port()
+    async def _start_processes(self, worker: dict[str, str], gateway: dict[str, str], port: int) -> None:
         self._open.push_async_callback(self.processes.stop)
         python = sys.executable
         await self.processes.start("keeper", [python, "-m", "workers.keeper"], worker)
@@ -112,21 +116,46 @@ class Factory:
         write_private(record, msgspec.json.encode(Running(pid=os.getpid(), url=self.url)).decode())
         self._open.callback(record.unlink, missing_ok=True)
 
+    async def failure(self) -> StackError:
+        """Waits until a server ends or one of our processes is given up, and says which."""
+        waits = [asyncio.ensure_future(wait()) for wait in self._failures]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return done.pop().result()
+
     async def _ready(self) -> None:
-        """Until the gateway's /readyz says so: bus, stream and database are then there."""
+        """Until the gateway's /readyz says so: bus, stream, database and artifacts are then there."""
+        failed = asyncio.create_task(self.failure())
+        try:
+            await self._answered(failed)
+        finally:
+            failed.cancel()
+        self._said("the factory is ready")
+
+    async def _answered(self, failed: asyncio.Task[StackError]) -> None:
         until = asyncio.get_running_loop().time() + READY_S
         while not await _answers_ready(self.url):
+            if failed.done():
+                raise failed.result()
             if asyncio.get_running_loop().time() > until:
                 raise StackError(
                     f"The gateway was not ready within {READY_S:.0f} s; see the logs in {self.data / 'logs'}."
                 )
             await asyncio.sleep(0.05)
-        self._said("the factory is ready")
 
 
-def _free_port() -> int:
+def _listening_port(host: str, wanted: int) -> int:
+    """`wanted`, or any free one for 0; whoever has it already would else be taken for our gateway."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            said = f"The gateway can't listen on {host}:{wanted}: {error.strerror}; set QL_HTTP_PORT to another port."
+            raise StackError(said) from None
         return int(probe.getsockname()[1])
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from gateway.cli import exits
+from gateway.cli import exits, output
 
 app = typer.Typer(
     name="ql",
@@ -31,7 +32,16 @@ Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE re
 Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the end.", min=1)]
-Id = Annotated[str, typer.Argument(help="The workflow's id.", metavar="WORKFLOW")]
+
+
+def _id(given: str) -> str:
+    if not re.fullmatch(r"[0-9A-Z]{26}", given):
+        said = f"{given!r} is no workflow's id (26 digits and capital letters); see: ql workflow list"
+        raise exits.CliError(said, exits.USAGE, "id")
+    return given
+
+
+Id = Annotated[str, typer.Argument(help="The workflow's id.", metavar="WORKFLOW", callback=_id)]
 
 
 @app.command()
@@ -109,7 +119,8 @@ def pull(
 
 @capsule.command()
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Archives or unpacked folders.")], as_json: AsJson = False
+    paths: Annotated[list[Path], typer.Argument(help="Archives or unpacked folders.", exists=True, readable=True)],
+    as_json: AsJson = False,
 ) -> None:
     """Check every byte of capsules against their manifests; needs no server."""
     from gateway.cli import capsules
@@ -139,19 +150,19 @@ def main() -> None:
     try:
         app()
     except exits.CliError as error:
-        _fail(str(error), error.status, error.code)
+        _fail(error)
 
 
 def _interrupted(*_: object) -> NoReturn:
     raise exits.CliError("interrupted; a submitted workflow goes on", exits.INTERRUPTED, "interrupted")
 
 
-def _fail(message: str, status: int, code: str) -> None:
-    report: dict[str, Any] = {"error": message, "code": code, "status": status}
-    if "--json" in sys.argv:
+def _fail(error: exits.CliError) -> NoReturn:
+    if "--json" in sys.argv and not error.told:
+        report = {"error": str(error), "code": error.code, "status": error.status}
         sys.stdout.write(json.dumps(report) + "\n")
-    sys.stderr.write(f"ql: {message}\n")
-    sys.exit(status)
+    sys.stderr.write(f"ql: {output.plain(str(error))}\n")
+    sys.exit(error.status)
 
 
 if __name__ == "__main__":

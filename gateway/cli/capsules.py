@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gateway.cli import connect, output
-from gateway.cli.client import Client
+from gateway.cli import output
 from gateway.cli.exits import FAILED, CliError
 from workers.kit.capsule import Verification
 from workers.kit.capsule import verify as verify_capsule
 
+if TYPE_CHECKING:
+    from gateway.cli.client import Client
+
 
 def pull(workflow: str, out: Path) -> None:
     """Download into `out`, verify, print the archive's path."""
+    from gateway.cli import connect
+    from gateway.cli.client import Client
+
     with Client(connect.known_gateway()) as client:
         path = fetch(client, workflow, out)[0]
     sys.stdout.write(f"{path}\n")
@@ -50,7 +56,8 @@ def verify(paths: list[Path], as_json: bool) -> None:
         )
     else:
         for path, v in found:
-            sys.stdout.write(f"{path}: ok, {v.files} files, grade {v.grade}\n" if v.ok else f"{path}: NOT ok\n")
-            sys.stdout.writelines(f"  {problem}\n" for problem in v.problems)
+            said = f"ok, {v.files} files, grade {v.grade}" if v.ok else "NOT ok"
+            sys.stdout.write(output.plain(f"{path}: {said}") + "\n")
+            sys.stdout.writelines(f"  {output.plain(problem)}\n" for problem in v.problems)
     if not all(v.ok for _, v in found):
-        raise CliError("not every capsule is what was built", FAILED, "damaged")
+        raise CliError("not every capsule is what was built", FAILED, "damaged", told=as_json)

@@ -11,10 +11,13 @@ from typing import Any, Self, cast
 import httpx
 import httpx_sse
 
-from gateway.cli.exits import CliError
+from gateway.cli.exits import TIMEOUT, USAGE, CliError
 
 Json = dict[str, Any]
+ENDS = tuple(f"dev.quantumlayer.workflow.{outcome}." for outcome in ("completed", "failed", "cancelled", "expired"))
 RECONNECT_S = 0.5
+SILENCE_S = 60.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Client:
@@ -22,7 +25,12 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=30)
+        try:
+            at = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise CliError(f"{url!r} is no address of a gateway: {error}", USAGE, "settings") from error
+        # A proxy of the environment can't reach this machine's loopback.
+        self._http = httpx.Client(base_url=at, timeout=30, trust_env=at.host not in LOOPBACK)
 
     def __enter__(self) -> Self:
         return self
@@ -34,15 +42,13 @@ class Client:
 
     def get(self, path: str, **query: str | int) -> Json:
         """The JSON at `path`."""
-        return cast(Json, self._call("GET", path, params=query).json())
+        return self._json(self._call("GET", path, params=query))
 
     def submit(self, prompt: str, language: str, key: str = "") -> Json:
         """Send a prompt; the accepted workflow."""
         headers = {"Idempotency-Key": key} if key else {}
-        return cast(
-            Json,
-            self._call("POST", "/v1/workflows", json={"prompt": prompt, "language": language}, headers=headers).json(),
-        )
+        body = {"prompt": prompt, "language": language}
+        return self._json(self._call("POST", "/v1/workflows", json=body, headers=headers))
 
     def download(self, path: str, into: Path) -> None:
         """Stream the bytes at `path` into a file, whole or not at all."""
@@ -69,20 +75,22 @@ class Client:
                 for event in self._stream(f"/v1/workflows/{workflow}/events", last, until):
                     last = event.id or last
                     yield event
-                    if event.event.startswith("dev.quantumlayer.workflow.") and ".submitted." not in event.event:
+                    if event.event.startswith(ENDS):
                         return
+            except httpx.ReadTimeout:
+                pass  # nothing was said for so long; below we see whether our own time is over
             except httpx.HTTPError as error:
                 if time.monotonic() > until:
                     raise self._unreachable(error) from error
             if time.monotonic() > until:
                 raise CliError(
-                    f"workflow {workflow} is still running; watch it: ql workflow watch {workflow}", 5, "timeout"
+                    f"workflow {workflow} is still running; watch it: ql workflow watch {workflow}", TIMEOUT, "timeout"
                 )
             time.sleep(RECONNECT_S)
 
     def _stream(self, path: str, last: str, until: float) -> Iterator[httpx_sse.ServerSentEvent]:
         headers = {"Last-Event-ID": last} if last else {}
-        timeout = httpx.Timeout(30, read=60)
+        timeout = httpx.Timeout(30, read=min(SILENCE_S, max(0.1, until - time.monotonic())))
         with httpx_sse.connect_sse(self._http, "GET", path, headers=headers, timeout=timeout) as source:
             if source.response.status_code == 503:
                 return
@@ -102,6 +110,12 @@ class Client:
         if answer.status_code >= 400:
             raise _problem(answer)
         return answer
+
+    def _json(self, answer: httpx.Response) -> Json:
+        try:
+            return cast(Json, answer.json())
+        except ValueError as error:
+            raise CliError(f"what answers at {self.url} is no gateway", code="http_error") from error
 
     def _unreachable(self, error: Exception) -> CliError:
         return CliError(f"no gateway answers at {self.url} ({error}); start one with: ql up", code="unreachable")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -63,9 +65,22 @@ def started(found: Settings, *, port: int) -> Iterator[Factory]:
         asyncio.run_coroutine_threadsafe(factory.__aenter__(), loop).result()
     except StackError as error:
         raise CliError(str(error), code="stack") from error
+    died: list[StackError] = []
+
+    async def watch() -> None:
+        died.append(await factory.failure())
+        os.kill(os.getpid(), signal.SIGINT)  # whatever the command waits for will not come
+
+    watching = asyncio.run_coroutine_threadsafe(watch(), loop)
     try:
         yield factory
+    except CliError:
+        if not died:
+            raise
     finally:
+        watching.cancel()
         asyncio.run_coroutine_threadsafe(factory.__aexit__(None, None, None), loop).result(timeout=30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
+    if died:
+        raise CliError(str(died[0]), code="stack")

@@ -32,7 +32,8 @@ def generate(prompt: str, out: Path, language: str, timeout_s: float, as_json: b
         folder = _unpacked(archive, out / verified.name)
     _tell(board, archive, folder, time.monotonic() - began, as_json, workflow)
     if board.end["grade"] in FAILING_GRADES:
-        raise CliError(f"the package has grade {board.end['grade']}; its reasons are above", GATES, "gates")
+        said = f"the package has grade {board.end['grade']}; its reasons are above"
+        raise CliError(said, GATES, "gates", told=as_json)
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
@@ -57,7 +58,7 @@ def _tell(board: Board, archive: Path, folder: Path, seconds: float, as_json: bo
     sys.stderr.write(
         f"\ncapsule {end['name']}: grade {end['grade']} ({board.seconds:.1f} s of work, {seconds:.1f} s in all)\n"
     )
-    sys.stderr.writelines(f"  - {reason}\n" for reason in end["reasons"])
+    sys.stderr.writelines(f"  - {output.plain(reason)}\n" for reason in end["reasons"])
     sys.stderr.write(f"\narchive  {archive}\nverify   ql capsule verify {archive}\n")
     sys.stderr.write(f"how to install, test and start it: {folder}/README.md\n")
     sys.stdout.write(f"{folder}\n")

@@ -15,8 +15,10 @@ from httpx_sse import ServerSentEvent
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from contracts.topology import LIFECYCLE, TOPOLOGY
+from gateway.cli import output
 
 MARKS = {"waiting": "·", "running": "…", "completed": "✓", "unmet": "!", "rejected": "↺", "failed": "✗"}
 STYLES = {"completed": "green", "unmet": "yellow", "rejected": "yellow", "failed": "red", "running": "cyan"}
@@ -73,7 +75,7 @@ class Board:
         line.state = "unmet" if data.get("unmet") else outcome
         line.revision = data["revision"]
         line.seconds = max(0.0, at - line.began) if line.began else 0.0
-        line.note = _note(outcome, data)
+        line.note = output.plain(_note(outcome, data))
         return line
 
     @property
@@ -88,7 +90,7 @@ class Board:
             running = time.time() - line.began if line.state == "running" else line.seconds
             timed = f"{running:6.2f} s" if line.state != "waiting" and line.began else ""
             again = f"revision {line.revision}" if line.revision > 1 else ""
-            table.add_row(MARKS[line.state], name, timed, again, line.note, style=STYLES.get(line.state, "dim"))
+            table.add_row(MARKS[line.state], name, timed, again, Text(line.note), style=STYLES.get(line.state, "dim"))
         return table
 
 

@@ -44,7 +44,7 @@ def show(workflow: str, as_json: bool) -> None:
     ended = f", ended {found['ended_at'][:19]}" if found["ended_at"] else ""
     sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
     if found["error"]:
-        sys.stdout.write(f"error: {found['error']}\n")
+        sys.stdout.write(output.plain(f"error: {found['error']}") + "\n")
     output.table(
         ("STAGE", "REVISION", "STATE", "ATTEMPTS", "ARTIFACT", "NOTE"),
         [
@@ -70,7 +70,8 @@ def watch(workflow: str, timeout_s: float, as_json: bool) -> None:
     if as_json:
         output.as_json({"workflow": workflow, "state": board.ended, **board.end})
     if board.ended != "completed":
-        raise CliError(f"the workflow {board.ended}: {board.end.get('error', '')}".rstrip(": "), FAILED, board.ended)
+        said = f"the workflow {board.ended}: {board.end.get('error', '')}".rstrip(": ")
+        raise CliError(said, FAILED, board.ended, told=as_json)
 
 
 def tail(workflow: str, timeout_s: float) -> None:

@@ -62,7 +62,8 @@ def _frame(seen: Seen) -> bytes:
     if seen.kind == "ping":
         return b": ping\n\n"
     if seen.kind == "progress":
-        return b"event: progress\ndata: %s\n\n" % seen.body
+        # Anyone may publish progress: a line break in it must not begin a frame of its own.
+        return b"event: progress\ndata: %s\n\n" % b" ".join(seen.body.splitlines())
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (seen.position.encode(), seen.type.encode(), seen.body)
 
 

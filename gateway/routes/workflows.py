@@ -58,7 +58,7 @@ async def list_workflows(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(max_length=26, description="`next` of the page before")] = "",
+    cursor: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="`next` of the page before")] = "",
     state: Annotated[str, Query(pattern="^(active|completed|failed|cancelled|expired)?$")] = "",
 ) -> Page:
     """Your workflows, newest first."""

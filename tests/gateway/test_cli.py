@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ async def test_watching_a_failed_workflow_ends_with_its_reason(served: Served) -
     await work(served, workflow, "prompt_enhancement", Failed(error="I can't write poems."))
     watched = await against(served, "workflow", "watch", workflow, "--json")
     assert watched.returncode == 1
-    assert json.loads(watched.stdout.splitlines()[0])["error"] == "I can't write poems."
+    assert json.loads(watched.stdout)["error"] == "I can't write poems."
     assert b"I can't write poems." in watched.stderr
 
 
@@ -78,8 +80,12 @@ async def test_waiting_has_an_end(served: Served) -> None:
         (("submit", ""), b"", 2, b"is empty"),
         (("submit", "-"), b"\xff\xfe\x00", 2, b"no UTF-8 text"),
         (("submit", "-"), b"x" * (1 << 20), 2, b"at most"),
-        (("submit", "@/nonexistent"), b"", 2, b"can't be read"),
-        (("workflow", "show", "nonsense"), b"", 1, b"no gateway answers"),
+        (("submit", "@no/such.txt"), b"", 2, b"can't be read"),
+        (("workflow", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), b"", 1, b"no gateway answers"),
+        (("workflow", "show", "../../livez"), b"", 2, b"is no workflow's id"),
+        (("workflow", "watch", ""), b"", 2, b"is no workflow's id"),
+        (("capsule", "pull", "a\x1b[31m"), b"", 2, b"is no workflow's id"),
+        (("capsule", "verify", "no/such.tar.gz"), b"", 2, b"does not exist"),
         (("generate", "--nope"), b"", 2, b"No such option"),
         (("workflow", "list", "--limit", "0"), b"", 2, b"limit"),
     ],
@@ -101,3 +107,49 @@ def test_a_wrong_setting_is_named() -> None:
 def test_errors_are_json_for_programs() -> None:
     ended = ql("workflow", "list", "--json")
     assert json.loads(ended.stdout)["code"] == "unreachable"
+
+
+def test_a_failed_check_is_one_json_document(tmp_path: Path) -> None:
+    (tmp_path / "x.tar.gz").write_bytes(b"no archive")
+    ended = ql("capsule", "verify", str(tmp_path / "x.tar.gz"), "--json")
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)[0]["ok"] is False
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_loopback() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as proxy:
+        ended = ql("workflow", "list", http_proxy=f"http://127.0.0.1:{proxy.server_address[1]}")
+    assert b"Connection refused" in ended.stderr
+
+
+async def test_words_of_others_do_not_command_the_terminal(served: Served) -> None:
+    workflow = await submit(served, "Books \u202e\u2066 in hiding")
+    await work(served, workflow, "prompt_enhancement", Failed(error="\x1b]0;mine\x07 [/red] \x9b31m"))
+    for arguments in (("workflow", "list"), ("workflow", "show", workflow), ("workflow", "watch", workflow)):
+        ended = await against(served, *arguments)
+        said = (ended.stdout + ended.stderr).decode()
+        assert all(character.isprintable() for line in said.splitlines() for character in line), arguments
+
+
+def test_what_is_no_gateway_is_named() -> None:
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ended = ql("workflow", "list", url=f"http://127.0.0.1:{server.server_address[1]}")
+        server.shutdown()
+    assert ended.returncode == 1
+    assert b"is no gateway" in ended.stderr
+
+
+def test_verifying_imports_no_server_s_client() -> None:
+    program = "import sys, gateway.cli.capsules; print([m for m in ('httpx', 'minio', 'asyncpg') if m in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

@@ -110,3 +110,22 @@ async def test_a_damaged_artifact_is_a_problem_not_other_bytes(served: Served) -
     await served.artifacts.put("default", b"x" * ref.length, key=ref.key)
     answer = await served.http.get(f"/v1/artifacts/{ref.sha256}")
     assert (answer.status_code, answer.json()["code"]) == (410, "artifact_lost")
+
+
+async def test_a_follower_survives_what_is_no_event_and_progress_with_line_breaks(served: Served) -> None:
+    workflow = await submit(served)
+    await served.nc.jetstream().publish(f"ql.evt.default.{workflow}.frd_generation.completed.1", b"not JSON")
+    seen: list[httpx_sse.ServerSentEvent] = []
+    async with httpx_sse.aconnect_sse(served.http, "GET", f"/v1/workflows/{workflow}/events") as source:
+        async for event in source.aiter_sse():
+            seen.append(event)
+            if len(seen) == 1:
+                forged = b"{}\n\nevent: dev.quantumlayer.workflow.completed.v1\ndata: {}\n\n"
+                await served.nc.publish(f"ql.live.default.{workflow}.packaging", forged)
+                await work(served, workflow, TOPOLOGY.first.name, Failed(error="no"))
+    assert [event.event for event in seen if event.event.startswith("dev.")] == [
+        "dev.quantumlayer.workflow.submitted.v1",
+        "dev.quantumlayer.prompt_enhancement.failed.v1",
+        "dev.quantumlayer.workflow.failed.v1",
+    ]
+    assert [event.data.count("completed") for event in seen if event.event == "progress"] == [1]

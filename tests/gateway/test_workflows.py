@@ -69,6 +69,7 @@ BAD_PROMPTS: tuple[tuple[dict[str, object], str], ...] = (
     ({"prompt": "x" * 65_537}, "65536"),
     ({"prompt": "a\x00b"}, "control characters"),
     ({"prompt": "\x7fELF\x02\x01\x01\x00\x00"}, "control characters"),
+    ({"prompt": "a \x9b31m red one"}, "control characters"),
     ({"prompt": "bytes \ufffd\ufffd"}, "no text"),
     ({"prompt": PROMPT, "language": "klingon"}, "python"),
     ({"prompt": PROMPT, "tenant": "other"}, "tenant"),
@@ -143,4 +144,27 @@ async def test_the_openapi_document_declares_problems_and_a_probe_is_ready(serve
     assert set(submit_answers) >= {"202", "413", "422", "503"}
     assert "application/problem+json" in submit_answers["422"]["content"]
     ready = await served.http.get("/readyz")
-    assert ready.json() == {"status": "ok", "checks": {"nats": "ok", "database": "ok"}}
+    assert ready.json() == {"status": "ok"}
+
+
+async def test_a_gateway_without_its_stream_is_not_ready_and_says_so(served: Served) -> None:
+    await served.nc.jetstream().delete_stream(STREAM)
+    answer = await served.http.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert f"no stream {STREAM}" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("cursor", ["\x00", "nonsense", "x" * 300])
+async def test_a_cursor_that_is_none_is_a_problem(served: Served, cursor: str) -> None:
+    answer = await served.http.get("/v1/workflows", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:1", 200), ("[::1]:80", 200), ("evil.example", 421), ("127.0.0.1.evil.example", 421)],
+)
+async def test_only_loopback_s_own_names_are_answered(served: Served, host: str, status: int) -> None:
+    answer = await served.http.get("/v1/workflows", headers={"Host": host})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == ("application/json" if status == 200 else "application/problem+json")
