@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from contracts.artifacts import Contract, Package
 
 # What building and testing a package takes here; a range of the contract's own wins.
-_TOOLS = {"pytest": ">=8", "coverage": ">=7"}
+_TOOLS = {"pytest": ">=8", "coverage": ">=7.10"}
 _BUILDERS = {"hatchling": ">=1.25"}
 _OTHER_BUILDERS = frozenset(["setuptools", "flit-core", "poetry-core", "pdm-backend", "uv-build"])
 

@@ -75,5 +75,5 @@ def test_tools_are_added_once_and_the_contracts_own_ranges_win() -> None:
     )
     asked = wanted(asking(*own))
     assert asked.runtime == ("PyYAML",)
-    assert asked.dev == ("coverage>=7", "pytest>=9", "setuptools")
-    assert wanted(asking()).dev == ("coverage>=7", "hatchling>=1.25", "pytest>=8")
+    assert asked.dev == ("coverage>=7.10", "pytest>=9", "setuptools")
+    assert wanted(asking()).dev == ("coverage>=7.10", "hatchling>=1.25", "pytest>=8")

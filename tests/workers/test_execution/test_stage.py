@@ -111,6 +111,14 @@ async def test_a_broken_test_is_the_tests_fault(execute: Execute, models: str, r
     assert {(f.path, f.rule) for f in verdict.findings} == {("tests/test_models.py", rule)}, verdict.findings
 
 
+async def test_code_that_can_not_be_parsed_is_the_codes_fault(execute: Execute) -> None:
+    """After the last round of semantic validation it gets here."""
+    verdict, report = await rejected(execute, tree({C: sample.CLI + "x = = 1\n"}))
+    assert verdict.target == "code_generation"
+    assert {(C, 21)} <= {(f.path, f.line) for f in verdict.findings}
+    assert [r.outcome for r in report.results if r.node.startswith("tests/test_models.py")] == ["passed", "passed"]
+
+
 async def test_a_promised_name_that_is_not_there_is_the_codes_fault(execute: Execute) -> None:
     verdict, _ = await rejected(
         execute, tree({M: sample.MODELS.replace("Spoiled", "Rotten"), C: sample.CLI.replace("Spoiled", "Rotten")})
