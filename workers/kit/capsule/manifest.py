@@ -17,7 +17,7 @@ EVIDENCE = f"{FOLDER}/evidence"
 Verdict = Literal["proven", "failed", "untested", "not_run"]
 
 
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One file. `drop` (`<stage>.<revision>`) made it; `artifact` is the sha256 of the stage's due artifact.
 
     `model` wrote it in answer to the ledger's `question`; both are '' where no model was asked.
@@ -34,7 +34,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     question: str = ""
 
 
-class TraceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
     """From a requirement to the files that serve it, the tests that prove it, and what they say."""
 
     requirement: str
@@ -45,7 +45,7 @@ class TraceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tests: tuple[str, ...] = ()
 
 
-class StageEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StageEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The drop of one stage that this capsule was made from."""
 
     stage: str

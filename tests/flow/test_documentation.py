@@ -1,0 +1,58 @@
+"""What the docs say to type is typed here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.stack import RUN_FILE
+from tests.flow.conftest import PROMPTS, Running
+
+DOCS = Path(__file__).parents[2] / "docs"
+FOREGROUND = {"ql up"}  # the factory of these tests is what it starts; tests/gateway/test_cli.py starts it for real
+
+
+def commands(page: str) -> list[str]:
+    """The indented command lines of a page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.startswith("    ql ")]
+
+
+async def test_the_tutorial_s_commands_do_what_it_says(factory: Running, tmp_path: Path) -> None:
+    workflow = ""
+    lines = [line for line in commands("tutorials/first-capsule.md") if line not in FOREGROUND]
+    assert len(lines) >= 6
+    for line in lines:
+        arguments = shlex.split(line.replace("WORKFLOW", workflow))[1:]
+        expanded = [
+            str(path) for part in arguments for path in (sorted(tmp_path.glob(part)) if "*" in part else [part])
+        ]
+        ended = await factory.ql(*expanded, cwd=tmp_path)
+        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
+        if arguments[0] == "submit":
+            workflow = json.loads(ended.stdout)["id"]
+
+
+async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Running, tmp_path: Path) -> None:
+    """Thirteen lines that know the AsyncAPI document only."""
+    page = (DOCS / "how-to/follow-events.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    run_file = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())
+    env = {**os.environ, "NATS_URL": run_file["nats"], "GATEWAY_URL": factory.url}
+    listening = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    await asyncio.sleep(1.5)  # a plain subscription hears only what comes after it
+    made = await factory.ql("generate", f"@{PROMPTS}/expenses.txt", "--out", str(tmp_path / "out"), "--json")
+    heard, _ = await asyncio.wait_for(listening.communicate(), 60)
+    kind, sha256 = heard.decode().split()
+    assert kind == "dev.quantumlayer.workflow.completed.v1"
+    assert sha256 == json.loads(made.stdout)["sha256"]
+    assert (tmp_path / "capsule.tar.gz").read_bytes() == Path(json.loads(made.stdout)["archive"]).read_bytes()
