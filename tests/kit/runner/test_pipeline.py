@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.flow.noop import TENANT, Servers, pipeline, topology_of
+from tests.flow.noop import TENANT, Servers, overhead, pipeline, topology_of
 
 
 async def test_every_workflow_completes_without_a_wake(servers: Servers) -> None:
@@ -17,3 +17,11 @@ async def test_every_workflow_completes_without_a_wake(servers: Servers) -> None
             assert sorted((row.stage, row.state) for row in rows) == sorted((s, "completed") for s in topology.stages)
         assert running.done("wakes") == 0
         assert running.done("events") == 5 * (14 + 1)
+
+
+async def test_the_overhead_of_a_chain_is_measured(servers: Servers) -> None:
+    found = await overhead(servers, stages=3, in_flight=4, workflows=8)
+    assert found.p50_ms > 0
+    assert found.workflows_per_s > 0
+    assert found.cpu_ms_per_workflow > 0
+    assert found.wakes == 0
