@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import nats.errors
+
 from observability import telemetry
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
@@ -20,7 +22,7 @@ CONNECTIONS = 4
 
 
 def main() -> int:
-    """Serve until told to stop; 2 for a mistake in the settings, 1 when the database can't be reached."""
+    """Serve until told to stop; 2 for a mistake in the settings, 1 when database or bus can't be used."""
     try:
         settings = load()
         missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
@@ -35,6 +37,9 @@ def main() -> int:
         asyncio.run(_serve(settings, model, provider))
     except StoreDown as error:
         sys.stderr.write(f"the database can't be reached: {error}\n")
+        return 1
+    except nats.errors.Error as error:
+        sys.stderr.write(f"the bus can't be used: {error}\n")
         return 1
     finally:
         close()

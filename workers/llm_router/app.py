@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage
 from opentelemetry.trace import SpanKind
@@ -24,6 +25,7 @@ AT_ONCE = 1024
 ALIVE_S = 3.0
 MAX_REPLY_BYTES = 1000 * 1024
 _WORKING = msgspec.json.encode(Working())
+_log = structlog.get_logger()
 
 
 def app(settings: Settings, service: Service) -> FastStream:
@@ -37,6 +39,7 @@ def app(settings: Settings, service: Service) -> FastStream:
         graceful_timeout=settings.grace_s,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
+        error_cb=_failed,
     )
 
     @broker.subscriber(COMPLETE, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
@@ -52,6 +55,11 @@ def app(settings: Settings, service: Service) -> FastStream:
             await broker.publish(msgspec.json.encode(Models(models=(service.model,))), message.reply_to)
 
     return FastStream(broker, logger=None)
+
+
+async def _failed(error: Exception) -> None:
+    """A router that waits for the bus says so."""
+    _log.warning("nats.failed", error=str(error) or type(error).__name__)
 
 
 async def _as_it_is(message: NatsMessage) -> NatsMessage:

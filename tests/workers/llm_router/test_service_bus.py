@@ -193,3 +193,24 @@ async def test_a_mistake_in_the_settings_is_told_at_once(settings: dict[str, str
     _, said = await process.communicate()
     assert process.returncode == 2
     assert sentence in said
+
+
+async def test_a_router_without_a_bus_says_so_and_waits(database: Database) -> None:
+    async with router("nats://ql:hunter2@127.0.0.1:1", database) as process:
+        assert process.stderr
+        async with asyncio.timeout(20):
+            told = msgspec.json.decode(await process.stderr.readline(), type=dict[str, str])
+        assert (told["event"], told["service"]) == ("nats.failed", "llm_router")
+        assert "hunter2" not in str(told)
+        assert process.returncode is None
+
+
+async def test_a_wrong_password_ends_the_router_with_a_sentence(nats_url: str, database: Database) -> None:
+    user, _, address = nats_url.partition("@")
+    async with router(f"{user.rpartition(':')[0]}:hunter2@{address}", database) as process:
+        assert process.stderr
+        said = await asyncio.wait_for(process.stderr.read(), 20)
+        assert await process.wait() == 1
+    assert said.decode().splitlines()[-1] == "the bus can't be used: nats: 'Authorization Violation'"
+    assert b"hunter2" not in said
+    assert b"Traceback" not in said
