@@ -192,7 +192,7 @@ def _reference_error(resource: Resource, module: Module, design: Design, *, give
         return ""
     module.use(f"{design.module}.errors", "UnknownReference")
     fields = names.listing([field.name for field in resource.references], "or")
-    return f'UnknownReference("{fields} refers to a record that does not exist")'
+    return f'"{fields} refers to a record that does not exist"'
 
 
 def _create(resource: Resource, module: Module, design: Design) -> list[str]:
@@ -209,7 +209,7 @@ def _broken_lines(resource: Resource, module: Module, design: Design, statement:
     if not error:
         return [_with(resource, module, design), f"        {statement}"]
     return [
-        f"    unknown = {error}",
+        *call("unknown = UnknownReference(", [error], ")", 4),
         _with(resource, module, design, "unknown"),
         f"        {statement}",
     ]
@@ -288,14 +288,16 @@ def _move(resource: Resource, transition: Transition, module: Module, design: De
         module.use(f"{design.module}.errors", "Conflict")
         lines += [
             "        current = self.get(record_id)",
-            "        raise Conflict(",
-            f'            f"{resource.noun} {{record_id}} can\'t be changed this way: "',
-            f'            f"its {transition.field} is {{current.{transition.field}}}"',
-            "        )",
+            *call("raise Conflict(", [_refusal(resource, transition)], ")", 8),
         ]
     else:
         lines.append(f'        raise NotFound("{resource.noun}", record_id)')
     return [*lines, f"    return _{names.snake(resource.name)}(row)"]
+
+
+def _refusal(resource: Resource, transition: Transition) -> str:
+    field = transition.field
+    return f'f"the {field} of {resource.noun} {{record_id}} is {{current.{field}}}, which does not allow this"'
 
 
 def _from(transition: Transition) -> str:

@@ -18,7 +18,7 @@ def entity_module(resource: Resource, design: Design) -> str:
     module.use("argparse", "Namespace")
     module.use("typing", "Any")
     module.use(f"{package}.models.{resource.plural}", resource.name)
-    module.use(f"{package}.options", "add_action", "given")
+    module.use(f"{package}.options", "add_action", "add_field", "given")
     module.use(f"{package}.output", "show")
     module.use(f"{package}.repositories.{resource.plural}", f"{resource.name}Repository")
     module.use(f"{package}.rows", "as_row")
@@ -37,8 +37,8 @@ def _parsers(resource: Resource, module: Module, design: Design) -> list[str]:
         *(line for field in resource.given for line in _option(field, module, design, resource, needed=True)),
         *_sub(resource, "list", f"list {resource.nouns}"),
         *(line for field in resource.filters for line in _filter_options(field, module, design, resource)),
-        '    command.add_argument("--limit", type=int, dest="field_limit", default=-1, help="how many at most")',
-        '    command.add_argument("--offset", type=int, dest="field_offset", default=0, help="how many to skip")',
+        '    add_field(command, "limit", type=int, help="how many at most")',
+        '    add_field(command, "offset", type=int, help="how many to skip")',
         *_sub(resource, "show", f"show one {resource.noun}"),
         _ID,
     ]
@@ -102,13 +102,11 @@ def _option(field: Field, module: Module, design: Design, resource: Resource, *,
     details = _details(field, module, design, resource)
     if needed and not has_default(field, resource):
         details.append("required=True")
-    module.use(f"{design.module}.options", "add_field")
     return call("add_field(", ["command", literal(field.name), *details], ")", 4)
 
 
 def _filter_options(field: Field, module: Module, design: Design, resource: Resource) -> list[str]:
     details = _details(field, module, design, resource)
-    module.use(f"{design.module}.options", "add_field")
     found = call("add_field(", ["command", literal(field.name), *details], ")", 4)
     if field.type in RANGED:
         for end in ("min", "max"):

@@ -23,7 +23,7 @@ class Store(Generic[T]):
         self._last_id = 0'''
 _IN_RANGE = '''\
 def in_range(value: Any, low: Any, high: Any) -> bool:
-    """Whether the value lies between the bounds given, which belong to it; an empty one never does."""
+    """Whether the value lies between the bounds given; an empty one never does."""
     if low is None and high is None:
         return True
     return value is not None and (low is None or value >= low) and (high is None or value <= high)'''
@@ -221,7 +221,7 @@ def _update(resource: Resource, module: Module, design: Design) -> list[str]:
     module.use("typing", "Any")
     module.use(f"{design.module}.errors", "InvalidValue")
     allowed = [literal(field.name) for field in resource.given]
-    module.add(call("_CHANGEABLE = frozenset({", allowed, "})"))
+    module.add(call("_CHANGEABLE = {", allowed, "}"))
     return [
         f"def update(self, record_id: int, /, **changes: Any) -> {resource.name}:",
         '    """Change the fields given, and no other."""',

@@ -102,13 +102,6 @@ def _storage(design: Design, root: str, everything: tuple[Key, ...]) -> list[Dra
             ),
         ),
         Draft(
-            path=f"{root}/connection.py",
-            layer="storage",
-            purpose="one connection per request",
-            text=app.connection_module(design),
-            serves=tuple(key for key in everything if key[1] == "create"),
-        ),
-        Draft(
             path=f"{root}/models/shared.py",
             layer="domain",
             purpose="types that the models share",

@@ -96,23 +96,6 @@ def export_module(design: Design) -> str:
     return str(module)
 
 
-def connection_module(design: Design) -> str:
-    module = Module("The database connection that each request gets for itself.", design.module)
-    module.load("sqlite3")
-    module.use("collections.abc", "Iterator")
-    module.use("contextlib", "closing")
-    module.use("typing", "Annotated")
-    module.use("fastapi", "Depends", "Request")
-    module.use(f"{design.module}.database", "connect")
-    module.add(
-        "def open_connection(request: Request) -> Iterator[sqlite3.Connection]:",
-        "    with closing(connect(request.app.state.database_path)) as connection:",
-        "        yield connection",
-    )
-    module.add("Connection = Annotated[sqlite3.Connection, Depends(open_connection)]")
-    return str(module)
-
-
 def app_module(design: Design) -> str:
     module = Module("The application: its routes, error answers and database.", design.module)
     module.use("fastapi", "FastAPI")
@@ -178,16 +161,20 @@ def router_module(resource: Resource, design: Design) -> str:
     module = Module(f"The routes below /{resource.segment}.", design.module)
     package = design.module
     module.use("typing", "Annotated")
-    module.use("fastapi", "APIRouter", "Depends", "Path", "Query")
-    module.use(f"{package}.connection", "Connection")
+    module.use("collections.abc", "Iterator")
+    module.use("contextlib", "closing")
+    module.use("fastapi", "APIRouter", "Depends", "Path", "Query", "Request")
+    module.use(f"{package}.database", "connect")
     module.use(f"{package}.models.shared", "MAX_INTEGER")
     module.use(f"{package}.repositories.{resource.plural}", f"{resource.name}Repository")
     models = [resource.name, f"{resource.name}Filters", f"{resource.name}Input", f"{resource.name}Page"]
     module.use(f"{package}.models.{resource.plural}", *models)
     module.add(f'router = APIRouter(prefix="/{resource.segment}", tags={literal([resource.nouns])})')
     module.add(
-        f"def open_repository(connection: Connection) -> {resource.name}Repository:",
-        f"    return {resource.name}Repository(connection)",
+        f"def open_repository(request: Request) -> Iterator[{resource.name}Repository]:",
+        '    """A repository with a connection of its own for each request."""',
+        "    with closing(connect(request.app.state.database_path)) as connection:",
+        f"        yield {resource.name}Repository(connection)",
     )
     module.add(f"Repository = Annotated[{resource.name}Repository, Depends(open_repository)]")
     module.add("Id = Annotated[int, Path(ge=1, le=MAX_INTEGER)]", together=True)
