@@ -56,7 +56,7 @@ class Blame:
         target = self._target(record, frames)
         path, line = self._place(record, frames, target)
         ids = self.proven_by(record.node)
-        message = f"{node_name(record.node)}: {record.error}: {plain(record.message)}"
+        message = ": ".join(filter(None, [node_name(record.node), record.error, plain(record.message)]))
         return target, Finding(
             rule=f"test-{record.when or 'collection'}", message=message, path=path, line=line, requirement_ids=ids
         )

@@ -38,9 +38,11 @@ def _tested(ran: SandboxResult, tree: SourceTree, suite: TestSuite, contract: Co
     told = records(ran.collected.get(layout.RESULTS, b""))
     results = _results(told, suite, blame)
     faults = [blame.finding(record) for record in told if _failed(record)]
-    started = len(ran.commands) >= _START and ran.commands[_START - 1].exit == 0
+    asked = len(ran.commands) >= _START
+    started = asked and ran.commands[_START - 1].exit == 0
     faults += [*_unfinished(told, ran.commands, blame), *_silent(told, results, suite)]
-    faults += [] if started else [_not_started(ran.commands, tree)]
+    # A run that used up the whole sandbox's memory or disk left nothing to start; that is already told of.
+    faults += [_not_started(ran.commands[_START - 1], tree)] if asked and not started else []
     faults = list(dict.fromkeys(faults))[:_MAX_FINDINGS]
     report = TestReport(
         verdict="failed" if faults else "passed",
@@ -95,9 +97,9 @@ def _unfinished(told: Sequence[Record], commands: Sequence[CommandResult], blame
     if any(record.kind == "end" for record in told):
         return []
     ended = commands[_TEST - 1]
-    why = f"met the limit of {ended.reason}" if ended.exit is None else f"ended with status {ended.exit}"
+    why = _ending(ended)
     running = next((record.node for record in reversed(told) if record.kind == "start"), "")
-    record = Record(kind="result", node=running, when="run", error="Ended", message=f"the test run {why}")
+    record = Record(kind="result", node=running, when="run", message=f"the test run {why}")
     return [blame.finding(record)]
 
 
@@ -117,15 +119,20 @@ def _silent(told: Sequence[Record], results: Iterable[TestResult], suite: TestSu
     ]  # fmt: skip
 
 
-def _not_started(commands: Sequence[CommandResult], tree: SourceTree) -> Fault:
-    last = commands[-1]
+def _ending(result: CommandResult) -> str:
+    if result.exit is not None:
+        return f"ended with status {result.exit}"
+    return "was ended by a signal" if result.reason == "signal" else f"met its limit of {result.reason}"
+
+
+def _not_started(last: CommandResult, tree: SourceTree) -> Fault:
     entry = next((file.path for file in tree.files if file.path.endswith("/__main__.py")), "pyproject.toml")
     return CODE, Finding(rule="start", message=f"{' '.join(last.argv)} fails: {_told(last)}", path=entry)
 
 
 def _told(result: CommandResult) -> str:
     if result.exit is None:
-        return f"it met the limit of {result.reason}"
+        return f"it {_ending(result)}"
     text = (
         (result.stdout if result.argv[1:2] == (f"{layout.FOLDER}/boot.py",) else "") or result.stderr or result.stdout
     )

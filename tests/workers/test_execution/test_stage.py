@@ -166,6 +166,22 @@ async def test_tests_that_bring_the_run_down_are_named(execute: Execute) -> None
     assert {r.outcome for r in report.results} == {"error"}
 
 
+@pytest.mark.parametrize(
+    ("attack", "told"),
+    [
+        ("kept = [bytearray(1 << 20) for _ in range(4000)]", "the test run met its limit of memory"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "test_prints: the test run was ended by a signal"),
+        ("import os; [os.write(fd, bytes(1 << 22)) for fd in range(3, 9)]", "the test run"),
+    ],
+)
+async def test_a_run_that_meets_a_limit_is_no_pass(execute: Execute, attack: str, told: str) -> None:
+    code = tree({M: sample.MODELS.replace("        if self", f"        {attack}\n        if self")})
+    verdict, report = await rejected(execute, code)
+    assert verdict.target == "code_generation"
+    assert not any(result.outcome == "passed" for result in report.results)
+    assert any(told in finding.message for finding in verdict.findings), verdict.findings
+
+
 async def test_a_suite_without_a_test_is_no_pass(execute: Execute) -> None:
     verdict, _ = await rejected(execute, tests=suite(models="", cli="", plan=()))
     assert (verdict.target, verdict.findings[0].rule) == ("test_generation", "no-tests")
