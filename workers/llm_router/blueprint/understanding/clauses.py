@@ -25,6 +25,13 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     end = at
     while end < len(words) and words[end] not in (",", ";", "and", ".", "(", ")", "but"):
         end += 1
+    timed = next((word for word in words[at:end] if word in _TIMES), None)
+    if asked == "when" and timed:
+        draft.words, draft.type = (_TIMES[timed], "at"), "datetime"
+        return draft, end
+    if asked == "what" and not _names_something(words, at):
+        draft.words = ("description",)
+        return draft, end
     telling = tuple(word for word in words[at:end] if is_noun(word) and word not in _EMPTY)
     if not telling and asked == "when":
         draft.words, draft.type = ("date",), "date"
@@ -40,6 +47,22 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     else:
         draft.words = telling[:1]
     return draft, end
+
+
+_TIMES = {
+    "starts": "starts",
+    "start": "starts",
+    "begins": "starts",
+    "ends": "ends",
+    "finishes": "ends",
+    "closes": "closes",
+    "opens": "opens",
+}
+
+
+def _names_something(words: Sequence[str], at: int) -> bool:
+    """'what genre it is' names a genre; 'what was done' names nothing."""
+    return at < len(words) and is_noun(words[at])
 
 
 def _how(draft: FieldDraft, words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:

@@ -31,6 +31,7 @@ class FieldDraft:
     default: str = ""
     many: bool = False
     weak: bool = False
+    reaches: tuple[str, ...] = ()
     unit: str = ""
 
     @property
@@ -46,7 +47,7 @@ class EntityDraft:
     fields: dict[str, FieldDraft] = dataclasses.field(default_factory=dict)
     described: bool = False
     acted: bool = False
-    states: list[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=list)
+    reaches: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -62,6 +63,7 @@ class EntityDraft:
 
     def add(self, draft: FieldDraft) -> None:
         """Take a field; what is already known of it is kept, what is new is added."""
+        self.reaches += draft.reaches
         known = self.fields.get(draft.name)
         if known is None:
             if len(self.fields) < MAX_FIELDS and draft.name:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts.artifacts.model import FieldType
 
 from .draft import FieldDraft
+from .inflect import singular
 from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER_UNITS
 
 _BY_WORD: dict[str, FieldType] = {word: kind for kind, words in LAST_WORD.items() for word in words}
@@ -71,11 +72,48 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
         return None
     if last == "id" or last == "key":
         return None
+    if len(words) > 1 and last in ("paid", "sold", "bought") and (kind := _by_name(words[:-1])):
+        return kind
     if last in _BY_WORD:
         return _BY_WORD[last]
+    if singular(last) in _COUNTED:
+        return "integer"
+    if len(words) > 1 and (
+        last.endswith("ed") or last in ("paid", "spent", "sold", "bought", "due", "left", "run", "won")
+    ):
+        return _by_name(words[:-1])
     if len(words) > 1 and last in ("date", "day"):
         return "date"
     return "integer" if len(words) > 1 and words[-1] == "minutes" else None
+
+
+_COUNTED = frozenset(
+    {
+        "season",
+        "episode",
+        "page",
+        "seat",
+        "copy",
+        "guest",
+        "bedroom",
+        "room",
+        "player",
+        "point",
+        "calorie",
+        "minute",
+        "lap",
+        "ticket",
+        "employee",
+        "portion",
+        "serving",
+        "level",
+        "floor",
+        "rep",
+        "carton",
+        "bottle",
+        "spot",
+    }
+)
 
 
 def _of(words: tuple[str, ...]) -> FieldType | None:

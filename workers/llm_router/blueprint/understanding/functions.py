@@ -14,7 +14,7 @@ from .lexicon.words import DETERMINERS
 from .text import Unit
 
 _DROPPED = DETERMINERS | {
-    "of", "in", "for", "your", "given", "whether", "is", "two", "'s", "\"", "'", "`", "(", ")", "-", "up", "between",
+    "of", "in", "for", "your", "given", "whether", "is", "two", "'s", "\"", "'", "`", "(", ")", "-", "up",
 }  # fmt: skip
 
 

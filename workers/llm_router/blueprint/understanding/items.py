@@ -96,7 +96,7 @@ def _skip_separators(words: Sequence[str], at: int) -> tuple[int, bool]:
 
 def _ends_list(words: Sequence[str], at: int) -> bool:
     word = words[at]
-    if word == "to" and words[at + 1 : at + 2] == ["do"]:
+    if word == "to" and words[at + 1 : at + 2] in (["do"], ["date"], ["time"], ["day"]):
         return False
     if word in ENDS_LIST or word in ".!?)":
         return True
@@ -196,7 +196,7 @@ def _lead(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
     """The words of a field's name; 'on loan' and 'date joined' too."""
     found: list[str] = []
-    if words[at] in ("on", "in") and at + 1 < len(words) and is_noun(words[at + 1]):
+    if words[at] in ("on", "in", "from", "to") and at + 1 < len(words) and is_noun(words[at + 1]):
         found.append(words[at])
         at += 1
     while at < len(words) and len(found) < 5:
@@ -232,7 +232,7 @@ def _possessive(words: Sequence[str], at: int) -> bool:
 
 
 def _closes(words: Sequence[str], at: int) -> bool:
-    return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[" or words[at] == "or"
+    return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[/" or words[at] == "or"
 
 
 def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after: int) -> tuple[tuple[str, ...], int]:
@@ -250,6 +250,9 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
     if not nouns:
         return nouns, after
     following = words[after] if after < len(words) else ""
+    if following == "or" and nouns[-1] == "yes" and len(nouns) > 1 and words[after + 1 : after + 2] == ["no"]:
+        draft.type = "boolean"
+        return nouns[:-1], after + 2
     if following == "of" and nouns[-1] in KEEPS_OF:
         owner, end = noun_phrase(words, after + 1)
         if owner and words[after + 1] not in ("the", "a", "an", "each", "every", "its", "their"):
@@ -356,6 +359,7 @@ def _phrase(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         end = close + 1
     if (stages := _stages(words, at)) is not None:
         draft.choices, end = stages
+        draft.reaches = draft.choices[1:]
     return end
 
 
@@ -404,7 +408,7 @@ def _shared_heads(found: list[FieldDraft]) -> list[FieldDraft]:
     """'start and end date' are two dates."""
     for at in range(len(found) - 1, 0, -1):
         lone, full = found[at - 1], found[at]
-        if len(lone.words) == 1 and len(full.words) == 2 and full.words[1] in ("value", "pressure"):
+        if len(lone.words) == 1 and len(full.words) == 2 and lone.words[0].endswith("ic"):
             lone.words = (*lone.words, full.words[1])
         if len(lone.words) == 1 and len(full.words) == 2 and {lone.words[0], full.words[0]} <= LONE_FIRST:
             head = full.words[1]

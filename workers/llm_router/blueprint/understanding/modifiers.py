@@ -144,7 +144,11 @@ def choices_in(words: Sequence[str], *, enclosed: bool = False) -> tuple[str, ..
     for at, word in enumerate(words):
         if word in "/|" and 0 < at < len(words) - 1:
             values, _ = values_at(words, at - 1, marks="/|")
-            if len(values) > 1 and not set(values) & {"yes", "no", "true", "false", "and", "or", "y", "n"}:
+            if (
+                len(values) > 1
+                and not set(values) & (UNITS | {"minute", "hour", "day", "week", "month", "year"})
+                and not set(values) & {"yes", "no", "true", "false", "and", "or", "y", "n"}
+            ):
                 return values
     while enclosed and words and words[-1] in (".", ",", "etc", "etc.", "…"):
         words = words[:-1]

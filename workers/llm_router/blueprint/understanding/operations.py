@@ -145,6 +145,8 @@ def change_by_choices(units: Sequence[Unit], draft: Draft, asked: Asked) -> None
 
 def complete(units: Sequence[Unit], draft: Draft, asked: Asked) -> tuple[Operation, ...]:
     """Settle changes of state, and give each entity what is needed to keep it."""
+    for entity in draft.entities.values():
+        asked.changes.extend(Change(entity, (state,), ()) for state in dict.fromkeys(entity.reaches))
     for operation in settle_changes(asked.changes):
         asked.add(operation)
     for entity in draft.entities.values():

@@ -28,6 +28,8 @@ _LY_NOUNS = frozenset({
 
 
 def is_noun(word: str) -> bool:
+    if word in NUMBER_WORDS:
+        return False
     if word.endswith("ly") and len(word) > 5 and word not in _LY_NOUNS:
         return False
     return (word[0].isalpha() or (word[0] == "_" and len(word) > 1)) and word not in _FUNCTION_WORDS

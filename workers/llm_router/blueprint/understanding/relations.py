@@ -69,6 +69,8 @@ def _settle_reference(field: FieldDraft, draft: Draft) -> None:
 def _target(field: FieldDraft, draft: Draft) -> EntityDraft | None:
     """The entity that a field means by its name: 'author', 'author id', 'white player'."""
     words = field.words
+    if "of" in words:
+        return None
     if words[-1] == "id" and len(words) > 1 and (found := draft.exact(words[:-1])):
         field.words = words[:-1]
         return found

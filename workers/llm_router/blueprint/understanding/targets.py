@@ -93,10 +93,7 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
 
 
 def _vague(mention: Mention) -> bool:
-    return all(
-        nouns[-1] in ("items", "entries", "records", "things", "data", "details", "results", "item", "entry", "record")
-        for nouns in mention.objects
-    )
+    return all(nouns[-1] in SYSTEM_NOUNS for nouns in mention.objects)
 
 
 def all_of_it(words: Sequence[str]) -> bool:

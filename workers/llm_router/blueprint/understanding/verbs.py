@@ -38,7 +38,7 @@ for _verb in OPERATIONS:
 _NOT = frozenset({
     "not", "never", "cannot", "can't", "don't", "doesn't", "nobody", "mustn't", "shouldn't", "needn't", "won't", "without",
 })  # fmt: skip
-_SEPARATORS = frozenset({",", "and", "or", "/", "&", "then", "also", "+", ";"})
+_SEPARATORS = frozenset({",", "and", "or", "/", "&", "then", "also"})
 _BE = frozenset({"be", "is", "are", "been", "being", "gets", "get", "was", "were"})
 _BACK = _BE | frozenset({
     "can", "may", "must", "should", "could", "will", "then", "later", "also", "only", "not", "might", "shall", ",",
@@ -193,6 +193,7 @@ def starts_with_verb(words: Sequence[str]) -> bool:
 def mentions(words: Sequence[str]) -> Iterator[Mention]:
     """Every use of a verb of the lexicon, in order."""
     at = 0
+    subject: Mention | None = None
     while at < len(words):
         if not is_verb_at(words, at):
             at += 1
@@ -200,6 +201,9 @@ def mentions(words: Sequence[str]) -> Iterator[Mention]:
         verbs, after, kind = _group(words, at)
         passive = kind == "past" and words[at] != FORMS[words[at]].base if words[at] in FORMS else False
         found = _passive(words, at, after, verbs) if passive else _active(words, at, after, verbs)
+        if passive and subject and words[at - 1] in (",", "and", "or"):
+            found = found._replace(objects=subject.objects, pronoun=subject.pronoun)
+        subject = found if passive else subject
         yield found._replace(negated=_negated(words, at))
         at = max(found.end if not passive else after, at + 1)
 

@@ -116,3 +116,17 @@ LINKING = frozenset(
         "matches",
     }
 )
+ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
+SKIPPED = frozenset({
+    "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",
+    "might", "only", "just", "simply", "optionally", "typically", "is", "are", "be", "all", "both", "do", "does", "now",
+})  # fmt: skip
+# Has-verbs that begin a sentence about the software, not about the thing spoken of before.
+WANTS = frozenset({"need", "needs", "want", "includes", "tracks", "records", "keeps", "stores", "features"})
+HAS_OR_NOUN = frozenset({"tracks", "records", "features", "stores", "takes", "needs", "holds", "keeps", "need"})
+ASIDES = frozenset({"e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no", "as"})
+# Nouns of software that name fields as well.
+PLAIN_NAMES = frozenset({
+    "name", "date", "amount", "status", "time", "number", "type", "value", "kind", "text", "code", "id", "total", "sum",
+    "count", "state", "team", "default", "version", "format",
+})  # fmt: skip

@@ -27,7 +27,7 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
     }),
     "integer": frozenset({
         "quantity", "count", "age", "year", "rating", "stock", "pages", "seats", "capacity", "stars", "points",
-        "calories", "copies", "reps", "sets", "position", "rank", "level", "duration", "minutes", "seconds",
+        "calories", "copies", "reps", "sets", "rank", "level", "duration", "minutes", "seconds",
         "days", "servings", "floor", "semester", "likes", "views", "votes", "version", "score", "players", "persons",
         "guests", "population", "bedrooms", "bathrooms", "rooms", "mileage", "episodes", "season", "episode", "units",
         "qty", "steps", "downloads", "grade", "credits", "weeks", "months", "years", "priority_number", "attempts",
@@ -57,6 +57,7 @@ FIRST_WORDS_BOOLEAN = ("is", "has", "can", "should", "was")
 
 # Enums whose values everybody means, used only where the prompt lists none: no type is invented for them.
 UNITS = frozenset({
+    "mg", "l", "km/h", "h", "m", "g", "oz", "lbs", "kwh", "kcal", "eur", "sqm", "hectares",
     "euro", "euros", "dollar", "dollars", "usd", "eur", "gbp", "pounds", "cents", "kg", "kilograms", "grams", "cm",
     "mm", "metres", "meters", "km", "kilometers", "kilometres", "minutes", "hours", "seconds", "days", "weeks",
     "months", "years", "percent", "celsius", "litres", "liters", "ml", "inches", "miles", "pages", "stars", "words",
