@@ -23,6 +23,7 @@ from deploy.local.paths import data_home
 from deploy.local.processes import Processes
 from deploy.local.stack import NATS, POSTGRES, S3, Stack
 from workers.kit.settings import Settings
+from workers.kit.stores.drops import StoreDown
 
 FACTORY_FILE = "factory.json"
 READY_S = 30.0
@@ -79,7 +80,7 @@ class Factory:
     async def _start(self) -> None:
         # Half a second of imports that no command needs but the one which starts a factory.
         from workers.kit.stores.buckets import ensure_bucket
-        from workers.kit.stores.migrate import migrate
+        from workers.kit.stores.migrate import MigrationError, migrate
 
         given = self._settings
         port = _listening_port(given.http_host, self._port)
@@ -89,9 +90,12 @@ class Factory:
         self._failures = [self.processes.failure, *([stack.failure] if embedded else [])]
         self._said("servers are up")
         s3 = given.s3_url or stack.urls.s3
-        if not given.database_url:
-            await migrate(stack.database_for("ql_owner"))
-        await ensure_bucket(s3, given.s3_bucket)
+        try:
+            if not given.database_url:
+                await migrate(stack.database_for("ql_owner"))
+            await ensure_bucket(s3, given.s3_bucket)
+        except (StoreDown, MigrationError, ValueError) as error:
+            raise StackError(f"The stores can't be prepared: {error}") from error
         common = {
             **os.environ,
             "QL_NATS_URL": given.nats_url or stack.urls.nats,

@@ -1,0 +1,55 @@
+"""The whole factory by `ql up`: what it says when it can't start, or loses a part of itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+QL = str(Path(sys.executable).parent / "ql")
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    return {**os.environ, "QL_DATA": str(folder), "QL_HTTP_PORT": "0", "QL_GATEWAY_URL": "", **settings}
+
+
+def refused(folder: Path, **settings: str) -> str:
+    ended = subprocess.run(
+        [QL, "up"], env=environment(folder, **settings), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def test_a_port_that_another_has_is_refused_before_any_server_starts(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = refused(folder, QL_HTTP_PORT=port)
+    assert port in said
+    assert "QL_HTTP_PORT" in said
+    assert not (folder / "postgres").exists()
+
+
+def test_a_store_that_does_not_answer_is_told_in_a_sentence(folder: Path) -> None:
+    assert "Connection refused" in refused(folder, QL_S3_URL="http://key:secret@127.0.0.1:9")
+
+
+def test_a_factory_that_loses_a_server_ends_and_says_which(folder: Path) -> None:
+    up = subprocess.Popen(
+        [QL, "up"], env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert up.stdout is not None
+        assert up.stdout.readline().startswith("http://127.0.0.1:")
+        os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        said = up.communicate(timeout=45)[1]
+    finally:
+        up.kill()
+        up.wait()
+    assert up.returncode == 1
+    assert "PostgreSQL ended with code -9" in said
+    assert not (folder / "factory.json").exists()
