@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.bench.table import Table
 
 PROMPTS = Path(__file__).parent.parent / "flow" / "prompts"
 MUTANTS = 30
+GOAL = "25 s (12 s), passed, 85 %, 60 % killed"
 BIN = Path(sys.executable).parent
 
 
@@ -22,11 +24,16 @@ def measure(table: Table) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         prompts = sorted(PROMPTS.glob("*.txt"))
-        _generate(prompts[0], out)
+        with suppress(subprocess.CalledProcessError):  # it is told below, where it is measured
+            _generate(prompts[0], out)
         for prompt in prompts:
-            seconds, told = _generate(prompt, out)
+            try:
+                seconds, told = _generate(prompt, out)
+            except subprocess.CalledProcessError as error:
+                table.add(f"`ql generate`: {prompt.stem}", GOAL, f"NOT DONE: {error.stderr.strip().splitlines()[-1]}")
+                continue
             package = Path(told["folder"])
-            evidence = package / ".quantumlayer" / "evidence" / "test_execution.json"
+            evidence = package / ".quantumlayer" / "evidence" / "tests.json"
             report = json.loads(evidence.read_text())
             covered = sum(file["covered"] for file in report["coverage"]) / sum(
                 file["lines"] for file in report["coverage"]
@@ -36,7 +43,7 @@ def measure(table: Table) -> None:
                 f"{len(report['results'])} tests {report['verdict']}, {covered:.0%} of lines, "
                 f"mutants {_mutants(package)}"
             )
-            table.add(f"`ql generate`: {prompt.stem}", "25 s (12 s), passed, 85 %, 60 % killed", measured)
+            table.add(f"`ql generate`: {prompt.stem}", GOAL, measured)
 
 
 def _generate(prompt: Path, out: Path) -> tuple[float, dict[str, Any]]:

@@ -159,9 +159,10 @@ async def pipeline(
     workers: int = 1,
     sweeps: bool = True,
     store: type[PgDrops] = PgDrops,
+    given: Mapping[type, object] | None = None,
     **changes: object,
 ) -> AsyncIterator[Pipeline]:
-    """`workers` workers for every stage of the topology. `changes` are settings."""
+    """`workers` workers for every stage of the topology. `given` adapters serve their ports; `changes` are settings."""
     settings = servers.settings(**changes)
     async with AsyncExitStack() as opened:
         pool, gateway = await open_pool(servers.worker, 16), await open_pool(servers.gateway, 8)
@@ -184,6 +185,7 @@ async def pipeline(
                 drops=drops,
                 artifacts=artifacts,
                 settings=settings,
+                given=given,
                 back_off=BackOff(least_s=0.05, most_s=0.2),
                 sweeps=sweeps,
             )
