@@ -42,7 +42,7 @@ def understand(submission: Submission) -> Brief | Refusal:
     asked_functions = functions.wanted(units)
     draft = _read(units)
     described = any(entity.described for entity in draft.entities.values())
-    if asked_functions and (not described or functions.are_fields(asked_functions, draft)):
+    if asked_functions and (not described or functions.are_meant(asked_functions, draft)):
         return _brief(units, Draft(), asked_functions)
     named_only = not described and not any(entity.acted for entity in draft.entities.values())
     if not draft.entities or (named_only and not kind_of(units, functions=False)[1]):

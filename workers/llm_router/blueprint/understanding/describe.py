@@ -123,9 +123,10 @@ def lists_fields(reading: Reading, at: int) -> bool:
     following = words[after] if after < len(words) else "."
     if following in _CLAUSE or "crud" in nouns:
         return False
-    if nouns and is_plural(nouns[-1]) and following in ("with", ":"):
+    if nouns and (following == "with" or (following == ":" and is_plural(nouns[-1]))):
         return False
-    if nouns and after >= len(words) - 1 and nouns[-1] in NEVER_OWNERS - PLAIN_NAMES:
+    ends = after >= len(words) - 1 or following in ("for", "that", "to", "which", "where")
+    if nouns and ends and nouns[-1] in NEVER_OWNERS - PLAIN_NAMES:
         return False
     if following == "(" and nouns:
         inside = words[after + 1 : closing(words, after)]

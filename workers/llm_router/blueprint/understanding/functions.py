@@ -35,8 +35,10 @@ def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
     return tuple(Operation(name="function", function=name) for name in sorted(kept, key=lambda name: found[name]))
 
 
-def are_fields(operations: Sequence[Operation], draft: Draft) -> bool:
+def are_meant(operations: Sequence[Operation], draft: Draft) -> bool:
     """Whether what was read as fields are the functions themselves: 'helpers: mean, median'."""
+    if len(operations) > 1 and not any(entity.acted for entity in draft.entities.values()):
+        return True
     names = [field.words for entity in draft.entities.values() for field in entity.fields.values()]
     known = {phrase for phrase, _ in _phrases()}
     functions = {operation.function for operation in operations}

@@ -8,6 +8,7 @@ from contracts.artifacts.model import Operation, OperationName
 
 from .draft import Draft, EntityDraft
 from .inflect import is_plural
+from .lexicon.verbs import MANAGE
 from .phrases import noun_phrase
 from .targets import Target, fields_after, targets
 from .text import Unit
@@ -51,7 +52,10 @@ class Asked:
 def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Asked) -> None:
     """Turn each use of a verb into operations."""
     last: EntityDraft | None = None
+    purpose = mentioned[0][0] if mentioned and not mentioned[0][0].bullet else None
     for unit, mention in mentioned:
+        if unit is purpose and set(mention.verbs) <= set(MANAGE):
+            continue
         for target in targets(mention, unit, draft, last):
             for verb in mention.verbs:
                 if mention.negated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .inflect import is_plural
 from .lexicon.words import (
     ADVERBS,
     AUXILIARIES,
@@ -18,6 +19,7 @@ from .lexicon.words import (
 _FUNCTION_WORDS = DETERMINERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADVERBS
 QUOTES = frozenset("\"'`*“”")
 _ED_NOUNS = frozenset({"speed", "feed", "seed", "bed", "breed", "shed", "need", "weed", "red", "embed", "deed"})
+_ARTICLES = frozenset({"a", "an", "the", "their", "its", "one"})
 MAX_PHRASE = 5
 
 
@@ -74,6 +76,8 @@ def noun_phrase(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
                 break
             continue
         if not is_noun(word) or (found and word.endswith("ed") and len(word) > 4 and word not in _ED_NOUNS):
+            break
+        if found and is_plural(found[-1]) and at + 1 < len(words) and words[at + 1] in _ARTICLES:
             break
         found.append(word)
         at += 1

@@ -11,6 +11,12 @@ MAX_TOKENS = 400
 MAX_WRAPPED = 4000
 
 _TOKEN = re.compile(r"[^\W\d]\w*(?:['.\-][^\W\d]\w*)*|\d+(?:[.,]\d+)*|->|=>|→|>=|<=|\S")
+_JOINED = re.compile(r"[A-Za-z][a-z]{1,20}(?:[A-Z][a-z]{1,20}){1,4}")
+_PART = re.compile(r"[A-Z]?[a-z]+")
+_ONE_WORD = frozenset({
+    "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell", "iphone",
+    "wordpress", "mongodb", "fastapi", "jetstream", "paypal", "tiktok", "dropbox", "macbook", "playstation", "ipad",
+})  # fmt: skip
 _BULLET = re.compile(r"^(\s*)(?:[-*•+–]|\d{1,3}[.)]|[a-z][)])\s+(.*)$")
 _TITLE = re.compile(r"^#{1,6}\s+(.*)$")
 _LABELLED = re.compile(r"^\s*[`*_]*\w[\w -]{0,40}[`*_]*\s*[:(]")
@@ -74,6 +80,9 @@ def tokens_of(text: str) -> list[Token]:
     found = []
     for match in _TOKEN.finditer(text[:MAX_WRAPPED]):
         raw = match.group()
+        if _JOINED.fullmatch(raw) and raw.lower() not in _ONE_WORD:
+            found += [Token(part.lower(), part) for part in _PART.findall(raw)]
+            continue
         low = _SPELLINGS.get(raw.lower(), raw.lower())
         if low.endswith("'s") and low not in ("it's", "let's", "that's", "there's", "what's"):
             found += [Token(low[:-2], raw[:-2]), Token("'s", "'s")]

@@ -57,6 +57,14 @@ class Change(NamedTuple):
 
 def by_verb(verb: str, words: Sequence[str], mention: Mention, target: EntityDraft) -> Change | None:
     """The change that a verb of its own names; None where it means something else here."""
+    if not mention.passive and words[mention.start + 1 : mention.start + 2] in (
+        ["at"],
+        ["on"],
+        ["from"],
+        ["with"],
+        ["when"],
+    ):
+        return None
     state = TRANSITIONS[verb]
     past = verb_forms(verb)["past"].replace(" ", "_")
     change = Change(target, (state, past, snake((verb,))), _sources(words, mention))
