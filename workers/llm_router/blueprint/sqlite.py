@@ -187,7 +187,7 @@ def _with(resource: Resource, module: Module, design: Design, broken: str = "") 
     return f"    with transaction(self._connection{', ' + broken if broken else ''}):"
 
 
-def _reference_error(resource: Resource, module: Module, design: Design, *, given: bool = True) -> str:
+def _reference_error(resource: Resource, module: Module, design: Design) -> str:
     if not resource.references:
         return ""
     module.use(f"{design.module}.errors", "UnknownReference")

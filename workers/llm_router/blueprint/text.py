@@ -139,7 +139,7 @@ _THIRD_PARTY = frozenset({"fastapi", "pydantic", "uvicorn", "pytest"})
 
 
 def _is_definition(block: Sequence[str]) -> bool:
-    return block[0].startswith(("def ", "class ", "@", "if __name__", "async def "))
+    return block[0].startswith(("def ", "class ", "@", "async def "))
 
 
 def _import_order(name: str) -> tuple[int, str]:

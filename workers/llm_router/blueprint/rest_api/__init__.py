@@ -7,7 +7,7 @@ from workers.llm_router.blueprint.design import Design, keys
 from workers.llm_router.blueprint.drafts import INFRASTRUCTURE, Draft, Key
 from workers.llm_router.blueprint.project import package_init
 
-from . import app, models
+from . import app, calculations, models
 from .routes import routes
 from .suite import tests
 
@@ -25,15 +25,6 @@ def drafts(design: Design) -> tuple[Draft, ...]:
             purpose="marks the package",
             text=package_init(design.title),
         ),
-        Draft(
-            path=f"{root}/errors.py",
-            layer="domain",
-            purpose="the errors and how they are answered",
-            text=app.errors_module(design),
-            serves=tuple(
-                key for key in everything if key[1].split()[:1] in (["read"], ["delete"], ["unique"], ["transition"])
-            ),
-        ),
     ]
     if design.resources:
         files += _storage(design, root, everything)
@@ -49,6 +40,7 @@ def drafts(design: Design) -> tuple[Draft, ...]:
                 serves=exports,
             )
         )
+    files += calculations.drafts(design)
     for resource in design.resources:
         files.append(
             Draft(
@@ -92,6 +84,15 @@ def _storage(design: Design, root: str, everything: tuple[Key, ...]) -> list[Dra
         for folder, doc in zip(folders, docs, strict=True)
     ]
     files += [
+        Draft(
+            path=f"{root}/errors.py",
+            layer="domain",
+            purpose="the errors and how they are answered",
+            text=app.errors_module(design),
+            serves=tuple(
+                key for key in everything if key[1].split()[:1] in (["read"], ["delete"], ["unique"], ["transition"])
+            ),
+        ),
         Draft(
             path=f"{root}/database.py",
             layer="storage",

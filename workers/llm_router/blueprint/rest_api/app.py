@@ -99,12 +99,11 @@ def export_module(design: Design) -> str:
 def app_module(design: Design) -> str:
     module = Module("The application: its routes, error answers and database.", design.module)
     module.use("fastapi", "FastAPI")
-    module.use(f"{design.module}.errors", "register_error_handlers")
     routers = [f"{resource.plural}_router" for resource in design.resources]
     for resource in design.resources:
         module.use(f"{design.module}.routers.{resource.plural}", f"router as {resource.plural}_router")
     if design.functions:
-        module.use(f"{design.module}.routers.calculations", "router as calculations_router")
+        module.use(f"{design.module}.calculations", "router as calculations_router")
         routers.append("calculations_router")
     lines = ["def create_app() -> FastAPI:", '    """The application."""']
     if design.resources:
@@ -117,8 +116,8 @@ def app_module(design: Design) -> str:
         ]
     lines += call("app = FastAPI(", [f"title={literal(design.title)}", 'version="0.1.0"'], ")", 4)
     if design.resources:
-        lines.append("    app.state.database_path = database_path")
-    lines.append("    register_error_handlers(app)")
+        module.use(f"{design.module}.errors", "register_error_handlers")
+        lines += ["    app.state.database_path = database_path", "    register_error_handlers(app)"]
     lines += [f"    app.include_router({router})" for router in routers]
     lines += [
         "",

@@ -7,12 +7,14 @@ from workers.llm_router.blueprint import names
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.text import literal
 
+from . import calculations
+
 
 def routes(design: Design) -> tuple[Route, ...]:
     found = [Route(method="GET", path="/health", summary="Tell that the service is up", status=200)]
     for resource in design.resources:
         found += _of_entity(resource)
-    return tuple(found)
+    return (*found, *calculations.routes(design))
 
 
 def _of_entity(resource: Resource) -> list[Route]:

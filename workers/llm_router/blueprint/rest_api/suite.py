@@ -7,7 +7,7 @@ from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
 
-from . import entity_cases
+from . import calculations, entity_cases
 
 _MAIN = """\
 @pytest.mark.parametrize(("settings", "port"), [({}, 8000), ({"PORT": "9123"}, 9123)])
@@ -26,7 +26,12 @@ def test_main_serves_this_machine_only(monkeypatch, tmp_path, settings, port):
 
 def tests(design: Design) -> tuple[TestDraft, ...]:
     suites = [_entity_file(resource, design) for resource in design.resources]
-    return (TestDraft(path="tests/conftest.py", text=_conftest(design)), *suites, _app_file(design))
+    return (
+        TestDraft(path="tests/conftest.py", text=_conftest(design)),
+        *suites,
+        *calculations.tests(design),
+        _app_file(design),
+    )
 
 
 def _entity_file(resource: Resource, design: Design) -> TestDraft:
