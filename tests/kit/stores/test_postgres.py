@@ -97,7 +97,9 @@ async def test_every_table_with_a_tenant_is_behind_row_level_security(worker: Co
 
 
 async def test_every_policy_of_the_gateway_fails_closed(worker: Connection) -> None:
-    rules = await worker.fetch("SELECT tablename, qual FROM pg_policies WHERE 'ql_gateway' = ANY(roles)")
+    rules = await worker.fetch(
+        "SELECT qual FROM pg_policies WHERE 'ql_gateway' = ANY(roles) AND permissive = 'PERMISSIVE'"
+    )
     wanted = "(tenant = NULLIF(current_setting('ql.tenant'::text, true), ''::text))"
     assert len(rules) == 10
     assert {row["qual"] for row in rules} == {wanted}
@@ -139,6 +141,35 @@ async def test_the_gateway_writes_for_its_tenant_only(gateway: Connection) -> No
         await gateway.execute(insert, "W1", "default")
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
             await gateway.execute(insert, "W2", "other")
+
+
+@pytest.mark.parametrize(
+    ("stage", "subject", "error"),
+    [
+        ("workflow", "ql.evt.other.{}.workflow.submitted.2", asyncpg.ForeignKeyViolationError),
+        ("workflow", "ql.evt.default.{}.workflow.submitted.2", asyncpg.CheckViolationError),
+        ("packaging", "ql.evt.other.{}.packaging.completed.1", asyncpg.InsufficientPrivilegeError),
+    ],
+)
+async def test_the_gateway_tells_nothing_of_another_tenants_workflow(
+    world: World, gateway: Connection, stage: str, subject: str, error: type[asyncpg.PostgresError]
+) -> None:
+    workflow = await world.submit()
+    insert = "INSERT INTO events VALUES ($1, 'id', 'other', $2, $3, '', now())"
+    async with gateway.transaction():
+        await gateway.execute("SELECT set_config('ql.tenant', 'other', true)")
+        with pytest.raises(error):
+            await gateway.execute(insert, workflow, stage, subject.format(workflow))
+
+
+async def test_the_gateway_begins_workflows_and_ends_none(gateway: Connection) -> None:
+    async with gateway.transaction():
+        await gateway.execute("SELECT set_config('ql.tenant', 'default', true)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await gateway.execute(
+                """INSERT INTO workflows (id, tenant, state, prompt, language, body_sha256, deadline, created_at)
+                VALUES ('W', 'default', 'completed', 'p', 'python', '', now(), now())"""
+            )
 
 
 @pytest.mark.parametrize(
