@@ -129,6 +129,12 @@ async def test_of_concurrent_branches_exactly_one_begins_the_join(world: World) 
         assert [type(claim) for claim in found].count(Claim) == 1
 
 
+async def test_an_input_that_waits_to_be_retried_is_missing(world: World) -> None:
+    workflow = await world.submit()
+    await world.commit("plan", workflow, Retry(error="busy", after_s=0))
+    assert await world.why("code", workflow) == "inputs missing"
+
+
 async def test_a_rejected_input_is_missing(world: World) -> None:
     workflow = await world.submit()
     await world.complete(workflow, "plan", "code", "suite")

@@ -128,6 +128,24 @@ async def test_rounds_are_counted_for_each_rejecting_stage(world: World, checked
     assert (await world.drop(checked, "check", 2)).opens == 3
 
 
+async def test_one_stages_rounds_are_not_spent_by_another(world: World, checked: str) -> None:
+    for _ in range(2):
+        await world.commit("check", checked, rejected("code"))
+        await world.complete(checked, "code")
+    assert (await world.commit("scan", checked, rejected("code"))).state == "rejected"
+
+
+async def test_a_late_branch_opens_above_a_revision_that_is_not_its_own(world: World, checked: str) -> None:
+    await world.complete(checked, "suite", "check")
+    late = await world.claim("scan", checked)
+    await world.commit("trial", checked, rejected("suite"))
+    done = await world.drops.commit(late, rejected("code"))
+    assert done.state == "rejected"
+    assert (await world.drop(checked, "scan")).opens == 3
+    assert (await world.claim("code", checked)).revision == 3
+    assert (await world.claim("suite", checked)).revision == 2
+
+
 async def test_a_stage_can_reject_only_to_its_own_targets(world: World, checked: str) -> None:
     claim = await world.claim("check", checked)
     with pytest.raises(ValueError, match="may not send work back to plan"):

@@ -30,7 +30,7 @@ PUBLISHED = """
         ORDER BY e.workflow_id, e.id FOR NO KEY UPDATE OF e
     )
     UPDATE events e SET published_seq = noted.seq
-    FROM noted WHERE e.workflow_id = noted.workflow_id AND e.id = noted.id AND e.published_seq IS NULL
+    FROM noted WHERE e.workflow_id = noted.workflow_id AND e.id = noted.id
 """
 # $2: the stage and its ancestors. Says the same as `standing.look`, which has the last word.
 _DUE = """
