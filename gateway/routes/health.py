@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -13,6 +16,7 @@ from workers.kit.stores.drops import ArtifactLost, StoreDown
 
 router = APIRouter(tags=["health"])
 
+PATIENCE_S = 3.0  # less than whoever probes has
 NOWHERE = Ref(key="readyz", offset=0, length=1, sha256="")
 
 
@@ -31,10 +35,19 @@ async def livez() -> Health:
 @router.get("/readyz", operation_id="readyz", responses=responses(503))
 async def readyz(gateway: Gateway) -> Health:
     """Every dependency answers a real round trip."""
-    wrong = [said for said in (await _bus(gateway), await _database(gateway), await _artifacts(gateway)) if said]
+    checks = {"NATS": _bus(gateway), "PostgreSQL": _database(gateway), "S3": _artifacts(gateway)}
+    said = await asyncio.gather(*(_within(name, check) for name, check in checks.items()))
+    wrong = [sentence for sentence in said if sentence]
     if wrong:
         raise ProblemError(503, "not_ready", "Not ready", "; ".join(wrong), {"Retry-After": "2"})
     return Health()
+
+
+async def _within(name: str, check: Awaitable[str]) -> str:
+    try:
+        return await asyncio.wait_for(check, PATIENCE_S)
+    except TimeoutError:
+        return f"{name} does not answer within {PATIENCE_S:.0f} s"
 
 
 async def _bus(gateway: State) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
+import httpx
 import pytest
 
 from contracts.subjects import STREAM
 from contracts.topology import TOPOLOGY
+from gateway.app import create_app
 from tests.gateway.conftest import Served
 from workers.keeper.keep import Keeper
 
@@ -152,6 +155,20 @@ async def test_a_gateway_without_its_stream_is_not_ready_and_says_so(served: Ser
     answer = await served.http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert f"no stream {STREAM}" in answer.json()["detail"]
+
+
+async def test_a_store_that_keeps_silent_is_told_before_the_probe_gives_up(served: Served) -> None:
+    """A gateway whose S3 accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent_url = f"http://key:secret@127.0.0.1:{silent.getsockname()[1]}"
+        settings = served.settings.model_copy(update={"s3_url": silent_url})
+        app = create_app(settings)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http,
+        ):
+            answer = await asyncio.wait_for(http.get("/readyz"), 4)
+    assert (answer.status_code, answer.json()["detail"]) == (503, "S3 does not answer within 3 s")
 
 
 @pytest.mark.parametrize("cursor", ["\x00", "nonsense", "x" * 300])
