@@ -13,17 +13,20 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
 
 $(BIN)/uv:
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "QuantumLayer needs Python 3.11 or 3.12: make PYTHON=python3.12 demo")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "QuantumLayer needs Python 3.11 or 3.12: make PYTHON=python3.12 demo")'
+	@echo "making .venv" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.runtime: $(BIN)/uv requirements.lock pyproject.toml
-	$(UV) pip install --require-hashes --requirement requirements.lock
-	$(UV) pip install --no-deps --no-build-isolation --editable .
+	@echo "installing from requirements.lock" >&2
+	@$(UV) pip install --require-hashes --requirement requirements.lock
+	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
-	$(UV) pip install --require-hashes --requirement requirements-dev.lock
+	@echo "installing from requirements-dev.lock" >&2
+	@$(UV) pip install --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
 .venv/.sandbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -9,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli import connect, output, prompts
-from gateway.cli.capsules import fetch
+from gateway.cli.capsules import fetch, unpacked
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, GATES, CliError
 from gateway.cli.watch import Board, follow
-from workers.kit.capsule import unpack
 
 FAILING_GRADES = ("D", "F")
 
@@ -24,29 +24,29 @@ def generate(prompt: str, out: Path, language: str, timeout_s: float, as_json: b
     began = time.monotonic()
     with connect.any_gateway() as url, Client(url) as client:
         workflow = client.submit(text, language)["id"]
-        sys.stderr.write(f"workflow {workflow}\n")
+        if not as_json:
+            sys.stderr.write(f"workflow {workflow}\n{_model(connect.settings().models)}")
         board = follow(client.events(workflow, timeout_s=timeout_s), quiet=as_json)
         if board.ended != "completed":
             raise CliError(board.end.get("error") or f"the workflow was {board.ended}", FAILED, board.ended)
-        archive, verified = fetch(client, workflow, out)
-        folder = _unpacked(archive, out / verified.name)
+        archive, _ = fetch(client, workflow, out)
+        folder = unpacked(archive)
     _tell(board, archive, folder, time.monotonic() - began, as_json, workflow)
     if board.end["grade"] in FAILING_GRADES:
         said = f"the package has grade {board.end['grade']}; its reasons are above"
         raise CliError(said, GATES, "gates", told=as_json)
 
 
-def _unpacked(archive: Path, folder: Path) -> Path:
-    """The package beside its archive; one of the same name from an earlier run is replaced as a whole."""
-    if folder.is_symlink():
-        raise CliError(f"{folder} is a link; move it away", code="out")
-    if folder.exists():
-        if not (folder / ".quantumlayer" / "manifest.json").is_file():
-            raise CliError(
-                f"{folder} is there and is no package of ours; move it away or choose another --out", code="out"
-            )
-        shutil.rmtree(folder)
-    return unpack(archive, folder.parent)
+def _model(name: str) -> str:
+    if name.startswith("blueprint/"):
+        return f"model {name}: the built-in rule-based stand-in, as no provider is configured\n"
+    return f"model {name}\n"
+
+
+def _ql() -> str:
+    """How this program was called, so that the line can be typed as it is printed."""
+    called = Path(sys.argv[0])
+    return "ql" if shutil.which("ql") else str(called if not called.is_absolute() else os.path.relpath(called))
 
 
 def _tell(board: Board, archive: Path, folder: Path, seconds: float, as_json: bool, workflow: str) -> None:
@@ -59,6 +59,6 @@ def _tell(board: Board, archive: Path, folder: Path, seconds: float, as_json: bo
         f"\ncapsule {end['name']}: grade {end['grade']} ({board.seconds:.1f} s of work, {seconds:.1f} s in all)\n"
     )
     sys.stderr.writelines(f"  - {output.plain(reason)}\n" for reason in end["reasons"])
-    sys.stderr.write(f"\narchive  {archive}\nverify   ql capsule verify {archive}\n")
+    sys.stderr.write(f"\narchive  {archive}\nverify   {_ql()} capsule verify {archive}\n")
     sys.stderr.write(f"how to install, test and start it: {folder}/README.md\n")
     sys.stdout.write(f"{folder}\n")

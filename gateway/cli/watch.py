@@ -58,7 +58,10 @@ class Board:
         if stage == LIFECYCLE:
             self._lifecycle(outcome, told["data"], at)
             return None
-        return self._outcome(self.lines.setdefault(stage, Line()), outcome, told["data"], at)
+        line = self.lines.setdefault(stage, Line())
+        if stage == TOPOLOGY.first.name and not line.began:
+            line.began = self.submitted  # it may have begun before anybody listened
+        return self._outcome(line, outcome, told["data"], at)
 
     def _progress(self, news: dict[str, Any]) -> None:
         line = self.lines.get(news.get("stage", ""))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import capsules
 from tests.gateway.conftest import Served
 from tests.gateway.test_events import complete_all, work
 from tests.gateway.test_workflows import PROMPT, submit
@@ -153,3 +154,18 @@ def test_verifying_imports_no_server_s_client() -> None:
     program = "import sys, gateway.cli.capsules; print([m for m in ('httpx', 'minio', 'asyncpg') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_an_earlier_package_is_never_replaced(tmp_path: Path) -> None:
+    other, same = tmp_path / "other.tar.gz", tmp_path / "same.tar.gz"
+    other.write_bytes(b"another package")
+    same.write_bytes(b"this package")
+    out = tmp_path / "out"
+    out.mkdir()
+    assert capsules.place(out, "notes", same) == out / "notes.tar.gz"
+    (out / "notes.tar.gz").write_bytes(b"this package")
+    assert capsules.place(out, "notes", same) == out / "notes.tar.gz"
+    assert capsules.place(out, "notes", other) == out / "notes-2.tar.gz"
+    (out / "notes").mkdir()
+    (out / "notes" / "changed.py").write_text("by hand")
+    assert capsules.place(out, "notes", same) == out / "notes-2.tar.gz"
