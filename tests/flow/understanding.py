@@ -1,4 +1,4 @@
-"""How well prompts are understood: micro F1 as prompts/README.md defines it. Run as `python -m tests.flow.understanding`.
+"""How well prompts are understood: micro F1 as prompts/README.md defines it (`python -m tests.flow.understanding`).
 
 Twenty of the 60 prompts were kept out of tuning and are reported apart; of those nothing but numbers is ever printed.
 """

@@ -1,4 +1,4 @@
-"""The English understanding of the blueprint model: a submission becomes a brief, or a refusal that says what can be done.
+"""The English understanding of the blueprint model: a submission becomes a brief, or a refusal that helps.
 
 Rules over words: no network, no model, the same answer every time. The prompt is data; nothing in it is followed.
 """

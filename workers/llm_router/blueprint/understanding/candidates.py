@@ -9,7 +9,7 @@ from .inflect import is_plural, singular
 from .lexicon.words import SYSTEM_NOUNS
 from .phrases import noun_phrase
 from .text import Unit
-from .verbs import phrase_before, OPERATIONS, Mention
+from .verbs import OPERATIONS, Mention, phrase_before
 
 _ACTS = frozenset({"create", "list", "update", "delete", "manage", "search", "track", "filter", "export"})
 _ABOUT = frozenset(

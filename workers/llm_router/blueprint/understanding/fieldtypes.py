@@ -10,10 +10,14 @@ from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER
 
 _BY_WORD: dict[str, FieldType] = {word: kind for kind, words in LAST_WORD.items() for word in words}
 _TEXT_BEFORE = frozenset({
-    "phone", "telephone", "serial", "invoice", "account", "card", "license", "licence", "plate", "passport", "order", "tracking",
-    "isbn", "reference", "mobile", "model", "part", "membership", "contact", "fax", "vat", "tax", "registration", "id", "batch",
-    "ticket", "policy", "employee", "flight", "house", "student", "customer", "bank", "staff", "member", "receipt", "case",
-    "document", "chassis", "inventory", "asset", "social", "insurance", "iban", "container", "item", "product", "article",
+    "phone", "telephone", "serial", "invoice", "account", "card", "license", "licence", "plate", "passport", "order",
+    "tracking",
+    "isbn", "reference", "mobile", "model", "part", "membership", "contact", "fax", "vat", "tax", "registration",
+    "id", "batch",
+    "ticket", "policy", "employee", "flight", "house", "student", "customer", "bank", "staff", "member", "receipt",
+    "case",
+    "document", "chassis", "inventory", "asset", "social", "insurance", "iban", "container", "item", "product",
+    "article",
     "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "booking", "parcel", "contract",
 })  # fmt: skip
 
@@ -34,7 +38,7 @@ def type_of(draft: FieldDraft) -> FieldType:
         return "number"
     if draft.unit in INTEGER_UNITS:
         return "integer"
-    if draft.minimum is not None and draft.maximum is not None or draft.above is not None:
+    if (draft.minimum is not None and draft.maximum is not None) or draft.above is not None:
         return "integer" if _whole(draft) else "number"
     return "text"
 

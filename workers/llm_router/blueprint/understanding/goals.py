@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from .text import Unit
 
 _NOT_WANTED = re.compile(
-    r"\b(?:no need (?:for|to)|not need(?:ed)?|don'?t need|doesn'?t need|do not need|without|no|don'?t (?:want|bother)|out of scope"
+    r"\b(?:no need (?:for|to)|not need(?:ed)?|don'?t need|doesn'?t need|do not need|without|no"
+    r"|don'?t (?:want|bother)|out of scope"
     r"|isn'?t needed|is not needed|are not needed|not required to|skip|not necessary|leave out|nothing fancy)\b"
 )
 _SUBJECTS = re.compile(
-    r"\b(?:auth\w*|log-?ins?|sign-?up|users?|accounts?|passwords?|ui|gui|front-?end|interface|web ?(?:page|site|ui)|database|deploy\w*"
-    r"|docker|payments?|emails?|notifications?|security|permissions?|roles?|pagination|tests?|html|server|internet|network|cloud|graphics)\b"
+    r"\b(?:auth\w*|log-?ins?|sign-?up|users?|accounts?|passwords?|ui|gui|front-?end|interface"
+    r"|web ?(?:page|site|ui)|database|deploy\w*"
+    r"|docker|payments?|emails?|notifications?|security|permissions?|roles?|pagination|tests?|html"
+    r"|server|internet|network|cloud|graphics)\b"
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from .lexicon.inflections import DOUBLING, INVARIANT, IRREGULAR_PAST, IRREGULAR_PLURALS, SINGULAR_IN_S
 
@@ -64,10 +64,11 @@ def verb_forms(base: str) -> dict[str, str]:
     return {kind: f"{form} {particle}".strip() for kind, form in forms.items()}
 
 
-def words_of(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def words_of(name: str) -> tuple[str, ...]:
     """The lower-case words of a name in any spelling: `dueDate`, `due_date`, `Due date`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return re.findall(r"[a-z0-9]+", _ascii(spaced).lower())
+    return tuple(re.findall(r"[a-z0-9]+", _ascii(spaced).lower()))
 
 
 def snake(words: Iterable[str]) -> str:

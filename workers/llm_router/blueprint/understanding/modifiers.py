@@ -14,7 +14,7 @@ MAX_WORDS = 80
 
 _N = r"(-? ?\d[\d.,]*|zero|one|two|three|four|five|six|seven|eight|nine|ten|twelve|hundred|thousand)"
 _BOTH = re.compile(
-    rf"\b(?:between|from|range|ranging from|in)? ?(?<![\w-]){_N} (?:and|to|until|till|-|–|\. \.|through|up to) {_N}(?!\w)"
+    rf"\b(?:between|from|range|ranging from|in)? ?(?<![\w-]){_N} (?:and|to|until|till|-|\. \.|through|up to) {_N}(?!\w)"
 )
 _AT_LEAST = re.compile(
     rf"(?:at least|min|minimum|minimum of|minimal|minimum length|min length|not less than|no less than|>=|not below"
@@ -39,23 +39,28 @@ _NOT_NEGATIVE = re.compile(
 _POSITIVE = re.compile(r"(?<!non-)(?<!not )\bpositive\b")
 _OPTIONAL = re.compile(
     r"\boptional|\bnullable|\bnot (?:required|mandatory|necessary|obligatory)|(?:may|can|could|might)(?: also)? be "
-    r"(?:empty|blank|omitted|null|missing|left (?:out|empty|blank|off)|absent|skipped)|\bif (?:known|any|available|there is"
-    r"|applicable|given)|need not be (?:given|set)|\bnot needed|(?<!not )\bnull\b|don't have to|doesn't have to|not always"
+    r"(?:empty|blank|omitted|null|missing|left (?:out|empty|blank|off)|absent|skipped)|\bif (?:known|any"
+    r"|available|there is"
+    r"|applicable|given)|need not be (?:given|set)|\bnot needed|(?<!not )\bnull\b|don't have to"
+    r"|doesn't have to|not always"
 )
 _REQUIRED = re.compile(
-    r"\brequired|\bmandatory|\bcompulsory|\bobligatory|(?:not|never|n't|cannot)(?: be)? (?:empty|blank|null|omitted|missing|left)"
+    r"\brequired|\bmandatory|\bcompulsory|\bobligatory|(?:not|never|n't|cannot)(?: be)? (?:empty|blank"
+    r"|null|omitted|missing|left)"
     r"|\bmust be (?:given|present|set|provided|filled)|\bnot null|\bnon-empty|\bnecessary"
 )
 _UNIQUE = re.compile(
     r"(?<!not )(?<!non-)\bunique\b|no two|no duplicate|only once|distinct|must not repeat|not be reused"
 )
 _DEFAULT = re.compile(
-    r"(?:\bdefaults? to|\bdefault(?: value)?(?: is| of| =| :)?|\bdefaulting to|\binitially|\bstarts? (?:out )?(?:as|at|with)"
+    r"(?:\bdefaults? to|\bdefault(?: value)?(?: is| of| =| :)?|\bdefaulting to|\binitially"
+    r"|\bstarts? (?:out )?(?:as|at|with)"
     r"|\bby default(?: it)?(?: is)?|(?<![<>=!]) =) (?:as |the |an? |set to )?[\"'`]?(-? ?[\w][\w.\-]*(?: progress)?)"
 )
 _BY_DEFAULT = re.compile(r"([\w.\-]+)[\"'`]? (?:by default|is the default|as (?:the )?default|\( default \))")
 _REFERENCE = re.compile(
-    r"(?:\breferences?(?: to)?|\blinks? to|\blinked to|\bforeign key(?: to| of)?|\bfk(?: to)?|->|→|\bpoints? to|\brefers? to"
+    r"(?:\breferences?(?: to)?|\blinks? to|\blinked to|\bforeign key(?: to| of)?|\bfk(?: to)?|->|→"
+    r"|\bpoints? to|\brefers? to"
     r"|\bref(?: to)?|\brelation to) :?(?:the |an? |one )?([a-z][\w-]*)"
 )
 _NOT_VALUES = frozenset({

@@ -86,8 +86,7 @@ def name_of(units: Sequence[Unit], draft: Draft, kind: Kind, functions: Sequence
     """The name that the prompt gives, else one made of its topic; kebab-case."""
     text = " ".join(unit.text for unit in units[:20])
     if found := _QUOTED_NAME.search(text):
-        if name := _kebab(found.group(1)):
-            return name
+        return _kebab(found.group(1))
     topic = _topic(units)
     if topic:
         return _kebab(f"{topic} {_KIND_WORDS[kind]}" if len(topic.split()) < 2 else topic)

@@ -21,10 +21,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 _PYTHON = frozenset({"", "python", "python3", "py"})
 _ASKS = frozenset({
     "build", "create", "make", "write", "develop", "implement", "design", "generate", "code", "program", "need",
-    "want", "like", "compose", "draw", "give", "tell", "train", "produce", "looking", "craft", "draft", "invent", "please", "help", "render", "paint", "sing",
+    "want", "like", "compose", "draw", "give", "tell", "train", "produce", "looking", "craft", "draft", "invent",
+    "please", "help", "render", "paint", "sing",
 })  # fmt: skip
 _HEAD_ENDS = frozenset({
-    "for", "that", "which", "to", "with", "where", "in", "about", "of", "so", "on", "using", "by", ".", ",", ":", "who", "from", "and", "!", "?", ";", "(", "whose", "like", "-", "without", "behind",
+    "for", "that", "which", "to", "with", "where", "in", "about", "of", "so", "on", "using", "by", ".", ",", ":",
+    "who", "from", "and", "!", "?", ";", "(", "whose", "like", "-", "without", "behind",
 })  # fmt: skip
 _SOFTWARE = frozenset(
     {
@@ -83,9 +85,9 @@ def after_reading(units: Sequence[Unit]) -> Refusal | None:
     """What the words ask for: harm, another language, or something that is no Python API, tool or library."""
     opening = [unit.words for unit in units[:6]]
     everything = " ".join(" ".join(unit.words) for unit in units[:60])
-    if harm := next((word for word in refusing.HARM if f" {word}" in f" {everything}"), ""):
-        if _wants(units, harm):
-            return refusal("That is meant to do harm, so it is not written here.")
+    harms = [word for word in refusing.HARM if f" {word}" in f" {everything}"]
+    if any(_wants(units, harm) for harm in harms):
+        return refusal("That is meant to do harm, so it is not written here.")
     if found := _language(units):
         return refusal(f"The blueprint model writes Python only, not {found}.")
     for words in opening:

@@ -1,4 +1,4 @@
-"""What points to what, once every description is read: fields that name an entity, and 'has many' from the other side."""
+"""What points to what, once every description is read: fields that name an entity, and 'has many'."""
 
 from __future__ import annotations
 

@@ -11,9 +11,11 @@ from .text import Unit
 from .verbs import phrase_before
 
 _SAYS = frozenset({
-    "is", "are", "must", "can", "may", "should", "defaults", "cannot", "has", "have", "needs", "ranges", "starts", "could",
+    "is", "are", "must", "can", "may", "should", "defaults", "cannot", "has", "have", "needs", "ranges", "starts",
+    "could",
     "shall", "will", "goes", "need", "takes", "default", "optional", "required", "unique", "between", "mustn't",
-    "can't", "shouldn't", ":", "never", "always", "runs", "optionally", "mandatory", "stays", "do", "does", "don't", "doesn't", "has", "either", "up", "at", "from", "(", "of", "being", "(", "isn't", "only", "max", "maximum",
+    "can't", "shouldn't", ":", "never", "always", "runs", "optionally", "mandatory", "stays", "do", "does", "don't",
+    "doesn't", "either", "up", "at", "from", "(", "of", "being", "isn't", "only", "max", "maximum",
 })  # fmt: skip
 
 
@@ -35,7 +37,7 @@ def constrain(units: Sequence[Unit], draft: Draft) -> None:
 def _uniqueness(words: Sequence[str], draft: Draft) -> bool:
     """'no two members share an email', 'two books can't have the same ISBN'."""
     if not (
-        "two" in words and ({"share", "same", "identical"} & set(words)) or ("no" in words and "duplicate" in words)
+        ("two" in words and ({"share", "same", "identical"} & set(words))) or ("no" in words and "duplicate" in words)
     ):
         return False
     found = False

@@ -38,7 +38,7 @@ def field_name(name: str) -> str:
         name = f"n{name}"
     return (
         f"{name}_".rstrip("_") + "_value"
-        if keyword.iskeyword(name) or keyword.issoftkeyword(name) and name != "type" or name in _RESERVED_FIELDS
+        if keyword.iskeyword(name) or (keyword.issoftkeyword(name) and name != "type") or name in _RESERVED_FIELDS
         else name
     )
 

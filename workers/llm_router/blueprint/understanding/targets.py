@@ -12,9 +12,13 @@ from .text import Unit
 from .verbs import Mention, is_verb_at, verb_at
 
 _ALL_OF_IT = (
-    ("all", "of", "this"), ("all", "of", "them"), ("all", "of", "these"), ("everything",), ("each", "of", "them"), ("all", "three"),
-    ("for", "both"), ("on", "both"), ("both", "of", "them"), ("all", "of", "those"), ("all", "entities"), ("each", "of", "these"), ("every", "one", "of", "them"), ("all", "resources"), ("both", "entities"), ("both", "resources"),
-    ("all", "this"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"), ("on", "all"), ("each", "one", "of", "them"), ("both", "can"), ("all", "can"),
+    ("all", "of", "this"), ("all", "of", "them"), ("all", "of", "these"), ("everything",), ("each", "of", "them"),
+    ("all", "three"),
+    ("for", "both"), ("on", "both"), ("both", "of", "them"), ("all", "of", "those"), ("all", "entities"),
+    ("each", "of", "these"), ("every", "one", "of", "them"), ("all", "resources"), ("both", "entities"),
+    ("both", "resources"),
+    ("all", "this"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"),
+    ("on", "all"), ("each", "one", "of", "them"), ("both", "can"), ("all", "can"),
 )  # fmt: skip
 _BY = frozenset(
     {

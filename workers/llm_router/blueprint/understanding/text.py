@@ -1,4 +1,4 @@
-"""A prompt as units: its sentences, bullets and table rows, each with its tokens and the heading that it stands under."""
+"""A prompt as units: its sentences, bullets and table rows, each with its tokens and its heading."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ _TOKEN = re.compile(r"[^\W\d]\w*(?:['.\-][^\W\d]\w*)*|\d+(?:[.,]\d+)*|->|=>|→|
 _JOINED = re.compile(r"[A-Za-z][a-z]{1,20}(?:[A-Z][a-z]{1,20}){1,4}")
 _PART = re.compile(r"[A-Z]?[a-z]+")
 _ONE_WORD = frozenset({
-    "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell", "iphone",
+    "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell",
+    "iphone",
     "wordpress", "mongodb", "fastapi", "jetstream", "paypal", "tiktok", "dropbox", "macbook", "playstation", "ipad",
 })  # fmt: skip
-_BULLET = re.compile(r"^(\s*)(?:[-*•+–]|\d{1,3}[.)]|[a-z][)])\s+(.*)$")
+_BULLET = re.compile(r"^(\s*)(?:[-*•+]|\d{1,3}[.)]|[a-z][)])\s+(.*)$")
 _TITLE = re.compile(r"^#{1,6}\s+(.*)$")
 _LABELLED = re.compile(r"^\s*[`*_]*\w[\w -]{0,40}[`*_]*\s*[:(]")
 _END = re.compile(r"(?<![.!?])[.!?]++[)\"'”]*+(?=\s|$)")
 _ABBREVIATIONS = ("e.g.", "i.e.", "etc.", "vs.", "max.", "min.", "approx.", "incl.", "no.", "ca.", "resp.", "opt.")
 _SAME = {
-    "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\t": "    ", "\r": "", "‑": "-", "—": " - ", "–": "-",
+    "\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " ", "\t": "    ", "\r": "",
+    "\u2011": "-", "\u2014": " - ", "\u2013": "-",
     "\x00": "",
 }  # fmt: skip
 _SPELLINGS = {
@@ -122,8 +124,7 @@ def _place(unit: Unit, heads: list[tuple[int, Unit]]) -> None:
 def _plain(prompt: str) -> str:
     for mark, same in _SAME.items():
         prompt = prompt.replace(mark, same)
-    prompt = prompt.replace(" w/o ", " without ").replace(" w/ ", " with ")
-    return prompt
+    return prompt.replace(" w/o ", " without ").replace(" w/ ", " with ")
 
 
 def _lines(text: str) -> list[_Line]:

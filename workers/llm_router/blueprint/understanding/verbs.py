@@ -36,7 +36,8 @@ for _verb in OPERATIONS:
         for _kind, _form in _own.items():
             FORMS.setdefault(" ".join((_form, *_parts[1:])), Form(_verb, _kind))
 _NOT = frozenset({
-    "not", "never", "cannot", "can't", "don't", "doesn't", "nobody", "mustn't", "shouldn't", "needn't", "won't", "without",
+    "not", "never", "cannot", "can't", "don't", "doesn't", "nobody", "mustn't", "shouldn't", "needn't", "won't",
+    "without",
 })  # fmt: skip
 _SEPARATORS = frozenset({",", "and", "or", "/", "&", "then", "also"})
 _BE = frozenset({"be", "is", "are", "been", "being", "gets", "get", "was", "were"})
@@ -148,8 +149,7 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
     if (
         before in DETERMINERS - {"that"}
         or before in NUMBER_WORDS
-        or before in ("'s", "of", "with")
-        and kind != "gerund"
+        or (before in ("'s", "of", "with") and kind != "gerund")
     ):
         return False
     if before in EMPTY_ADJECTIVES:
@@ -173,9 +173,10 @@ def _follows_command(words: Sequence[str], at: int) -> bool:
 
 NOUN_VERBS = frozenset({
     "book", "post", "record", "log", "file", "report", "order", "schedule", "note", "group", "store", "release",
-    "place", "return", "rent", "reserve", "query", "star", "pin", "label", "tag", "flag", "track", "reading", "building",
+    "place", "return", "rent", "reserve", "query", "star", "pin", "label", "tag", "flag", "track", "reading",
+    "building",
     "booking", "posting", "listing", "meeting", "change", "check", "import", "view", "export", "issue", "ban", "block",
-    "raise", "setting", "filing", "rating", "opening", "offering", "borrowing", "set", "shipping", "order", "lock",
+    "raise", "setting", "filing", "rating", "opening", "offering", "borrowing", "set", "shipping", "lock",
     "stop", "dispatch", "launch", "transfer", "drop", "retirement", "start", "filter", "search", "loan", "patch",
 })  # fmt: skip
 
@@ -218,9 +219,7 @@ def _negated(words: Sequence[str], at: int) -> bool:
 
 def _group(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int, str]:
     """Verbs joined by commas and conjunctions: 'create, read, update and delete'."""
-    found = verb_at(words, at)
-    assert found is not None
-    form, length = found
+    form, length = verb_at(words, at) or (Form(words[at], "base"), 1)
     verbs, after = [form.base], at + length
     while True:
         place = after

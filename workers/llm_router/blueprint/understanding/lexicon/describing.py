@@ -31,7 +31,8 @@ NEVER_OWNERS = frozenset({
     "web", "http", "rest", "python", "way", "ability", "tool", "thing", "things", "something", "data", "validation",
     "authentication", "login", "frontend", "storage", "stuff", "commandline", "microservice", "webservice", "utility",
     "helpers", "utilities", "number", "amount", "name", "date", "time", "status", "default", "sum", "id", "lot", "bit",
-    "text", "string", "everybody", "somebody", "life", "readme", "docs", "documentation", "terminal", "shell", "console",
+    "text", "string", "everybody", "somebody", "life", "readme", "docs", "documentation", "terminal", "shell",
+    "console",
     "functionality", "management", "sorting", "filtering", "search", "export", "exports", "set", "pair", "kind",
     "sense", "case", "user-friendly", "sqlite", "sql", "html", "requirement", "requirements", "team", "fields", "sort",
     "logic", "solution", "ids", "subcommand", "subcommands", "help", "support", "care", "need", "possibility",
@@ -52,7 +53,8 @@ FIELD_WORDS = frozenset({
 })  # fmt: skip
 LIST_LEADS = frozenset({
     "the", "following", "these", "some", "such", "as", "like", "at", "least", "also", "of", ":", "-", "namely", "only",
-    "called", "down", "got", "to", "simply", "just", "both", "about", "basic", "are", "is", "its", "their", "with", "own",
+    "called", "down", "got", "to", "simply", "just", "both", "about", "basic", "are", "is", "its", "their", "with",
+    "own",
 })  # fmt: skip
 SECTIONS = frozenset({
     "feature", "features", "requirement", "requirements", "functionality", "functionalities", "operation",
@@ -64,8 +66,8 @@ SECTIONS = frozenset({
     "specification", "specifications", "domain", "schema", "behaviour", "behavior", "functional", "non-functional",
     "details", "business", "objective", "deliverables", "must", "should", "could", "here", "please", "title", "name",
     "acceptance", "criteria", "objects", "tables", "types", "important", "extra", "extras", "bonus", "project", "app",
-    "application", "system", "service", "tool", "library", "deliverable", "needs", "needed", "wanted", "endpoints",
-    "one", "p.s", "ps", "hi", "hello", "relations", "relationships", "limits", "security", "tests", "testing",
+    "application", "system", "service", "tool", "library", "deliverable", "needs", "needed", "wanted", "one", "p.s",
+    "ps", "hi", "hello", "relations", "relationships", "limits", "security", "tests", "testing",
     "users", "things", "attention", "nb", "exports", "searching", "filtering", "reports", "list", "language",
 })  # fmt: skip
 
@@ -81,17 +83,31 @@ def _by_first(phrases: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], ...]
 
 # 'X belongs to Y': Y is a thing of its own even where nothing else is said of it.
 TO_ONE = _by_first((
-    "belongs to", "belong to", "belonging to", "assigned to", "is linked to", "are linked to", "owned by", "references a",
+    "belongs to", "belong to", "belonging to", "assigned to", "is linked to", "are linked to", "owned by",
+    "references a",
     "refers to", "refer to", "relates to", "relate to", "associated with", "connected to", "attached to", "tied to",
     "is part of", "are part of", "points to", "links to", "linked to", "falls under", "filed under", "posted to",
 ))  # fmt: skip
 # 'X is written by Y': a reference only where Y is a thing that the prompt describes.
 TO_ONE_WEAK = _by_first((
-    "is for a", "is for one", "are for a", "is in a", "is on a", "is about a", "is of a", "is at a", "is made by", "are made by", "written by", "placed by",
-    "posted by", "created by", "taught by", "led by", "published by", "supplied by", "reserved by", "booked by", "made for", "is for an", "is made for",
-    "borrowed by", "managed by", "performed by", "reported by", "kept in", "stored in", "lives in", "stands in", "located in", "sits in",
-    "held in", "happens in", "happens at", "takes place in", "takes place at", "given by", "run by", "works for", "works in", "issued to", "is done by", "is by a", "is by an", "is from a",
-    "goes to", "made by", "for exactly one", "for a single", "hangs in", "stands on", "plays for", "studies in", "grows in", "teaches in", "issued by", "sold to", "sold by", "sent to", "taken by", "is in one", "is on an", "is of an", "is with a", "stays in", "concerns a", "covers a", "covers one", "concerns one", "describes a", "is on one", "is held in", "is held by", "organised by", "organized by", "parked in", "planted in", "recorded by", "recorded for", "ordered by", "driven by", "served by", "grouped under", "grouped in", "is logged for", "logged for", "logged against", "is at one", "is about one", "sung by", "is recorded for", "comes from a", "is to a", "is to one", "bought by", "bought from", "bought at", "is placed in", "placed in", "is kept for", "is given to", "given to", "lent to", "rented by", "rented to", "signed by", "signed up for", "is under a", "enrolled in", "enrols in", "registered for", "is within a", "played by", "appears in", "is used in", "is needed for",
+    "is for a", "is for one", "are for a", "is in a", "is on a", "is about a", "is of a", "is at a", "is made by",
+    "are made by", "written by", "placed by",
+    "posted by", "created by", "taught by", "led by", "published by", "supplied by", "reserved by", "booked by",
+    "made for", "is for an", "is made for",
+    "borrowed by", "managed by", "performed by", "reported by", "kept in", "stored in", "lives in", "stands in",
+    "located in", "sits in",
+    "held in", "happens in", "happens at", "takes place in", "takes place at", "given by", "run by", "works for",
+    "works in", "issued to", "is done by", "is by a", "is by an", "is from a",
+    "goes to", "made by", "for exactly one", "for a single", "hangs in", "stands on", "plays for", "studies in",
+    "grows in", "teaches in", "issued by", "sold to", "sold by", "sent to", "taken by", "is in one", "is on an",
+    "is of an", "is with a", "stays in", "concerns a", "covers a", "covers one", "concerns one", "describes a",
+    "is on one", "is held in", "is held by", "organised by", "organized by", "parked in", "planted in",
+    "recorded by", "recorded for", "ordered by", "driven by", "served by", "grouped under", "grouped in",
+    "is logged for", "logged for", "logged against", "is at one", "is about one", "sung by", "is recorded for",
+    "comes from a", "is to a", "is to one", "bought by", "bought from", "bought at", "is placed in", "placed in",
+    "is kept for", "is given to", "given to", "lent to", "rented by", "rented to", "signed by", "signed up for",
+    "is under a", "enrolled in", "enrols in", "registered for", "is within a", "played by", "appears in",
+    "is used in", "is needed for",
 ))  # fmt: skip
 LINKING = frozenset(
     {
@@ -112,7 +128,6 @@ LINKING = frozenset(
         "pairs",
         "pairing",
         "combines",
-        "connects",
         "matches",
     }
 )

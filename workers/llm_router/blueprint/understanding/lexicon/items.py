@@ -32,7 +32,7 @@ ENDS_LIST = (PRONOUNS - {"whose", "there", "who", "what", "which"}) | frozenset(
 })  # fmt: skip
 KEEPS_OF = frozenset({
     "date", "number", "time", "year", "month", "place", "country", "day", "type", "level", "unit", "method", "rate",
-    "point", "state", "city", "mode", "size", "length", "cost", "maximum", "minimum", "rate", "kind", "cause", "proof",
+    "point", "state", "city", "mode", "size", "length", "cost", "maximum", "minimum", "kind", "cause", "proof",
     "term", "terms",
 })  # fmt: skip
 LONE_FIRST = frozenset({
@@ -85,13 +85,16 @@ ABOUT_FIELD = frozenset({
     "being", "default", "defaults", "defaulting", "max", "maximum", "no", "not", "should", "is", ">", ">=", "<", "<=",
     "limited", "unique", "required", "optional", "cannot", "mandatory", "min", "minimum", "whose", "to", "like", "for",
     "only", "if", "greater", "below", "above", "under", "over", "are", "long", "set", "starting", "has", "could", "by",
-    "linking", "pointing", "referring", "stored", "given", "e.g", "selected", "chosen", "less", "more", "on", "positive",
+    "linking", "pointing", "referring", "stored", "given", "e.g", "selected", "chosen", "less", "more", "on",
+    "positive",
     "non-negative", "nullable", "within", "never", "longer", "than", "higher", "lower", "will", "shall", "non-empty",
-    "integer", "boolean", "decimal", "ranging", "until", "measured", "indexed", "always", "true", "both", "running", "where",
+    "integer", "boolean", "decimal", "ranging", "until", "measured", "indexed", "always", "true", "both", "running",
+    "where",
     "other", "→", "->", "=>", "who", "when", "starts",
 })  # fmt: skip
 VALUE_LEADS = frozenset({
     "that", "which", "is", "are", "one", "of", "the", "following", "can", "may", "must", "could", "should", "be",
     "either", "being", "any", "these", "values", "as", "from", "with", "limited", "to", "selected", "chosen", "only",
-    "options", "choices", "out", "possible", "among", "value", "has", "takes", ":", "set", "always", "states", "a", "have",
+    "options", "choices", "out", "possible", "among", "value", "has", "takes", ":", "set", "always", "states", "a",
+    "have",
 })  # fmt: skip

@@ -1,7 +1,8 @@
 """What can't be served, by what it is."""
 
 LANGUAGES = (
-    "javascript", "typescript", "java", "kotlin", "swift", "rust", "golang", "c++", "c#", "ruby", "php", "perl", "haskell",
+    "javascript", "typescript", "java", "kotlin", "swift", "rust", "golang", "c++", "c#", "ruby", "php", "perl",
+    "haskell",
     "scala", "elixir", "erlang", "clojure", "dart", "lua", "cobol", "fortran", "assembly", "node.js", "nodejs", "node",
     "deno", "rails", "laravel", "symfony", "spring boot", "asp.net", ".net", "express.js", "nestjs", "matlab", "julia",
     "objective-c", "f#", "ocaml", "zig", "pascal", "delphi", "visual basic", "vba", "solidity", "bash script",
@@ -12,10 +13,13 @@ SHORT_LANGUAGES = ("go", "c", "r", "d", "bash", "spring", "express", "elm", "cry
 
 WRITING = frozenset({
     "poem", "poems", "haiku", "sonnet", "limerick", "song", "lyrics", "story", "stories", "novel", "essay", "article",
-    "blog post", "letter", "speech", "joke", "jokes", "tale", "script for a film", "screenplay", "translation", "cv", "resume",
+    "blog post", "letter", "speech", "joke", "jokes", "tale", "script for a film", "screenplay", "translation", "cv",
+    "resume",
     "cover letter", "ballad", "rap", "fairy tale", "summary of", "recipe for", "toast", "eulogy", "tweet", "caption",
-    "press release", "newsletter", "slogan", "paragraph", "thesis", "homework", "book report", "review of", "ode", "rhyme",
-    "business plan", "presentation", "slides", "logo", "image", "picture", "drawing", "painting", "video", "podcast", "email to", "love letter",
+    "press release", "newsletter", "slogan", "paragraph", "thesis", "homework", "book report", "review of", "ode",
+    "rhyme",
+    "business plan", "presentation", "slides", "logo", "image", "picture", "drawing", "painting", "video", "podcast",
+    "email to", "love letter",
 })  # fmt: skip
 MOBILE = (
     "ios",

@@ -32,7 +32,8 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
         "guests", "population", "bedrooms", "bathrooms", "rooms", "mileage", "episodes", "season", "episode", "units",
         "qty", "steps", "downloads", "grade", "credits", "weeks", "months", "years", "priority_number", "attempts",
         "laps", "goals", "wins", "losses", "bpm", "heartbeats", "repetitions", "portions", "beds", "tickets", "size_mb",
-        "wheels", "vintage", "strength", "feeling", "vintages", "followers", "employees", "students", "participants", "attendees", "people", "headcount", "streak",
+        "wheels", "vintage", "strength", "feeling", "vintages", "followers", "employees", "students", "participants",
+        "attendees", "people", "headcount", "streak",
         "difficulty_level", "odometer", "threshold", "round", "turns", "lives", "kilobytes", "bytes", "port",
     }),
     "boolean": frozenset({
@@ -58,7 +59,7 @@ FIRST_WORDS_BOOLEAN = ("is", "has", "can", "should", "was")
 # Enums whose values everybody means, used only where the prompt lists none: no type is invented for them.
 UNITS = frozenset({
     "mg", "l", "km/h", "h", "m", "g", "oz", "lbs", "kwh", "kcal", "eur", "sqm", "hectares",
-    "euro", "euros", "dollar", "dollars", "usd", "eur", "gbp", "pounds", "cents", "kg", "kilograms", "grams", "cm",
+    "euro", "euros", "dollar", "dollars", "usd", "gbp", "pounds", "cents", "kg", "kilograms", "grams", "cm",
     "mm", "metres", "meters", "km", "kilometers", "kilometres", "minutes", "hours", "seconds", "days", "weeks",
     "months", "years", "percent", "celsius", "litres", "liters", "ml", "inches", "miles", "pages", "stars", "words",
 })  # fmt: skip

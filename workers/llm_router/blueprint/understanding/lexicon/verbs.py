@@ -51,7 +51,8 @@ EXPORT = ("export", "download", "dump", "back up")
 TRANSITIONS = {
     "close": "closed", "reopen": "open", "re-open": "open", "open": "open", "resolve": "resolved",
     "approve": "approved", "reject": "rejected", "publish": "published", "unpublish": "draft",
-    "archive": "archived", "unarchive": "active", "done": "done", "favorite": "favorite", "bill": "billed", "restore": "active", "activate": "active",
+    "archive": "archived", "unarchive": "active", "done": "done", "favorite": "favorite", "bill": "billed",
+    "restore": "active", "activate": "active",
     "deactivate": "inactive", "enable": "enabled", "disable": "disabled", "cancel": "cancelled",
     "confirm": "confirmed", "borrow": "borrowed", "return": "returned", "lend": "lent", "lend out": "lent",
     "check out": "checked_out", "check in": "checked_in", "ship": "shipped", "deliver": "delivered", "pay": "paid",

@@ -35,8 +35,9 @@ AUXILIARIES = frozenset({
     "let", "lets", "not", "never", "always", "only", "just", "able", "please", "allow", "allows", "allowed",
     "allowing", "contains", "contain", "consists", "consist", "includes", "include", "belongs", "belong", "containing",
     "consisting", "comprises", "comprise", "supports", "support", "supporting", "provide", "provides", "providing",
-    "become", "becomes", "get", "gets", "let's", "gives", "give", "lets", "letting", "help", "helps", "helping",
-    "defaults", "starts", "import", "imports", "importable", "use", "uses", "used", "means", "works", "carries", "carry", "comes", "goes", "go",
+    "become", "becomes", "get", "gets", "let's", "gives", "give", "letting", "help", "helps", "helping",
+    "defaults", "starts", "import", "imports", "importable", "use", "uses", "used", "means", "works", "carries",
+    "carry", "comes", "goes", "go",
 })  # fmt: skip
 
 ADVERBS = frozenset({
@@ -50,7 +51,8 @@ ADVERBS = frozenset({
 EMPTY_ADJECTIVES = frozenset({
     "new", "existing", "single", "individual", "specific", "given", "particular", "certain", "different", "various",
     "multiple", "several", "many", "few", "more", "other", "following", "basic", "simple", "small", "tiny", "little",
-    "big", "nice", "wrong", "own", "old", "whole", "entire", "same", "overdue", "available", "current", "recent", "latest",
+    "big", "nice", "wrong", "own", "old", "whole", "entire", "same", "overdue", "available", "current", "recent",
+    "latest",
     "upcoming", "past", "matching", "corresponding", "respective", "relevant", "additional", "extra", "additionally",
     "common", "usual", "main", "full", "complete", "actual", "good", "clean", "minimal", "modern", "lightweight",
     "personal", "stored", "saved", "registered", "listed", "unread", "pending", "incomplete", "unfinished",
