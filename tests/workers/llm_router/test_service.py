@@ -79,6 +79,13 @@ async def test_another_question_is_asked_anew(other: Question) -> None:
     assert provider.calls == 2
 
 
+async def test_another_model_is_asked_anew() -> None:
+    provider, ledger = Counting(), MemoryLedger()
+    answers = [await Service(model, provider, ledger).answer(question()) for model in ("m/x", "m/y")]
+    assert [answer.model for answer in answers if isinstance(answer, Answer)] == ["m/x", "m/y"]
+    assert provider.calls == 2
+
+
 async def test_a_refusal_is_passed_on_and_not_stored() -> None:
     refused = Problem(kind="refused", message="I build packages.")
     ledger = MemoryLedger()
