@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from contracts.artifacts import Field
 
-from .text import literal
+from . import names, samples
+from .design import Resource
+from .text import Module, docstring, literal
 
 
 def parametrized(parameters: str, values: Sequence[str]) -> list[str]:
@@ -24,3 +26,37 @@ def pairs(fields: Iterable[Field], values: dict[str, list[str]]) -> list[str]:
 
 def field_keys(fields: Iterable[Field]) -> list[str]:
     return [f"field {field.name}" for field in fields]
+
+
+def values_fixture(
+    resource: Resource, module: Module, *, inner: str, doc: str, shown: Callable[[Field], str], id_of: str
+) -> list[str]:
+    """A fixture that makes valid values, without optional references; `id_of` gets the id of a made parent.
+
+    Records share their parents, but for references that must be unique.
+    """
+    inside = [field for field in resource.given if field.type != "reference" or field.required]
+    parents = {f.name: f"make_{names.snake(f.references)}(){id_of}" for f in inside if f.type == "reference"}
+    needs = dict.fromkeys(expression.partition("(")[0] for expression in parents.values())
+    shared = [field.name for field in inside if field.name in parents and not field.unique]
+    counted = any(field.unique and field.name not in parents for field in inside)
+    lines = [
+        "@pytest.fixture",
+        f"def {names.snake(resource.name)}_{inner}({', '.join(needs)}):",
+        *docstring(f"{doc}{'; what must be unique differs each time' if counted else ''}.", 4),
+        *(f"    {name} = {parents[name]}" for name in shared),
+    ]
+    if counted:
+        module.use("itertools", "count")
+        lines.append("    numbers = count(1)")
+    lines += ["", f"    def {inner}(**changes):", *(["        number = next(numbers)"] if counted else [])]
+    lines.append("        return {")
+    for field in inside:
+        value = field.name if field.name in shared else parents.get(field.name) or shown(field)
+        lines.append(f"            {literal(field.name)}: {value},")
+    return [*lines, "            **changes,", "        }", "", f"    return {inner}"]
+
+
+def json_value(field: Field) -> str:
+    """A valid value as JSON has it; an expression in `number` where it must be unique."""
+    return samples.numbered(field) if field.unique else literal(samples.value(field))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workers.llm_router.blueprint import computations, names, samples
+from workers.llm_router.blueprint import computations, names
+from workers.llm_router.blueprint.case_parts import json_value, values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
@@ -90,36 +91,10 @@ def _conftest(design: Design) -> str:
     module.add(_RECORDS.split("\n"))
     module.add(_OPTIONS.split("\n"))
     for resource in design.resources:
-        module.add(_values_fixture(resource, design, module))
+        doc = f"Makes values for a valid {resource.noun}"
+        module.add(values_fixture(resource, module, inner="values", doc=doc, shown=json_value, id_of='["id"]'))
         module.add(_make_fixture(resource))
     return str(module)
-
-
-def _values_fixture(resource: Resource, design: Design, module: Module) -> list[str]:
-    inside = [field for field in resource.given if field.type != "reference" or field.required]
-    parents = [design.resource(field.references) for field in inside if field.type == "reference"]
-    needs = ", ".join(dict.fromkeys(f"make_{names.snake(parent.name)}" for parent in parents))
-    counted = any(field.unique and field.type != "reference" for field in inside)
-    lines = [
-        "@pytest.fixture",
-        f"def {names.snake(resource.name)}_values({needs}):",
-        f'    """Makes values for a valid {resource.noun}'
-        + ('; what must be unique differs each time."""' if counted else '."""'),
-    ]
-    if counted:
-        module.use("itertools", "count")
-        lines.append("    numbers = count(1)")
-    lines += ["", "    def values(**changes):"]
-    if counted:
-        lines.append("        number = next(numbers)")
-    lines.append("        return {")
-    for field in inside:
-        if field.type == "reference":
-            shown = f'make_{names.snake(field.references)}()["id"]'
-        else:
-            shown = samples.numbered(field) if field.unique else literal(samples.value(field))
-        lines.append(f"            {literal(field.name)}: {shown},")
-    return [*lines, "            **changes,", "        }", "", "    return values"]
 
 
 def _make_fixture(resource: Resource) -> list[str]:

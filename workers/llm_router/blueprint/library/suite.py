@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from workers.llm_router.blueprint import computations, names, samples
+from contracts.artifacts import Field
+from workers.llm_router.blueprint import computations, names
+from workers.llm_router.blueprint.case_parts import values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
-from workers.llm_router.blueprint.text import Module, literal
+from workers.llm_router.blueprint.text import Module
 
 from . import cases
 from .values import shown_numbered, shown_value
@@ -53,38 +55,16 @@ def _conftest(design: Design) -> str:
     module.use(design.module, "Database")
     module.add("@pytest.fixture", "def database():", "    return Database()")
     for resource in design.resources:
-        module.add(_values_fixture(resource, design, module))
+        if any(field.type in ("date", "datetime") for field in resource.given):
+            module.load("datetime")
+        doc = f"Makes values for a valid {resource.noun}"
+        module.add(values_fixture(resource, module, inner="values", doc=doc, shown=_shown, id_of=".id"))
         module.add(_make_fixture(resource))
     return str(module)
 
 
-def _values_fixture(resource: Resource, design: Design, module: Module) -> list[str]:
-    inside = [field for field in resource.given if field.type != "reference" or field.required]
-    parents = [design.resource(field.references) for field in inside if field.type == "reference"]
-    needs = ", ".join(dict.fromkeys(f"make_{names.snake(parent.name)}" for parent in parents))
-    counted = any(field.unique and field.type != "reference" for field in inside)
-    if any(field.type in ("date", "datetime") for field in inside):
-        module.load("datetime")
-    lines = [
-        "@pytest.fixture",
-        f"def {names.snake(resource.name)}_values({needs}):",
-        f'    """Makes values for a valid {resource.noun}'
-        + ('; what must be unique differs each time."""' if counted else '."""'),
-    ]
-    if counted:
-        module.use("itertools", "count")
-        lines.append("    numbers = count(1)")
-    lines += ["", "    def values(**changes):"]
-    if counted:
-        lines.append("        number = next(numbers)")
-    lines.append("        return {")
-    for field in inside:
-        if field.type == "reference":
-            shown = f"make_{names.snake(field.references)}().id"
-        else:
-            shown = shown_numbered(field) if field.unique else shown_value(field)
-        lines.append(f"            {literal(field.name)}: {shown},")
-    return [*lines, "            **changes,", "        }", "", "    return values"]
+def _shown(field: Field) -> str:
+    return shown_numbered(field) if field.unique else shown_value(field)
 
 
 def _make_fixture(resource: Resource) -> list[str]:
@@ -99,6 +79,3 @@ def _make_fixture(resource: Resource) -> list[str]:
         "",
         "    return make",
     ]
-
-
-__all__ = ["samples", "tests"]

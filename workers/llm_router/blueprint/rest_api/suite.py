@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workers.llm_router.blueprint import names, samples
+from workers.llm_router.blueprint import names
+from workers.llm_router.blueprint.case_parts import json_value, values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
@@ -56,45 +57,14 @@ def _conftest(design: Design) -> str:
         "        yield client",
     )
     for resource in design.resources:
-        module.add(_body_fixture(resource, design, module))
+        doc = f"Makes valid bodies for POST /{resource.segment}"
+        module.add(values_fixture(resource, module, inner="body", doc=doc, shown=json_value, id_of='["id"]'))
         module.add(_make_fixture(resource))
     return str(module)
 
 
-def body_fields(resource: Resource) -> list[str]:
-    """What the default body holds: all but the optional references."""
-    return [f.name for f in resource.given if f.type != "reference" or f.required]
-
-
 def fixture(resource: Resource) -> str:
     return names.snake(resource.name)
-
-
-def _body_fixture(resource: Resource, design: Design, module: Module) -> list[str]:
-    inside = [field for field in resource.given if field.name in body_fields(resource)]
-    parents = [design.resource(field.references) for field in inside if field.type == "reference"]
-    needs = ", ".join(dict.fromkeys(f"make_{fixture(parent)}" for parent in parents))
-    counted = any(field.unique and field.type != "reference" for field in inside)
-    lines = [
-        "@pytest.fixture",
-        f"def {fixture(resource)}_body({needs}):",
-        f'    """Makes valid bodies for POST /{resource.segment}'
-        + ('; what must be unique differs each time."""' if counted else '."""'),
-    ]
-    if counted:
-        module.use("itertools", "count")
-        lines.append("    numbers = count(1)")
-    lines += ["", "    def body(**changes):"]
-    if counted:
-        lines.append("        number = next(numbers)")
-    lines.append("        return {")
-    for field in inside:
-        if field.type == "reference":
-            shown = f'make_{fixture(design.resource(field.references))}()["id"]'
-        else:
-            shown = samples.numbered(field) if field.unique else literal(samples.value(field))
-        lines.append(f"            {literal(field.name)}: {shown},")
-    return [*lines, "            **changes,", "        }", "", "    return body"]
 
 
 def _make_fixture(resource: Resource) -> list[str]:
