@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from contracts.artifacts import Brief
+from contracts.artifacts import Brief, File, SourceTree, ValidationReport
 from contracts.paths import safe_paths
+from workers.kit.parsing.treesitter import TreeSitterParser
+from workers.semantic_validation.stage import SemanticValidation
 
 from .briefs import COMPUTING, HOSTILE, LENDING, SHOP, TRACKER
 from .chain import Built, build, lay_out, run, run_tests
@@ -60,6 +62,15 @@ def _public(tree: ast.Module) -> list[str]:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found.append(node.target.id)
     return [name for name in found if not name.startswith("_")]
+
+
+@every_brief
+async def test_the_real_check_finds_nothing(name: str) -> None:
+    made = built(name)
+    tree = SourceTree(files=tuple(File(path=file.path, text=made.files[file.path]) for file in made.contract.files))
+    report = await SemanticValidation(parser=TreeSitterParser())(tree, made.contract)
+    assert isinstance(report, ValidationReport)
+    assert report.findings == ()
 
 
 @every_brief
