@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Literal
 
@@ -61,23 +62,22 @@ class Live:
         start = _sequence(after, epoch) + 1
         pattern = f"ql.evt.{subjects.token(tenant)}.{subjects.token(workflow)}.>"
         config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=start)
-        try:
-            events = await self._js.subscribe(
-                pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.put
-            )
-            progress = await self._nc.subscribe(
-                subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.put
-            )
-        except (NatsError, OSError) as error:
-            raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
-        try:
+        async with AsyncExitStack() as opened:
+            try:
+                events = await self._js.subscribe(
+                    pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.put
+                )
+                opened.push_async_callback(events.unsubscribe)
+                progress = await self._nc.subscribe(
+                    subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.put
+                )
+                opened.push_async_callback(progress.unsubscribe)
+            except (NatsError, OSError) as error:
+                raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
             async for seen in _told(heard, epoch):
                 yield seen
                 if seen.last:
                     return
-        finally:
-            await progress.unsubscribe()
-            await events.unsubscribe()
 
     async def _epoch(self) -> int:
         try:

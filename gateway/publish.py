@@ -13,6 +13,8 @@ from workers.kit.runner.publish import NotPublished
 from workers.kit.runner.publish import Publisher as Facts
 from workers.kit.stores.drops import ReadModel, StoredEvent, StoreDown
 
+PATIENCE_S = 1.0
+"""A caller waits no longer for a silent bus: its submission is a row already."""
 RELAY_S = 2.0
 OLDER_S = 5.0
 BATCH = 200
@@ -27,18 +29,21 @@ class Publisher:
         self._reads = reads
 
     async def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Publish and note the sequences; never raises for a bus or a store that is down."""
+        """Publish and note the sequences; never raises for a bus or a store that is down or slow."""
         try:
-            sent = [await self._facts.fact(event) for event in events]
-            await self._reads.published(sent)
-        except (NotPublished, NatsError, StoreDown, OSError) as error:
-            _log.warning("publish_later", error=str(error), events=len(events))
+            async with asyncio.timeout(PATIENCE_S):
+                await self._send(events)
+        except (NotPublished, NatsError, StoreDown, OSError, TimeoutError) as error:
+            _log.warning("publish_later", error=repr(error), events=len(events))
+
+    async def _send(self, events: Sequence[StoredEvent]) -> None:
+        await self._reads.published([await self._facts.fact(event) for event in events])
 
     async def relay(self) -> None:
         """Publish what is unpublished, for ever; a round that fails is followed by another."""
         while True:
             await asyncio.sleep(RELAY_S)
             try:
-                await self.publish(await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH))
+                await self._send(await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH))
             except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty
                 _log.warning("relay_failed", error=str(error))
