@@ -22,6 +22,7 @@ from .lexicon.describing import (
     LIST_LEADS,
     MOVES,
     NEVER_OWNERS,
+    NOT_THINGS,
     PLAIN_NAMES,
     SECTIONS,
     STORE_VERBS,
@@ -80,16 +81,17 @@ def _labelled(reading: Reading) -> int:
         return 0
     if set(nouns) & FIELD_WORDS:
         return _field_label(reading, after, (*target, *nouns))
-    if not _names_thing(words, start, after, nouns) or not lists_fields(reading, after + 1):
+    if not lists_fields(reading, after + 1):
         return 0
     opened = after + (words[after] == ":" and words[after + 1] in "{[")
     end = closing(words, opened) if words[opened] in "({[" else len(words)
     items, stop = items_at(words[:end], opened + 1)
     if not items or (len(items) < 2 and draft.exact(nouns) is None and words[after] in ("-", "->")):
         return 0
-    owner = owner_of(nouns, draft, firmly=words[after] != "-")
-    if owner is None and words[after] != "-" and {field.name for field in items} & COMMON_FIELDS:
-        owner = draft.entity(nouns)
+    telling = words[after] != "-" and bool({field.name for field in items} & COMMON_FIELDS)
+    if not _names_thing(words, start, after, nouns, telling=telling):
+        return 0
+    owner = owner_of(nouns, draft, firmly=words[after] != "-") or (draft.entity(nouns) if telling else None)
     if owner is None:
         return 0
     reading.take(owner, items)
@@ -98,9 +100,9 @@ def _labelled(reading: Reading) -> int:
     return end if words[opened] in "({[" else stop
 
 
-def _names_thing(words: Sequence[str], start: int, after: int, nouns: tuple[str, ...]) -> bool:
+def _names_thing(words: Sequence[str], start: int, after: int, nouns: tuple[str, ...], *, telling: bool) -> bool:
     """Whether what stands before the mark names a thing, not a section of the text or a command."""
-    if nouns[0] in SECTIONS and words[after] not in ("=", "->"):
+    if nouns[0] in SECTIONS and words[after] not in ("=", "->") and not (telling and nouns[0] not in NOT_THINGS):
         return False
     named = words[start] in NOUN_VERBS and (words[after] != "(" or not is_plural(nouns[-1]))
     return named or not starts_with_verb(words[start:])
@@ -215,7 +217,8 @@ def _colon(reading: Reading, at: int) -> int:
     nouns = phrase_before(words, at)
     if nouns and nouns[-1] in FIELD_WORDS:
         return _field_label(reading, at, nouns) or at + 1
-    if len(items) < 2 or (nouns and nouns[-1] in SECTIONS and words[at] == ":"):
+    section = bool(nouns) and nouns[-1] in SECTIONS and words[at] == ":"
+    if len(items) < 2 or (section and (nouns[-1] in NOT_THINGS or not {field.name for field in items} & COMMON_FIELDS)):
         return at + 1
     firmly = words[at] == "=" or len(nouns) > 1 or _commanded(words, at, nouns)
     owner = reading.subject if reading.pointed == at else owner_of(nouns, draft, firmly=firmly)
@@ -302,6 +305,8 @@ def _for_each(reading: Reading, at: int) -> int:
     """'For each book store the title and the author', 'for every trip: driver, date'."""
     words = reading.words
     nouns, after = noun_phrase(words, at)
+    while len(nouns) > 1 and nouns[-1] in STORE_VERBS:
+        nouns, after = nouns[:-1], after - 1
     place = next((place for place in range(after, min(len(words), after + 8)) if words[place] in STORE_VERBS), None)
     if place is None:
         if words[after : after + 1] in ([","], [":"]) and words[after + 1 : after + 2] not in (

@@ -62,8 +62,8 @@ def _inverse(name: str) -> str:
 
 def _both_ways(text: str, end: int) -> bool:
     near = text[end : end + 40]
-    return near.startswith((" and back", " and vice versa", " and other way", " and revers")) or any(
-        said in text for said in (" both direction", " both way", " vice versa", " either direction", " and back ")
+    return near.startswith((" and back", " and other way", " and revers")) or any(
+        said in text for said in (" direction ", " vice versa", " and back ")
     )
 
 

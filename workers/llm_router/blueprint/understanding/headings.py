@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .draft import Draft, EntityDraft
-from .lexicon.describing import FIELD_WORDS, HAS, ITS, SECTIONS, STORE_VERBS
+from .lexicon.describing import COMMON_FIELDS, FIELD_WORDS, HAS, ITS, NOT_THINGS, SECTIONS, STORE_VERBS
 from .owners import before, owner_of
 from .phrases import noun_phrase
 from .text import Unit
@@ -59,11 +59,18 @@ def _described_by(words: list[str], draft: Draft) -> EntityDraft | None:
     return (owner_of(nouns, draft) or draft.main()) if says_fields else None
 
 
+def _tells(head: Unit) -> bool:
+    """Whether an entry of the list is a field wherever it occurs, as 'name' and 'email' are."""
+    return any(noun_phrase(child.words, 0)[0] in {(name,) for name in COMMON_FIELDS} for child in head.children)
+
+
 def _named_by(words: list[str], head: Unit, draft: Draft) -> EntityDraft | None:
     """The owner where the heading is nothing but its name; at least half of the list must look like fields."""
     nouns, after = noun_phrase(words, 0)
     rest = words[after:]
-    if not nouns or nouns[0] in SECTIONS or nouns[-1] in SECTIONS or (rest and rest[0] not in "(-:"):
+    if not nouns or (rest and rest[0] not in "(-:"):
+        return None
+    if {nouns[0], nouns[-1]} & SECTIONS and ({nouns[0], nouns[-1]} & NOT_THINGS or not _tells(head)):
         return None
     entries = [child for child in head.children if child.bullet]
     fields = [child for child in entries if _is_field_entry(child) and len(noun_phrase(child.words, 0)[0]) <= 4]

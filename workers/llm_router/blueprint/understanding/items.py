@@ -48,7 +48,10 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
             break
         draft, after = _item(words, at)
         if draft is None or after <= at:
-            break
+            if words[at + 1 : at + 2] != [","]:
+                break
+            at += 1
+            continue
         if optional:
             draft.required = False
         if found and draft.words[-1] in VALUE_NAMES and draft.choices:
@@ -151,7 +154,9 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     nouns, after = _name(draft, nouns, words, after)
     if not nouns:
         return None, at
-    draft.words = nouns
+    draft.words = tuple(part for noun in nouns for part in noun.split("_") if part)
+    if not draft.words:
+        return None, at
     return draft, after_name(draft, words, after)
 
 

@@ -75,6 +75,11 @@ _NOT_VALUES = frozenset({
 def apply(draft: FieldDraft, words: Sequence[str], *, enclosed: bool = False) -> None:
     """Add to a field what the words say of it. `enclosed`: they stood in parentheses, so plain words are values."""
     words = words[:MAX_WORDS]
+    if enclosed and ";" in words:
+        at = words.index(";")
+        apply(draft, words[:at], enclosed=True)
+        apply(draft, words[at + 1 :], enclosed=";" in words[at + 1 :])
+        return
     text = " ".join(words)
     _apply_presence(draft, text)
     _apply_type(draft, words)

@@ -58,6 +58,10 @@ _GROUPS = (
     (refusing.LEARNING, "machine learning and assistants"), (refusing.SYSTEMS, "that kind of software"),
 )  # fmt: skip
 _NEGATIONS = frozenset({"no", "not", "without", "don't", "doesn't", "never", "isn't", "aren't"})
+_TALK = frozenset({
+    "translate", "summarise", "summarize", "explain", "paraphrase", "who", "what", "why", "when", "where", "recommend",
+    "how", "proofread", "solve", "sing", "imagine", "pretend", "which", "rewrite", "describe", "discuss",
+})  # fmt: skip
 _BARE = re.compile(r"[^\W_]{2,}")
 
 
@@ -90,6 +94,8 @@ def after_reading(units: Sequence[Unit]) -> Refusal | None:
         return refusal("That is meant to do harm, so it is not written here.")
     if found := _language(units):
         return refusal(f"The blueprint model writes Python only, not {found}.")
+    if opening and opening[0][0] in _TALK and not set(opening[0]) & _SOFTWARE:
+        return refusal("The blueprint model answers no questions and writes no texts.")
     for words in opening:
         head = _head(words)
         if head is None:
@@ -168,7 +174,7 @@ def _head(words: list[str]) -> list[str] | None:
 
 
 def _language(units: Sequence[Unit]) -> str:
-    for unit in units[:40]:
+    for place, unit in enumerate(units[:40]):
         words = unit.words
         text = f" {' '.join(words)} "
         for at, word in enumerate(words):
@@ -187,7 +193,7 @@ def _language(units: Sequence[Unit]) -> str:
                     and words[at + 2 : at + 3] in ([], ["."], [","], ["and"], ["with"], ["for"], ["that"], [";"])
                 ):
                     return following
-        if unit is units[0] or units.index(unit) < 3:
+        if place < 3:
             for name in refusing.LANGUAGES:
                 if any(
                     f" {article} {name} {kind} " in text

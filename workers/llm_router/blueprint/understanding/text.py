@@ -41,7 +41,7 @@ class Token(NamedTuple):
     raw: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Unit:
     """One sentence or list entry. `head` is the heading or the line ending in a colon that it stands under.
 

@@ -137,15 +137,8 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
     before = words[at - 1] if at else ""
     kind = found[0].kind
     if words[at] == "done":
-        return before in (",", "/", "`", ":", "and") and words[at + 1 : at + 2] in (
-            [],
-            [","],
-            ["/"],
-            ["."],
-            ["`"],
-            ["and"],
-            ["<"],
-        )
+        after = words[at + 1] if at + 1 < len(words) else "."
+        return after in ("`", "<") or (before in (",", "/", "`", ":", "and") and after in (",", "/", ".", "and"))
     if (
         before in DETERMINERS - {"that"}
         or before in NUMBER_WORDS
@@ -281,7 +274,7 @@ def _active(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) -
         objects.append(nouns)
         place = end
         following = place
-        while following < len(words) and words[following] in (",", "and", "or", "/", "&", "as", "well"):
+        while following < len(words) and words[following] in (",", "and", "or", "/", "&"):
             following += 1
         if following == place or following >= len(words) or is_verb_at(words, following):
             break

@@ -131,6 +131,13 @@ LINKING = frozenset(
         "matches",
     }
 )
+# Headings that are never things, whatever is listed under them.
+NOT_THINGS = frozenset({
+    "features", "requirements", "functionality", "operations", "commands", "endpoints", "routes", "rules", "constraints",
+    "entities", "models", "resources", "filters", "validation", "actions", "overview", "background", "context", "scope",
+    "usage", "functional", "non-functional", "specification", "schema", "acceptance", "search", "searching", "filtering",
+    "example", "examples", "important", "bonus", "exports", "title", "name", "functions", "summary", "goal", "goals",
+})  # fmt: skip
 ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
 SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",

@@ -22,7 +22,6 @@ SEARCH = (
     "search through",
     "locate",
     "search in",
-    "search by",
 )
 UPDATE = (
     "edit", "update", "change", "modify", "rename", "correct", "amend", "adjust", "revise", "alter", "fix", "rewrite",
