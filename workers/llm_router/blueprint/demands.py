@@ -144,6 +144,14 @@ def _whole(design: Design) -> list[Demand]:
                 "it listens on 127.0.0.1 at the port in PORT, else 8000",
             ),
             _claim(
+                "nonsense",
+                "interface",
+                "A request body that makes no sense is refused.",
+                "a running service",
+                "a body is sent that is no JSON, or holds what no JSON can",
+                "422 with a detail",
+            ),
+            _claim(
                 "health",
                 "interface",
                 "The service tells that it is up.",

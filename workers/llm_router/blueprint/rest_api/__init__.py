@@ -25,6 +25,13 @@ def drafts(design: Design) -> tuple[Draft, ...]:
             purpose="marks the package",
             text=package_init(design.title),
         ),
+        Draft(
+            path=f"{root}/errors.py",
+            layer="domain",
+            purpose="the errors and how they are answered",
+            text=app.errors_module(design),
+            serves=(("", "nonsense"), *everything),
+        ),
     ]
     if design.resources:
         files += _storage(design, root, everything)
@@ -84,15 +91,6 @@ def _storage(design: Design, root: str, everything: tuple[Key, ...]) -> list[Dra
         for folder, doc in zip(folders, docs, strict=True)
     ]
     files += [
-        Draft(
-            path=f"{root}/errors.py",
-            layer="domain",
-            purpose="the errors and how they are answered",
-            text=app.errors_module(design),
-            serves=tuple(
-                key for key in everything if key[1].split()[:1] in (["read"], ["delete"], ["unique"], ["transition"])
-            ),
-        ),
         Draft(
             path=f"{root}/database.py",
             layer="storage",

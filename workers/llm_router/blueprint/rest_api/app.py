@@ -6,13 +6,20 @@ from workers.llm_router.blueprint import names
 from workers.llm_router.blueprint.design import Design, Resource, Transition
 from workers.llm_router.blueprint.text import Module, call, docstring, literal
 
-_HANDLER = '''\
+_HANDLERS = '''\
 def register_error_handlers(app: FastAPI) -> None:
-    """Answer with the status of the error, and its message as the detail."""
+    """Answer refusals with their status and a detail."""
 
+    @app.exception_handler(RequestValidationError)
+    def refuse(request: Request, error: RequestValidationError) -> Response:
+        # The input is not sent back: it may hold what no JSON can, such as NaN or half a character.
+        detail = [{key: found[key] for key in ("type", "loc", "msg")} for found in error.errors()]
+        content = json.dumps({"detail": detail})
+        return Response(content, status_code=422, media_type="application/json")'''
+_SERVICE_HANDLER = """
     @app.exception_handler(ServiceError)
     def answer(request: Request, error: ServiceError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=error.status)'''
+        return JSONResponse({"detail": str(error)}, status_code=error.status)"""
 _EXPORT_CSV = '''\
 def csv_download(
     name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
@@ -35,8 +42,17 @@ def _download(file_name: str, media_type: str, text: str) -> Response:
 
 def errors_module(design: Design) -> str:
     module = Module("What can go wrong, and with which HTTP status it is answered.", design.module)
-    module.use("fastapi", "FastAPI", "Request")
-    module.use("fastapi.responses", "JSONResponse")
+    module.load("json")
+    module.use("fastapi", "FastAPI", "Request", "Response")
+    module.use("fastapi.exceptions", "RequestValidationError")
+    if design.resources:
+        module.use("fastapi.responses", "JSONResponse")
+        _add_errors(module, design)
+    module.add([*_HANDLERS.split("\n"), *(_SERVICE_HANDLER.split("\n") if design.resources else [])])
+    return str(module)
+
+
+def _add_errors(module: Module, design: Design) -> None:
     module.add(
         "class ServiceError(Exception):",
         '    """A request that can\'t be served; the message is for the client."""',
@@ -66,8 +82,6 @@ def errors_module(design: Design) -> str:
             "",
             "    status = 422",
         )
-    module.add(_HANDLER.split("\n"))
-    return str(module)
 
 
 def has_conflicts(design: Design) -> bool:
@@ -116,8 +130,9 @@ def app_module(design: Design) -> str:
         ]
     lines += call("app = FastAPI(", [f"title={literal(design.title)}", 'version="0.1.0"'], ")", 4)
     if design.resources:
-        module.use(f"{design.module}.errors", "register_error_handlers")
-        lines += ["    app.state.database_path = database_path", "    register_error_handlers(app)"]
+        lines.append("    app.state.database_path = database_path")
+    module.use(f"{design.module}.errors", "register_error_handlers")
+    lines.append("    register_error_handlers(app)")
     lines += [f"    app.include_router({router})" for router in routers]
     lines += [
         "",

@@ -9,6 +9,7 @@ from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
 
 from . import calculations, entity_cases
+from .routes import routes
 
 _MAIN = """\
 @pytest.mark.parametrize(("settings", "port"), [({}, 8000), ({"PORT": "9123"}, 9123)])
@@ -84,7 +85,7 @@ def _make_fixture(resource: Resource) -> list[str]:
 
 
 def _app_file(design: Design) -> TestDraft:
-    cases = [_health(), _main_case(design), _documented(design)]
+    cases = [_health(), _main_case(design), _documented(design), _nonsense(design)]
     if design.resources:
         cases.append(_restart(design.resources[0], design))
     return TestDraft(
@@ -131,6 +132,27 @@ def _documented(design: Design) -> Case:
         title="The routes are described by an OpenAPI document",
         lines=lines,
         serves=(("", "documented"),),
+    )
+
+
+def _nonsense(design: Design) -> Case:
+    posted = [route.path for route in routes(design) if route.method == "POST" and "{" not in route.path]
+    lines = (
+        '@pytest.mark.parametrize("body", ["", "{", "[]", \'{"x": NaN}\', \'{"x": "\\\\ud800"}\'])',
+        "def test_body_without_sense(client, body):",
+        '    headers = {"content-type": "application/json"}',
+        f"    response = client.post({literal(posted[0])}, content=body, headers=headers)",
+        "",
+        "    assert response.status_code == 422",
+        '    assert response.headers["content-type"] == "application/json"',
+        '    assert {key for found in response.json()["detail"] for key in found} == {"type", "loc", "msg"}',
+    )
+    return Case(
+        function="test_body_without_sense",
+        title="A body that makes no sense is refused with a detail",
+        lines=lines,
+        serves=(("", "nonsense"),),
+        kind="error",
     )
 
 
