@@ -27,6 +27,15 @@ from workers.kit.stores.drops import StoreDown
 
 FACTORY_FILE = "factory.json"
 READY_S = 30.0
+GATEWAY_ROLE = (
+    "QL_DATABASE_URL names a server; name it for the gateway's role too, in QL_GATEWAY_DATABASE_URL with the user "
+    "ql_gateway (and in QL_OWNER_DATABASE_URL with ql_owner, unless the tables are already there)."
+)
+OTHERS_SECRETS = frozenset(
+    f"QL_{name}{suffix}"
+    for name in ("OWNER_DATABASE_URL", "GATEWAY_DATABASE_URL", "DATABASE_URL")
+    for suffix in ("", "_FILE")
+)
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +58,21 @@ def running(settings: Settings) -> Running | None:
     except (OSError, msgspec.DecodeError):
         return None
     return found
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True):
+    """A DSN for each database role; no owner: somebody else migrates."""
+
+    owner: str
+    worker: str
+    gateway: str
+
+
+def _roles(given: Settings, stack: Stack) -> Roles:
+    if not given.database_url:
+        dsn = stack.database_for
+        return Roles(owner=dsn("ql_owner"), worker=dsn("ql_worker"), gateway=dsn("ql_gateway"))
+    return Roles(owner=given.owner_database_url, worker=given.database_url, gateway=given.gateway_database_url)
 
 
 class Factory:
@@ -83,6 +107,8 @@ class Factory:
         from workers.kit.stores.migrate import MigrationError, migrate
 
         given = self._settings
+        if given.database_url and not given.gateway_database_url:
+            raise StackError(GATEWAY_ROLE)
         port = _listening_port(given.http_host, self._port)
         urls = {NATS: given.nats_url, POSTGRES: given.database_url, S3: given.s3_url}
         embedded = frozenset(part for part, url in urls.items() if not url)
@@ -90,21 +116,20 @@ class Factory:
         self._failures = [self.processes.failure, *([stack.failure] if embedded else [])]
         self._said("servers are up")
         s3 = given.s3_url or stack.urls.s3
+        roles = _roles(given, stack)
         try:
-            if not given.database_url:
-                await migrate(stack.database_for("ql_owner"))
+            if roles.owner:
+                await migrate(roles.owner)
             await ensure_bucket(s3, given.s3_bucket)
         except (StoreDown, MigrationError, ValueError) as error:
             raise StackError(f"The stores can't be prepared: {error}") from error
-        common = {
-            **os.environ,
+        common = {name: value for name, value in os.environ.items() if name not in OTHERS_SECRETS} | {
             "QL_NATS_URL": given.nats_url or stack.urls.nats,
             "QL_S3_URL": s3,
             "QL_DATA": str(self.data),
         }
-        worker = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_worker")}
-        gateway = common | {"QL_DATABASE_URL": given.database_url or stack.database_for("ql_gateway")}
-        await self._start_processes(worker, gateway, port)
+        worker = common | {"QL_DATABASE_URL": roles.worker}
+        await self._start_processes(worker, common | {"QL_DATABASE_URL": roles.gateway}, port)
 
     async def _start_processes(self, worker: dict[str, str], gateway: dict[str, str], port: int) -> None:
         self._open.push_async_callback(self.processes.stop)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.factory import Factory
+from deploy.local.stack import Stack
+from tests.servers import Database
+from workers.kit.settings import Settings
 
 QL = str(Path(sys.executable).parent / "ql")
 
@@ -36,6 +45,35 @@ def test_a_port_that_another_has_is_refused_before_any_server_starts(folder: Pat
 
 def test_a_store_that_does_not_answer_is_told_in_a_sentence(folder: Path) -> None:
     assert "Connection refused" in refused(folder, QL_S3_URL="http://key:secret@127.0.0.1:9")
+
+
+def test_another_database_must_be_named_for_both_roles(folder: Path) -> None:
+    said = refused(folder, QL_DATABASE_URL="postgresql://ql_worker:pw@127.0.0.1:9/ql")
+    assert "QL_GATEWAY_DATABASE_URL" in said
+    assert not (folder / "nats").exists()
+
+
+async def test_every_server_can_be_somebody_else_s(
+    stack: Stack, database: Database, bucket: str, nats_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QL_S3_BUCKET", bucket)
+    settings = Settings(
+        data=folder,
+        nats_url=nats_url,
+        database_url=database.worker,
+        gateway_database_url=database.gateway,
+        owner_database_url=database.owner,
+        s3_url=stack.urls.s3,
+        s3_bucket=bucket,
+    )
+    async with Factory(settings, port=0) as factory, httpx.AsyncClient(base_url=factory.url) as http:
+        submitted = await http.post("/v1/workflows", json={"prompt": "write me a poem"})
+        workflow = submitted.json()["address"]
+        async with asyncio.timeout(30):
+            while (await http.get(workflow)).json()["state"] == "active":  # noqa: ASYNC110  polled as a client would
+                await asyncio.sleep(0.1)
+        assert "REST API" in (await http.get(workflow)).json()["error"]
+    assert not (folder / "postgres").exists()
 
 
 def test_a_factory_that_loses_a_server_ends_and_says_which(folder: Path) -> None:

@@ -22,7 +22,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nats_url: str = Field(default="", description="NATS server, nats://user:password@host:port")
-    database_url: str = Field(default="", description="PostgreSQL, for the role the process runs as")
+    database_url: str = Field(default="", description="PostgreSQL, for the role the process runs as (ql up: ql_worker)")
+    gateway_database_url: str = Field(
+        default="", description="PostgreSQL for ql_gateway; ql up needs it beside QL_DATABASE_URL"
+    )
+    owner_database_url: str = Field(
+        default="", description="PostgreSQL for ql_owner; ql up migrates with it where it is set"
+    )
     s3_url: str = Field(default="", description="S3 endpoint with its keys, http://ACCESS:SECRET@host:port")
     s3_bucket: str = Field(
         default="quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules"
