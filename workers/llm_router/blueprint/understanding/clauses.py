@@ -40,6 +40,8 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
         return None, at
     if asked in ("whether", "if"):
         draft.type, draft.words = "boolean", telling[:3]
+        if len(telling) == 1 and at < end and {"on", "in"} & set(words[at:end]):
+            draft.words = (next(word for word in words[at:end] if word in ("on", "in")), *telling)
     elif asked == "when":
         draft.type, draft.words = "date", (telling[-1], "on")
     elif asked == "where":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import pointing, stating
+from . import pointing, stating, telling
 from .draft import Draft, EntityDraft
 from .headings import listed_owner
 from .inflect import is_plural
@@ -20,6 +20,7 @@ from .lexicon.describing import (
     KEEP_VERBS,
     LINKING,
     LIST_LEADS,
+    MORE,
     MOVES,
     NEVER_OWNERS,
     NOT_THINGS,
@@ -31,13 +32,16 @@ from .lexicon.items import SEPARATORS
 from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
 from .modifiers import closing
 from .owners import give, opening, owner_of, possessor
-from .phrases import is_noun, noun_phrase
+from .phrases import is_noun, is_number, noun_phrase
 from .reading import Reading
 from .text import Unit
 from .verbs import NOUN_VERBS, OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
 
 _CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
-_SPEAKING = frozenset({"need", "want", "keep", "keeps", "add", "store", "stores", "track", "manage", "are", "have"})
+_SPEAKING = frozenset({
+    "need", "want", "keep", "keeps", "add", "store", "stores", "track", "manage", "are", "have", "log", "record", "save",
+    "register", "logging", "tracking", "managing", "keeping", "storing", "saving", "recording", "organise", "organize",
+})  # fmt: skip
 _CLAUSE = HAS | {"belongs", "is", "are", "can", "should"}
 
 
@@ -95,6 +99,7 @@ def _labelled(reading: Reading) -> int:
     if owner is None:
         return 0
     reading.take(owner, items)
+    owner.firm = True
     if target and (pointed := owner_of(target, draft)):
         reading.point(owner, pointed.words, weak=False)
     return end if words[opened] in "({[" else stop
@@ -139,7 +144,7 @@ def lists_fields(reading: Reading, at: int) -> bool:
 def _field_label(reading: Reading, after: int, nouns: tuple[str, ...]) -> int:
     """'Fields: title, author', 'Book fields: title', 'Properties of a server: hostname'."""
     draft = reading.draft
-    own = tuple(word for word in nouns if word not in FIELD_WORDS)
+    own = tuple(word for word in nouns if word not in FIELD_WORDS | STORE_VERBS | MORE)
     owner = (owner_of(own, draft) or draft.entity(own)) if own else draft.main()
     items, end = items_at(reading.words, after + 1)
     if owner is None or not items:
@@ -153,23 +158,27 @@ def _trigger(reading: Reading, at: int) -> int:
     words, word = reading.words, reading.words[at]
     if word in _SPEAKING:
         _speak(reading, at)
-    if after := pointing.point_at(reading, at):
+    if after := pointing.point_at(reading, at) or telling.tell_at(reading, at):
         return after
     if word in LINKING:
         return pointing.linking(reading, at)
     if length := _has_at(words, at):
-        return _list(reading, at + length, possessor(words, at, reading.draft, reading.subject))
+        owner = possessor(words, at, reading.draft, reading.subject)
+        maybe = words[at] == "have" and bool({"may", "can", "might", "could"} & set(words[max(0, at - 2) : at]))
+        return _list(reading, at + length, owner, maybe=maybe)
     if word in ("with", "including", "incl") and at > 0:
         return _with(reading, at)
     if word == "(" and at > 0:
         return _parenthesis(reading, at)
-    if word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["per"]):
+    if (word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"])) or (word == "per" and not at):
         return _for_each(reading, at)
     if word == "'s" and at > 0:
         return _possessive(reading, at)
     if word in (":", "=") and 1 < at + 1 < len(words) and lists_fields(reading, at + 1):
         return _colon(reading, at)
     if after := stating.state_at(reading, at):
+        return after
+    if word in ("is", "are") and (after := telling.stated_presence(reading, at)):
         return after
     if word in MOVES:
         return stating.moves(reading, at)
@@ -192,8 +201,10 @@ def _has_at(words: Sequence[str], at: int) -> int:
     return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
 
 
-def _list(reading: Reading, at: int, owner: EntityDraft | None) -> int:
+def _list(reading: Reading, at: int, owner: EntityDraft | None, *, maybe: bool = False) -> int:
     words, start = reading.words, at
+    if at + 1 < len(words) and is_number(words[at]) and words[at + 1] in FIELD_WORDS:
+        at += 1
     while at < len(words) and (words[at] in LIST_LEADS or words[at] in FIELD_WORDS):
         named = words[at] in FIELD_WORDS and words[at + 1 : at + 2] in ([","], ["and"], ["."])
         if named or (words[at] in ("with", "to", "at") and at > start):
@@ -206,6 +217,8 @@ def _list(reading: Reading, at: int, owner: EntityDraft | None) -> int:
     items, end = items_at(words, at)
     if not items:
         return start
+    for item in items if maybe else ():
+        item.required = bool(item.required)
     reading.take(owner, items)
     return max(end, start)
 
@@ -215,7 +228,7 @@ def _colon(reading: Reading, at: int) -> int:
     words, draft = reading.words, reading.draft
     items, end = items_at(words, at + 1)
     nouns = phrase_before(words, at)
-    if nouns and nouns[-1] in FIELD_WORDS:
+    if nouns and (nouns[-1] in FIELD_WORDS or (len(nouns) == 1 and nouns[0] in STORE_VERBS)):
         return _field_label(reading, at, nouns) or at + 1
     section = bool(nouns) and nouns[-1] in SECTIONS and words[at] == ":"
     if len(items) < 2 or (section and (nouns[-1] in NOT_THINGS or not {field.name for field in items} & COMMON_FIELDS)):
@@ -233,20 +246,21 @@ def _with(reading: Reading, at: int) -> int:
     if set(words[max(0, at - 5) : at]) & LINKING or words[at - 1] in ("together", "along", "do", "work", "deal"):
         return at + 1
     if words[at + 1 : at + 2] and words[at + 1] in ("their", "his", "her"):
-        owner = opening(words, at, draft)
+        nouns = phrase_before(words, at)
+        owner = owner_of(nouns, draft) if nouns and is_plural(nouns[-1]) else opening(words, at, draft)
     elif words[at - 1] in ITS:
         owner = possessor(words, at, draft, reading.subject)
     elif words[at - 1] == ",":
         owner = (
             reading.subject
-            or _entered_before(reading, at)
+            or telling.entered(reading, at)
             or owner_of(phrase_before(words, at - 1), draft, firmly=False)
         )
     elif words[at - 1] == ")":
         owner = None
     else:
         nouns = phrase_before(words, at)
-        owner = owner_of(nouns, draft, firmly=_entered(words, at - len(nouns) - 1))
+        owner = owner_of(nouns, draft, firmly=telling.enters(words, at - len(nouns) - 1))
     return _list(reading, at + 1, owner) if owner and not _only_software(words, at + 1) else at + 1
 
 
@@ -254,27 +268,7 @@ def _only_software(words: Sequence[str], at: int) -> bool:
     """'with CRUD', 'with a REST interface'."""
     nouns, after = noun_phrase(words, at)
     lone = after >= len(words) or words[after] not in SEPARATORS
-    return bool(nouns) and lone and nouns[-1] in SYSTEM_NOUNS - PLAIN_NAMES
-
-
-def _entered(words: Sequence[str], at: int) -> bool:
-    """Whether somebody adds or sends in what follows: 'applicants submit an application with …'."""
-    while at >= 0 and words[at] in DETERMINERS | {"new", "my"}:
-        at -= 1
-    found = verb_at(words, at) if at >= 0 else None
-    return (
-        found is not None and "create" in OPERATIONS[found[0].base] and found[0].base not in ("create", "make", "write")
-    )
-
-
-def _entered_before(reading: Reading, at: int) -> EntityDraft | None:
-    """'record payments from tenants, with amount and date': what is recorded has them."""
-    words = reading.words
-    for place in range(at - 1, -1, -1):
-        if is_verb_at(words, place) and _entered(words, place):
-            nouns, _ = noun_phrase(words, place + 1)
-            return owner_of(nouns, reading.draft)
-    return None
+    return bool(nouns) and lone and nouns[-1] in SYSTEM_NOUNS - PLAIN_NAMES - FIELD_WORDS
 
 
 def _parenthesis(reading: Reading, at: int) -> int:
@@ -290,6 +284,7 @@ def _parenthesis(reading: Reading, at: int) -> int:
     if owner is None:
         return at + 1
     reading.take(owner, items_at(words[:end], at + 1)[0])
+    owner.firm = True
     return end
 
 
@@ -298,15 +293,21 @@ def _commanded(words: Sequence[str], at: int, nouns: tuple[str, ...]) -> bool:
     place = at - len(nouns) - 1
     while place >= 0 and words[place] in DETERMINERS | {"new"}:
         place -= 1
-    return place < 0 or is_verb_at(words, place) or words[place] in (".", ":", ",", "and", ")")
+    return place < 0 or is_verb_at(words, place) or words[place] in (".", ":", ",", "and", ")", ";")
 
 
 def _for_each(reading: Reading, at: int) -> int:
     """'For each book store the title and the author', 'for every trip: driver, date'."""
     words = reading.words
-    nouns, after = noun_phrase(words, at)
+    nouns, after = noun_phrase(words, at + (words[at] == "per"))
     while len(nouns) > 1 and nouns[-1] in STORE_VERBS:
         nouns, after = nouns[:-1], after - 1
+    owner = owner_of(nouns, reading.draft) if nouns else owner_of(reading.draft.spoken, reading.draft)
+    owner = owner or (None if nouns else reading.draft.main())
+    after += not nouns and words[after : after + 1] in (["one"], ["of"])
+    colon = next((place for place in range(after, min(len(words), after + 4)) if words[place] == ":"), None)
+    if colon is not None:
+        return max(_list(reading, colon + 1, owner), after)
     place = next((place for place in range(after, min(len(words), after + 8)) if words[place] in STORE_VERBS), None)
     if place is None:
         if words[after : after + 1] in ([","], [":"]) and words[after + 1 : after + 2] not in (
@@ -315,13 +316,13 @@ def _for_each(reading: Reading, at: int) -> int:
             ["you"],
             ["it"],
         ):
-            return max(_list(reading, after + 1, owner_of(nouns, reading.draft)), after)
+            return max(_list(reading, after + 1, owner), after)
         return max(after, at + 1)
     while place < len(words) and (words[place] in STORE_VERBS or words[place] in ("to", "track", "of")):
         place += 1
     following = words[place] if place < len(words) else "."
     if following in DETERMINERS | LIST_LEADS | {"whether", "how", "when"} or is_noun(following):
-        return max(_list(reading, place, owner_of(nouns, reading.draft)), after)
+        return max(_list(reading, place, owner), after)
     return max(after, at + 1)
 
 

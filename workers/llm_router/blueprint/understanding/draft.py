@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.artifacts.model import FieldType
 
-from .inflect import camel, plural, singular, snake
+from .inflect import camel, is_plural, plural, singular, snake
 from .lexicon.words import EMPTY_ADJECTIVES, SOFTWARE, SYSTEM_NOUNS
 
 MAX_ENTITIES = 12
@@ -47,6 +47,7 @@ class EntityDraft:
     fields: dict[str, FieldDraft] = dataclasses.field(default_factory=dict)
     described: bool = False
     acted: bool = False
+    firm: bool = False
     reaches: tuple[str, ...] = ()
 
     @property
@@ -101,6 +102,9 @@ class EntityDraft:
         return None
 
 
+_KINDS = frozenset({"entity", "resource", "model", "object", "record", "entities", "models", "resources", "objects"})
+
+
 class Draft:
     """The entities in the order they were met, and the one that 'it' and 'they' mean.
 
@@ -124,7 +128,9 @@ class Draft:
         """The name that a noun phrase has as an entity."""
         while len(words) > 1 and words[-1] in SOFTWARE:
             words = words[:-1]
-        while len(words) > 1 and words[0] in EMPTY_ADJECTIVES:
+        if len(words) > 1 and words[-1] in ("table", "model") and (is_plural(words[-2]) or words[-1] == "model"):
+            words = words[:-1]
+        while len(words) > 1 and (words[0] in EMPTY_ADJECTIVES or words[0] in _KINDS):
             words = words[1:]
         head = singular(words[-1])
         if len(words) > 1 and not (head in self._alone and head not in SYSTEM_NOUNS):

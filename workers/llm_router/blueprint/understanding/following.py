@@ -35,6 +35,8 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             at = end + 1
         elif word == ":" or word == "=":
             at = _annotation(draft, words, at)
+        elif word in "/|" and len(draft.words) == 1:
+            return at
         elif word in "/|" and at + 1 < len(words):
             at = _slashed(draft, words, at)
         elif (
@@ -79,6 +81,10 @@ def _slashed(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 def _phrase(draft: FieldDraft, words: Sequence[str], at: int) -> int:
     """A clause about the field: to the next separator, or past the last of its values."""
     end = at
+    if words[at] == "in" and words[at + 1 : at + 2] and words[at + 1] in "{[(":
+        end = closing(words, at + 1)
+        apply(draft, words[at + 2 : end], enclosed=True)
+        return end + 1
     while end < len(words) and not _phrase_ends(words, end):
         end += 1
     if (start := _value_start(words, at)) is not None:

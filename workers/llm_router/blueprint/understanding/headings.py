@@ -76,4 +76,7 @@ def _named_by(words: list[str], head: Unit, draft: Draft) -> EntityDraft | None:
     fields = [child for child in entries if _is_field_entry(child) and len(noun_phrase(child.words, 0)[0]) <= 4]
     if len(fields) * 2 < len(entries) or starts_with_verb(words):
         return None
-    return owner_of(nouns, draft)
+    owner = owner_of(nouns, draft)
+    if owner is not None:
+        owner.firm = True
+    return owner

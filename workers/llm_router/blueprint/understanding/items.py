@@ -8,6 +8,7 @@ from .clauses import asked_field
 from .draft import FieldDraft
 from .following import after_name
 from .inflect import is_plural, singular
+from .lexicon.inflections import IRREGULAR_PAST
 from .lexicon.items import (
     COMMANDS,
     DROPPED_LAST,
@@ -36,12 +37,16 @@ from .verbs import FORMS
 _ASKING = frozenset({"whether", "if", "when", "how", "who", "where", "what", "why"})
 _TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
+_MOMENTS = (("date",), ("time",), ("day",), ("moment",), ("timestamp",))
+_PARTICIPLES = frozenset(IRREGULAR_PAST.values()) | {"due"}
 _ARTICLES = frozenset({"a", "an", "one", "the", "exactly"})
 
 
 def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
     """The fields listed from `at` on, and the place after the list."""
     found: list[FieldDraft] = []
+    if (chunks := _chunks(words, at)) is not None:
+        return chunks
     while at < len(words):
         at, optional = _skip_separators(words, at)
         if at >= len(words) or _ends_list(words, at) or (found and _new_subject(words, at)):
@@ -108,14 +113,32 @@ def _ends_list(words: Sequence[str], at: int) -> bool:
 
 
 def _new_subject(words: Sequence[str], at: int) -> bool:
-    """'…, an ingredient has a name': another sentence begins."""
+    """'…, an ingredient has a name', '…; supplier: name': another thing begins."""
     nouns, after = noun_phrase(words, at)
+    if nouns and words[at - 1] == ";" and words[after : after + 1] == [":"]:
+        return True
     return (
         bool(nouns)
         and after < len(words)
         and words[after] in ("has", "have", "belongs", "belong", "contains", "consists")
         and words[at] not in ("which", "that")
     )
+
+
+def _chunks(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int] | None:
+    """'name: required, unique; price: positive': entries between semicolons, each with a colon of its own."""
+    nouns, after = noun_phrase(words, at)
+    if not nouns or words[after : after + 1] not in ([":"], ["-"]) or ";" not in words[after:]:
+        return None
+    end = next((place for place in range(after, len(words)) if words[place] in ".!?"), len(words))
+    found: list[FieldDraft] = []
+    start = at
+    for place in range(at, end + 1):
+        if place == end or words[place] == ";":
+            if draft := item_of(words[start:place]) if place > start else None:
+                found.append(draft)
+            start = place + 1
+    return found, end
 
 
 def _skip_tail(words: Sequence[str], at: int) -> int:
@@ -154,10 +177,26 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     nouns, after = _name(draft, nouns, words, after)
     if not nouns:
         return None, at
+    if nouns in _MOMENTS and (moment := _moment(words, after)):
+        draft.type = "date" if nouns[0] in ("date", "day") else "datetime"
+        draft.words, after = (moment[0], "on" if draft.type == "date" else "at"), moment[1]
+        return draft, after
     draft.words = tuple(part for noun in nouns for part in noun.split("_") if part)
     if not draft.words:
         return None, at
     return draft, after_name(draft, words, after)
+
+
+def _moment(words: Sequence[str], at: int) -> tuple[str, int] | None:
+    """'the date it was lent', 'the time when it was written': the participle, and the place after it."""
+    place = at + (words[at : at + 1] in (["when"], ["that"], ["on"], ["at"]))
+    if words[place : place + 1] and words[place] in ("it", "they", "he", "she", "that", "this"):
+        end = place + 1
+        while end < len(words) and words[end] in ("was", "is", "were", "are", "has", "have", "been", "will", "be"):
+            end += 1
+        if end < len(words) and words[end] in _PARTICIPLES or (end < len(words) and words[end].endswith("ed")):
+            return words[end], end + 1
+    return None
 
 
 def _related(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
@@ -185,6 +224,9 @@ def _lead(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         elif word in GROUPS and following == "of":
             draft.many = True
             at += 1
+        elif is_number(word) and following in ("to", "-") and words[at + 2 : at + 3] and is_number(words[at + 2]):
+            apply(draft, words[at : at + 3])
+            at += 2
         elif word in ("zero", "one", "any") and list(words[at + 1 : at + 3]) in (["or", "more"], ["number", "of"]):
             draft.many = True
             at += 2

@@ -65,7 +65,7 @@ def _referred(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None
 
 
 def _antecedent(words: Sequence[str], at: int) -> tuple[str, ...]:
-    return phrase_before(words, at - 1 - (words[at - 2 : at - 1] == [","]))
+    return phrase_before(words, at - 1 - (words[at - 2 : at - 1] in ([","], ["-"], ["("])))
 
 
 def _to_software(words: Sequence[str], at: int) -> bool:

@@ -41,7 +41,7 @@ def prune(units: Sequence[Unit], draft: Draft) -> None:
     """Drop what was named in passing: nothing is done to it, nothing points to it, and little is said of it."""
     pointed = {field.references for entity in draft.entities.values() for field in entity.fields.values()}
     for key, entity in list(draft.entities.items()):
-        if entity.acted or entity.words in pointed or len(draft.entities) == 1:
+        if entity.acted or (entity.firm and entity.fields) or entity.words in pointed or len(draft.entities) == 1:
             continue
         named = sum(singular(word) == entity.words[-1] for unit in units for word in unit.words)
         vague = all(

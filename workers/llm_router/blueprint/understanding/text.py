@@ -12,6 +12,7 @@ MAX_WRAPPED = 4000
 
 _TOKEN = re.compile(r"[^\W\d]\w*(?:['.\-][^\W\d]\w*)*|\d+(?:[.,]\d+)*|->|=>|→|>=|<=|\S")
 _JOINED = re.compile(r"[A-Za-z][a-z]{1,20}(?:[A-Z][a-z]{1,20}){1,4}")
+_AS_WELL = re.compile(r"\b(?:as well as|along with|together with|in addition to)\b", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]?[a-z]+")
 _ONE_WORD = frozenset({
     "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell",
@@ -80,7 +81,7 @@ class _Line(NamedTuple):
 
 def tokens_of(text: str) -> list[Token]:
     found = []
-    for match in _TOKEN.finditer(text[:MAX_WRAPPED]):
+    for match in _TOKEN.finditer(_AS_WELL.sub("and", text[:MAX_WRAPPED])):
         raw = match.group()
         if _JOINED.fullmatch(raw) and raw.lower() not in _ONE_WORD:
             found += [Token(part.lower(), part) for part in _PART.findall(raw)]
@@ -131,7 +132,7 @@ def _lines(text: str) -> list[_Line]:
     """Logical lines: wrapped ones joined, bullets with their depth, tables turned into bullets."""
     lines: list[_Line] = []
     header: list[str] = []
-    after_colon = False
+    after_colon = listed = False
     for raw in text.split("\n"):
         stripped = raw.strip()
         if not stripped or stripped.startswith("```") or not stripped.strip("-=*_|: +"):
@@ -147,6 +148,9 @@ def _lines(text: str) -> list[_Line]:
             continue
         header = []
         line = _line(raw, stripped, after_colon)
+        if lines and lines[-1].text and listed and line.level < 0 and not line.title and _could_be_entry(stripped):
+            line = line._replace(level=0)
+        listed = line.text.endswith(":") or (listed and line.level >= 0)
         place = len(lines) - 1 - (len(lines) > 1 and not lines[-1].text)
         if line.level >= 0 and lines and _could_head(lines[place]):
             lines[place] = lines[place]._replace(heading=True)
@@ -156,6 +160,11 @@ def _lines(text: str) -> list[_Line]:
             line = _Line(f"{last.text} {stripped}", last.level, False)
         lines.append(line)
     return [line for line in lines if line.text]
+
+
+def _could_be_entry(text: str) -> bool:
+    """A line below 'Book:' that is no sentence: 'title (string, required)'."""
+    return len(text.split()) <= 8 and text[-1] not in ".:;!?"
 
 
 def _could_head(line: _Line) -> bool:

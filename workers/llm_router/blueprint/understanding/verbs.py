@@ -306,7 +306,10 @@ def phrase_before(words: Sequence[str], at: int) -> tuple[str, ...]:
             break
     while start < at and (words[start] in EMPTY_ADJECTIVES or words[start] in QUOTES):
         start += 1
-    return tuple(word for word in words[start:at] if word not in QUOTES)
+    found = tuple(word for word in words[start:at] if word not in QUOTES)
+    while len(found) > 1 and is_plural(found[-2]) and found[-1] in FORMS and FORMS[found[-1]].base == found[-1]:
+        found = found[:-1]
+    return found
 
 
 def nouns_alone(sentences: Iterable[Sequence[str]]) -> frozenset[str]:

@@ -138,6 +138,9 @@ NOT_THINGS = frozenset({
     "usage", "functional", "non-functional", "specification", "schema", "acceptance", "search", "searching", "filtering",
     "example", "examples", "important", "bonus", "exports", "title", "name", "functions", "summary", "goal", "goals",
 })  # fmt: skip
+MORE = frozenset(
+    {"further", "additional", "other", "more", "required", "optional", "mandatory", "following", "necessary"}
+)
 ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
 SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",

@@ -4,7 +4,7 @@ from .describing import FIELD_WORDS
 from .types import SAID
 from .words import PRONOUNS
 
-SEPARATORS = frozenset({",", ";", "and", "&", "plus", "+"})
+SEPARATORS = frozenset({",", ";", "and", "&", "plus", "+", "/", "|"})
 FILLERS = SEPARATORS | {
     "also", "as", "well", "along", "with", "maybe", "perhaps", "possibly", "of", "course", "both", "then", "-", "etc",
     "etc.", "finally", "has", "have", "namely", "including",
