@@ -26,11 +26,13 @@ from .lexicon.describing import (
     NOT_THINGS,
     PLAIN_NAMES,
     SECTIONS,
+    SKIPPED,
     STORE_VERBS,
 )
 from .lexicon.items import SEPARATORS
 from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
-from .modifiers import closing
+from .fieldtypes import type_of
+from .modifiers import closing, is_choice
 from .owners import give, opening, owner_of, possessor
 from .phrases import is_noun, is_number, noun_phrase
 from .reading import Reading
@@ -116,7 +118,7 @@ def _names_thing(words: Sequence[str], start: int, after: int, nouns: tuple[str,
 def lists_fields(reading: Reading, at: int) -> bool:
     """Whether names follow, not a clause ('a grade is …'), other things with fields, commands or software."""
     words = reading.words
-    while at < len(words) and words[at] in LIST_LEADS | DETERMINERS:
+    while at < len(words) and (words[at] in LIST_LEADS | DETERMINERS or words[at] in "[{("):
         at += 1
     if at < len(words) and (found := verb_at(words, at)) and set(OPERATIONS[found[0].base]) & _CORE:
         after = at + found[1]
@@ -137,8 +139,18 @@ def lists_fields(reading: Reading, at: int) -> bool:
         return False
     if following == "(" and nouns:
         inside = words[after + 1 : closing(words, after)]
-        return "," not in inside or not (is_plural(nouns[-1]) or set(inside) & COMMON_FIELDS or ":" in inside)
+        return "," not in inside or not (is_plural(nouns[-1]) or holds_fields(nouns, inside))
     return True
+
+
+def holds_fields(nouns: tuple[str, ...], inside: Sequence[str]) -> bool:
+    """Whether parentheses after a noun hold fields of it, rather than its values: 'yarn (brand, weight in grams)'."""
+    if set(inside) & COMMON_FIELDS or ":" in inside or "->" in inside:
+        return True
+    if is_choice(nouns) or "or" in inside:
+        return False
+    items, _ = items_at(inside, 0)
+    return len(items) > 2 and sum(type_of(item) != "text" for item in items) > 0
 
 
 def _field_label(reading: Reading, after: int, nouns: tuple[str, ...]) -> int:
@@ -166,11 +178,20 @@ def _trigger(reading: Reading, at: int) -> int:
         owner = possessor(words, at, reading.draft, reading.subject)
         maybe = words[at] == "have" and bool({"may", "can", "might", "could"} & set(words[max(0, at - 2) : at]))
         return _list(reading, at + length, owner, maybe=maybe)
+    if word == "whose" and at > 0:
+        return _list(
+            reading,
+            at + 1,
+            possessor(words, at + 1, reading.draft, reading.subject)
+            or owner_of(phrase_before(words, at), reading.draft),
+        )
     if word in ("with", "including", "incl") and at > 0:
         return _with(reading, at)
     if word == "(" and at > 0:
         return _parenthesis(reading, at)
-    if (word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"])) or (word == "per" and not at):
+    if (word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["by"], ["to"], ["with"])) or (
+        word == "per" and not at
+    ):
         return _for_each(reading, at)
     if word == "'s" and at > 0:
         return _possessive(reading, at)
@@ -196,7 +217,10 @@ def _speak(reading: Reading, at: int) -> None:
 
 def _has_at(words: Sequence[str], at: int) -> int:
     if words[at] in HAS and words[at + 1 : at + 2] != ["to"]:
-        previous = words[at - 1] if at else ""
+        place = at
+        while place > 0 and words[place - 1] in SKIPPED:
+            place -= 1
+        previous = words[place - 1] if place else ""
         return 1 if words[at] not in HAS_OR_NOUN or previous in ITS or (previous and is_noun(previous)) else 0
     return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
 
@@ -278,7 +302,7 @@ def _parenthesis(reading: Reading, at: int) -> int:
         return at + 1
     if draft.exact(nouns) is None and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return at + 1
-    tells = bool(set(inside) & COMMON_FIELDS) or bool({":", "->"} & set(inside))
+    tells = holds_fields(nouns, inside)
     thing = tells or is_plural(nouns[-1]) or draft.exact(nouns) is not None or _commanded(words, at, nouns)
     owner = owner_of(nouns, draft) if thing and lists_fields(reading, at + 1) else None
     if owner is None:
@@ -305,6 +329,8 @@ def _for_each(reading: Reading, at: int) -> int:
     owner = owner_of(nouns, reading.draft) if nouns else owner_of(reading.draft.spoken, reading.draft)
     owner = owner or (None if nouns else reading.draft.main())
     after += not nouns and words[after : after + 1] in (["one"], ["of"])
+    if words[after : after + 1] in (["a"], ["an"]) and at <= 1:
+        return max(_list(reading, after, owner), after)
     colon = next((place for place in range(after, min(len(words), after + 4)) if words[place] == ":"), None)
     if colon is not None:
         return max(_list(reading, colon + 1, owner), after)

@@ -102,6 +102,10 @@ class EntityDraft:
         return None
 
 
+_SOFTWARE_ITSELF = frozenset({
+    "api", "commandline", "cli", "rest", "stateless", "backend", "terminal", "console", "crud", "endpoint", "http", "json",
+    "csv", "python", "software", "fastapi", "microservice", "webservice", "sdk", "frontend", "database", "sqlite", "yaml",
+})  # fmt: skip
 _KINDS = frozenset({"entity", "resource", "model", "object", "record", "entities", "models", "resources", "objects"})
 
 
@@ -140,6 +144,8 @@ class Draft:
     def entity(self, words: tuple[str, ...]) -> EntityDraft | None:
         """The entity of that name, made where there is none yet; None once there are too many."""
         found = self.find(words)
+        if found is None and self.canonical(words)[-1] in _SOFTWARE_ITSELF:
+            return None
         if found is None and len(self.entities) < MAX_ENTITIES:
             found = EntityDraft(self.canonical(words))
             self.entities[found.key] = found

@@ -80,7 +80,7 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
         return kind
     if last in _BY_WORD:
         return _BY_WORD[last]
-    if singular(last) in _COUNTED:
+    if singular(last) in _COUNTED and singular(last) != last:
         return "integer"
     if len(words) > 1 and (
         last.endswith("ed") or last in ("paid", "spent", "sold", "bought", "due", "left", "run", "won")

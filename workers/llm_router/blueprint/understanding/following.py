@@ -24,7 +24,7 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             word == "," and following in ("which", "that") and words[at + 2 : at + 3] and words[at + 2] in _CLAUSES
         ):
             at += 1
-        elif word == "-" and is_choice(draft.words) and is_noun(following or "-"):
+        elif word == "-" and is_noun(following or "-"):
             values, end = values_at(words, at + 1)
             if len(values) < 2 or "or" not in words[at:end]:
                 return at

@@ -21,10 +21,11 @@ _DROPPED = DETERMINERS | {
 def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
     """The functions named anywhere in the prompt, in the order in which they are named."""
     text = f" {' | '.join(_plain(unit.words) for unit in units)} "
+    exact = _single_words(units)
     found: dict[str, tuple[int, int]] = {}
     for phrase, name in _phrases():
         at = text.find(f" {phrase} ")
-        if at >= 0:
+        if at >= 0 and (" " in phrase or name in exact or phrase in exact):
             place = (at, at + len(phrase) + 1)
             if name not in found or place[0] < found[name][0]:
                 found[name] = place
@@ -73,6 +74,17 @@ def _inside(place: tuple[int, int], name: str, found: dict[str, tuple[int, int]]
         other != name and start <= place[0] and place[1] <= end and (start, end) != place
         for other, (start, end) in found.items()
     )
+
+
+def _single_words(units: Sequence[Unit]) -> set[str]:
+    """Stems of words that are not cut down to them: 'priming' is not 'prime'."""
+    return {
+        _stem(word)
+        for unit in units
+        for written in unit.words
+        for word in written.replace("-", " ").replace("_", " ").split()
+        if not (word.endswith("ing") and len(_stem(word)) < 5)
+    }
 
 
 @cache

@@ -122,6 +122,12 @@ def _new_subject(words: Sequence[str], at: int) -> bool:
         and after < len(words)
         and words[after] in ("has", "have", "belongs", "belong", "contains", "consists")
         and words[at] not in ("which", "that")
+    ) or (
+        words[at - 1] in (";", "and")
+        and ";" in words[:at]
+        and bool(nouns)
+        and is_plural(nouns[-1])
+        and words[after : after + 1] in ([","], ["that"], ["which"], ["with"], ["whose"], ["("])
     )
 
 

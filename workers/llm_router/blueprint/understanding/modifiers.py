@@ -177,7 +177,7 @@ _TRIGGERS = {
 }  # fmt: skip
 
 
-def values_at(words: Sequence[str], at: int, marks: str = "/|,;") -> tuple[tuple[str, ...], int]:
+def values_at(words: Sequence[str], at: int, marks: str = "/|,;→") -> tuple[tuple[str, ...], int]:
     """Values separated by marks, 'or' or 'and', from `at` on, and the place after the last of them."""
     values: list[str] = []
     while at < len(words) and words[at] in (":", "(", "[", "of", "the", "following", "either", "these", "values"):

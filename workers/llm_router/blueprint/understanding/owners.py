@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
 from .lexicon.describing import FIELD_WORDS, ITS, NEVER_OWNERS, SKIPPED, SOFTWARE_KINDS, WANTS
-from .lexicon.words import SOFTWARE, SYSTEM_NOUNS
+from .lexicon.words import SOFTWARE, SYSTEM_NOUNS, THINGS
 from .phrases import noun_phrase
 from .verbs import FORMS, phrase_before
 
@@ -47,7 +47,7 @@ def possessor(words: Sequence[str], at: int, draft: Draft, subject: EntityDraft 
     while at > 0 and words[at - 1] in SKIPPED:
         at -= 1
     if nouns := before(words, at):
-        return None if nouns[-1] in SOFTWARE else owner_of(nouns, draft)
+        return None if nouns[-1] in SOFTWARE - THINGS else owner_of(nouns, draft)
     if at == 0:
         return None if words[0] in WANTS else draft.current
     if words[at - 1] in ITS:
@@ -65,12 +65,14 @@ def _referred(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None
 
 
 def _antecedent(words: Sequence[str], at: int) -> tuple[str, ...]:
-    return phrase_before(words, at - 1 - (words[at - 2 : at - 1] in ([","], ["-"], ["("])))
+    while at > 1 and words[at - 1] in ITS | {",", "-", "(", "each", "also"}:
+        at -= 1
+    return phrase_before(words, at)
 
 
 def _to_software(words: Sequence[str], at: int) -> bool:
     nouns = _antecedent(words, at)
-    return bool(nouns) and nouns[-1] in SOFTWARE
+    return bool(nouns) and nouns[-1] in SOFTWARE - THINGS
 
 
 def opening(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:

@@ -103,7 +103,7 @@ def after_reading(units: Sequence[Unit]) -> Refusal | None:
         text = f" {' '.join(head)} "
         served = bool(set(head) & _SOFTWARE)
         asked = bool(_ASKS & set(words)) or words[0] in ("a", "an", "the") or words[0] in refusing.WRITING
-        if not served and asked and any(f" {word} " in text for word in refusing.WRITING):
+        if not served and asked and any(text.endswith(f" {word} ") for word in refusing.WRITING):
             return refusal("The blueprint model does not write texts or media.")
         for phrases, name in _GROUPS:
             if not served and any(f" {phrase} " in text or f" {phrase}s " in text for phrase in phrases):

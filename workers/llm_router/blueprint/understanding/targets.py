@@ -17,7 +17,7 @@ _ALL_OF_IT = (
     ("for", "both"), ("on", "both"), ("both", "of", "them"), ("all", "of", "those"), ("all", "entities"),
     ("each", "of", "these"), ("every", "one", "of", "them"), ("all", "resources"), ("both", "entities"),
     ("both", "resources"),
-    ("all", "this"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"),
+    ("all", "this"), ("for", "the", "lot"), ("all", "of", "it"), ("every", "table"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"),
     ("on", "all"), ("each", "one", "of", "them"), ("both", "can"), ("all", "can"),
 )  # fmt: skip
 _BY = frozenset(

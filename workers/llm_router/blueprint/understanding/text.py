@@ -13,6 +13,9 @@ MAX_WRAPPED = 4000
 _TOKEN = re.compile(r"[^\W\d]\w*(?:['.\-][^\W\d]\w*)*|\d+(?:[.,]\d+)*|->|=>|→|>=|<=|\S")
 _JOINED = re.compile(r"[A-Za-z][a-z]{1,20}(?:[A-Z][a-z]{1,20}){1,4}")
 _AS_WELL = re.compile(r"\b(?:as well as|along with|together with|in addition to)\b", re.IGNORECASE)
+_COLUMNS = frozenset(
+    {"field", "name", "attribute", "column", "property", "entity", "model", "resource", "fields", "#", ""}
+)
 _PART = re.compile(r"[A-Z]?[a-z]+")
 _ONE_WORD = frozenset({
     "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell",
@@ -125,7 +128,9 @@ def _place(unit: Unit, heads: list[tuple[int, Unit]]) -> None:
 def _plain(prompt: str) -> str:
     for mark, same in _SAME.items():
         prompt = prompt.replace(mark, same)
-    return prompt.replace(" w/o ", " without ").replace(" w/ ", " with ")
+    for face in (":-)", ":)", ";-)", ";)", " :D", " :("):
+        prompt = prompt.replace(face, ".")
+    return prompt.replace("::", ":").replace(" w/o ", " without ").replace(" w/ ", " with ")
 
 
 def _lines(text: str) -> list[_Line]:
@@ -144,6 +149,8 @@ def _lines(text: str) -> list[_Line]:
             cells = [cell.strip(" `*") for cell in stripped.strip("|").split("|")]
             if header:
                 lines.append(_Line(_row(header, cells), 0, False))
+            elif cells[0].lower() not in _COLUMNS:
+                lines.append(_Line(cells[0], -1, False, heading=True))
             header = header or [cell.lower() for cell in cells]
             continue
         header = []
@@ -204,8 +211,7 @@ def _continues(last: _Line, line: _Line, raw: str) -> bool:
 
 def _row(header: list[str], cells: list[str]) -> str:
     """One row of a table as the bullet that says the same: `name (type, rest)`."""
-    names = ("field", "name", "attribute", "column", "property", "entity", "model", "resource")
-    index = next((at for at, title in enumerate(header) if title in names), 0)
+    index = next((at for at, title in enumerate(header) if title in _COLUMNS), 0)
     name = cells[index] if index < len(cells) else ""
     rest = ", ".join(cell for at, cell in enumerate(cells) if at != index and cell and cell not in ("-", "n/a"))
     return f"{name} ({rest})" if rest else name

@@ -29,7 +29,7 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
         for at, word in enumerate(unit.words):
             if at in described:
                 continue
-            if word == "crud":
+            if word == "crud" or (word == "management" and unit.words[at + 1 : at + 2] == ["of"]):
                 for entity in _all_named(unit.words, at, draft):
                     add_all(entity, asked)
             elif word in _EXPORTS and not is_verb_at(unit.words, at):

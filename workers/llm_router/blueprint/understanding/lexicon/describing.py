@@ -3,14 +3,15 @@
 HAS = frozenset({
     "has", "have", "having", "contains", "contain", "containing", "includes", "include", "comprises", "comprise",
     "stores", "holds", "needs", "carries", "carry", "keeps", "gets", "hold", "tracks", "records", "takes", "need",
-    "features",
+    "features", "possess", "possesses", "bear", "bears", "carrying", "holding", "contained", "got", "comprising",
 })  # fmt: skip
 HAS_PHRASES = (
     ("consists", "of"), ("consist", "of"), ("consisting", "of"), ("made", "up", "of"), ("composed", "of"),
     ("described", "by"), ("defined", "by"), ("characterised", "by"), ("characterized", "by"), ("identified", "by"),
     ("recorded", "with"), ("stored", "with"), ("saved", "with"), ("comes", "with"), ("come", "with"),
     ("consists", "in"), ("made", "of"), ("kept", "with"), ("described", "with"), ("represented", "by"),
-    ("is", ":"), ("are", ":"), ("listed", "with"), ("registered", "with"), ("known", "by"), ("created", "with"),
+    ("is", ":"), ("are", ":"), ("listed", "with"), ("registered", "with"), ("known", "by"), ("created", "with"), ("entered", "with"), ("added", "with"), ("noted", "with"), ("kept", "by"), ("logged", "with"),
+    ("given", "by"), ("made", "from"), ("tracked", "with"), ("tracked", "by"), ("saved", "by"), ("filed", "with"),
 )  # fmt: skip
 STORE_VERBS = frozenset({
     "store", "record", "save", "keep", "track", "note", "log", "need", "want", "capture", "remember", "know", "hold",
@@ -30,7 +31,7 @@ NEVER_OWNERS = frozenset({
     "interface", "ui", "code", "json", "csv", "response", "output", "input", "function", "functions", "sdk", "crud",
     "web", "http", "rest", "python", "way", "ability", "tool", "thing", "things", "something", "data", "validation",
     "authentication", "login", "frontend", "storage", "stuff", "commandline", "microservice", "webservice", "utility",
-    "helpers", "utilities", "number", "amount", "name", "date", "time", "status", "default", "sum", "id", "lot", "bit",
+    "helpers", "utilities", "number", "amount", "name", "date", "time", "status", "default", "sum", "id", "bit",
     "text", "string", "everybody", "somebody", "life", "readme", "docs", "documentation", "terminal", "shell",
     "console",
     "functionality", "management", "sorting", "filtering", "search", "export", "exports", "set", "pair", "kind",

@@ -10,7 +10,7 @@ READ = (
     "show", "view", "get", "read", "see", "display", "fetch", "retrieve", "inspect", "look at", "check", "pull up",
     "print", "consult", "open up", "look up", "access", "return",
 )  # fmt: skip
-LIST = ("list", "browse", "enumerate", "overview", "list out")
+LIST = ("list", "ls", "browse", "enumerate", "overview", "list out")
 FILTER = ("filter", "narrow", "narrow down", "sort", "group", "restrict")
 SEARCH = (
     "search",

@@ -107,6 +107,11 @@ ENTITIES_IF_DESCRIBED = frozenset({
     "app", "apps", "application", "applications", "script", "scripts", "case", "cases", "register", "directory",
 })  # fmt: skip
 
+# Software's own words for what it keeps.
+THINGS = frozenset(
+    {"object", "objects", "record", "records", "entity", "resource", "resources", "data", "details", "list"}
+)
+
 # What may stand behind the name of a thing without being part of it: 'bookmarks api', 'recipe manager'.
 SOFTWARE = frozenset({
     "api", "apis", "app", "apps", "application", "service", "backend", "system", "tool", "cli", "program", "script",
