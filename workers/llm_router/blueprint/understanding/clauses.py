@@ -29,6 +29,9 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     if asked == "when" and timed:
         draft.words, draft.type = (_TIMES[timed], "at"), "datetime"
         return draft, end
+    if asked == "what" and "called" in words[at:end]:
+        draft.words = ("name",)
+        return draft, end
     if asked == "what" and not _names_something(words, at):
         draft.words = ("description",)
         return draft, end
@@ -70,7 +73,9 @@ def _names_something(words: Sequence[str], at: int) -> bool:
 def _how(draft: FieldDraft, words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     nouns, after = noun_phrase(words, at + 1)
     if words[at] == "many":
-        draft.words, draft.type = nouns[:2] or ("count",), "integer"
+        if words[after : after + 1] == ["of"] and (of := noun_phrase(words, after + 1))[0]:
+            nouns, after = (*nouns[:1], "of", *of[0][:1]), of[1]
+        draft.words, draft.type = nouns[:3] or ("count",), "integer"
         return draft, after
     name, kind = _MEASURES.get(words[at], ("amount", "number"))
     draft.words = (name,)

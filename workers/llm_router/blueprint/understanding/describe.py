@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import pointing, stating, telling
 from .draft import Draft, EntityDraft
+from .fieldtypes import type_of
 from .headings import listed_owner
 from .inflect import is_plural
 from .items import item_of, items_at
@@ -30,8 +31,8 @@ from .lexicon.describing import (
     STORE_VERBS,
 )
 from .lexicon.items import SEPARATORS
+from .lexicon.types import UNITS
 from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
-from .fieldtypes import type_of
 from .modifiers import closing, is_choice
 from .owners import give, opening, owner_of, possessor
 from .phrases import is_noun, is_number, noun_phrase
@@ -178,6 +179,10 @@ def _trigger(reading: Reading, at: int) -> int:
         owner = possessor(words, at, reading.draft, reading.subject)
         maybe = words[at] == "have" and bool({"may", "can", "might", "could"} & set(words[max(0, at - 2) : at]))
         return _list(reading, at + length, owner, maybe=maybe)
+    if word == "/" and at and words[at - 1] in ("post", "put", "patch"):
+        return _route_body(reading, at)
+    if word == "-" and words[at + 1 : at + 2] == ["-"] and telling.entering(words, at):
+        return _flags(reading)
     if word == "whose" and at > 0:
         return _list(
             reading,
@@ -217,6 +222,8 @@ def _speak(reading: Reading, at: int) -> None:
 
 def _has_at(words: Sequence[str], at: int) -> int:
     if words[at] in HAS and words[at + 1 : at + 2] != ["to"]:
+        if words[at] == "gets" and words[at + 1 : at + 2] and words[at + 1] not in DETERMINERS:
+            return 0
         place = at
         while place > 0 and words[place - 1] in SKIPPED:
             place -= 1
@@ -265,6 +272,40 @@ def _colon(reading: Reading, at: int) -> int:
     return end
 
 
+def _route_body(reading: Reading, at: int) -> int:
+    """'POST /feeds {url, name}', 'POST /feeds body: url, name'."""
+    words = reading.words
+    nouns, place = noun_phrase(words, at + 1)
+    nouns = tuple(word for word in nouns if word not in ("body", "json", "payload"))
+    if words[place : place + 1] not in (["{"], [":"], ["("]) or not nouns:
+        return at + 1
+    end = closing(words, place) if words[place] in "{(" else len(words)
+    items, stop = items_at(words[:end], place + 1)
+    owner = owner_of(nouns[:1] if len(nouns) > 2 else nouns, reading.draft) if items else None
+    if owner is None:
+        return at + 1
+    reading.take(owner, items)
+    owner.firm = True
+    return max(stop, end if words[place] in "{(" else stop)
+
+
+def _flags(reading: Reading) -> int:
+    """'kegs add --serial <unique> --size 20|30|50 [--note TEXT]': what can be given is a field."""
+    words = reading.words
+    first, _ = noun_phrase(words, 0)
+    owner = owner_of(first[:1], reading.draft) if first and is_plural(first[0]) else reading.draft.main()
+    places = [at + 2 for at in range(len(words) - 2) if words[at] == words[at + 1] == "-" and is_noun(words[at + 2])]
+    if owner is None:
+        return 0
+    for start, end in zip(places, [*places[1:], len(words)], strict=True):
+        field = item_of([word for word in words[start:end] if word not in ("-", "[", "]", "<", ">", "`")])
+        if field is not None:
+            field.required = False if words[start - 3 : start - 2] == ["["] else field.required
+            reading.take(owner, [field])
+    owner.firm = True
+    return len(words)
+
+
 def _with(reading: Reading, at: int) -> int:
     words, draft = reading.words, reading.draft
     if set(words[max(0, at - 5) : at]) & LINKING or words[at - 1] in ("together", "along", "do", "work", "deal"):
@@ -298,7 +339,7 @@ def _only_software(words: Sequence[str], at: int) -> bool:
 def _parenthesis(reading: Reading, at: int) -> int:
     words, draft, end = reading.words, reading.draft, closing(reading.words, at)
     nouns, inside = phrase_before(words, at), words[at + 1 : end]
-    if not nouns or len(inside) < 3 or inside[0] in ASIDES or not set(inside) & {",", ";"}:
+    if not nouns or len(inside) < 3 or inside[0] in ASIDES or not set(inside) & {",", ";"} or nouns[-1] in UNITS:
         return at + 1
     if draft.exact(nouns) is None and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return at + 1

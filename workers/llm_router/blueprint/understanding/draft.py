@@ -31,6 +31,7 @@ class FieldDraft:
     default: str = ""
     many: bool = False
     weak: bool = False
+    fleeting: bool = False
     reaches: tuple[str, ...] = ()
     unit: str = ""
 
@@ -144,7 +145,9 @@ class Draft:
     def entity(self, words: tuple[str, ...]) -> EntityDraft | None:
         """The entity of that name, made where there is none yet; None once there are too many."""
         found = self.find(words)
-        if found is None and self.canonical(words)[-1] in _SOFTWARE_ITSELF:
+        if found is None and (
+            self.canonical(words)[-1] in _SOFTWARE_ITSELF or not camel(self.canonical(words))[:1].isalpha()
+        ):
             return None
         if found is None and len(self.entities) < MAX_ENTITIES:
             found = EntityDraft(self.canonical(words))

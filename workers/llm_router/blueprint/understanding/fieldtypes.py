@@ -18,7 +18,7 @@ _TEXT_BEFORE = frozenset({
     "case",
     "document", "chassis", "inventory", "asset", "social", "insurance", "iban", "container", "item", "product",
     "article",
-    "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "booking", "parcel", "contract",
+    "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "frame", "lot_code", "hospital", "charge", "booking", "parcel", "contract",
 })  # fmt: skip
 
 
@@ -32,6 +32,8 @@ def type_of(draft: FieldDraft) -> FieldType:
         return draft.type
     if draft.unit in INTEGER_UNITS and draft.words[-1] == "time":
         return "integer"
+    if draft.unique and draft.words[-1] == "number":
+        return "text"
     if kind := _by_name(tuple(draft.name.split("_"))):
         return "number" if kind == "integer" and not _whole(draft) else kind
     if draft.unit in NUMBER_UNITS:

@@ -20,6 +20,7 @@ from .lexicon.items import (
     LEADS,
     LONE_FIRST,
     MANY,
+    MOVING,
     NOT_IN_NAMES,
     OBJECTS,
     ORDINALS,
@@ -65,7 +66,7 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
             found.append(draft)
         at = _apposition(found[-1], words, after)
         at = _skip_tail(words, at)
-        if at >= len(words) or words[at] not in SEPARATORS:
+        if at >= len(words) or words[at] not in SEPARATORS | {"a", "an"}:
             break
     return _shared_heads(found), at
 
@@ -105,6 +106,8 @@ def _ends_list(words: Sequence[str], at: int) -> bool:
     if word in ENDS_LIST or word in ".!?)":
         return True
     following = words[at + 1] if at + 1 < len(words) else ""
+    if word in MOVING and following in ("from", "through", "to", "between", "into"):
+        return True
     form = FORMS.get(word)
     commands = word in COMMANDS or (
         form is not None and form.base == word and following not in ("of", "by", "and", "or", "to", "one")
@@ -149,7 +152,7 @@ def _chunks(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int] | Non
 
 def _skip_tail(words: Sequence[str], at: int) -> int:
     """Past what is said after an item that is not understood, to the next separator."""
-    depth = 0
+    depth, start = 0, at
     while at < len(words):
         word = words[at]
         depth += (word == "(") - (word == ")")
@@ -157,6 +160,8 @@ def _skip_tail(words: Sequence[str], at: int) -> int:
             return at
         if depth == 0 and word in ("so", "but", "because", "-"):
             return len(words)
+        if at == start and word in ("a", "an") and depth == 0:
+            return at
         at += 1
     return at
 
@@ -200,7 +205,7 @@ def _moment(words: Sequence[str], at: int) -> tuple[str, int] | None:
         end = place + 1
         while end < len(words) and words[end] in ("was", "is", "were", "are", "has", "have", "been", "will", "be"):
             end += 1
-        if end < len(words) and words[end] in _PARTICIPLES or (end < len(words) and words[end].endswith("ed")):
+        if (end < len(words) and words[end] in _PARTICIPLES) or (end < len(words) and words[end].endswith("ed")):
             return words[end], end + 1
     return None
 

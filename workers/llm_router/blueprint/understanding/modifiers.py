@@ -192,7 +192,7 @@ def values_at(words: Sequence[str], at: int, marks: str = "/|,;→") -> tuple[tu
             break
         after = at
         while after < len(words) and (
-            words[after] in marks or words[after] in ("or", "and", "then", "finally", "later")
+            words[after] in marks or words[after] in ("or", "and", "then", "finally", "later", "->", "=>")
         ):
             closing = closing or words[after] == "or" or (words[after] == "and" and len(values) > 0)
             after += 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .draft import Draft, EntityDraft, FieldDraft
+from .inflect import is_plural
 from .lexicon.describing import FIELD_WORDS, ITS, NEVER_OWNERS, SKIPPED, SOFTWARE_KINDS, WANTS
+from .lexicon.items import COMMANDS
 from .lexicon.words import SOFTWARE, SYSTEM_NOUNS, THINGS
 from .phrases import noun_phrase
 from .verbs import FORMS, phrase_before
@@ -39,6 +41,8 @@ def before(words: Sequence[str], at: int) -> tuple[str, ...]:
         at = max(0, at - 1)
     nouns = phrase_before(words, at)
     lone_verb = len(nouns) == 1 and nouns[0] in FORMS and FORMS[nouns[0]].base == nouns[0]
+    if lone_verb and nouns[0] in COMMANDS:
+        return ()
     return () if lone_verb and words[at - 2 : at - 1] in (["we"], ["i"], ["they"], ["you"]) else nouns
 
 
@@ -61,18 +65,27 @@ def _referred(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None
     """What 'it', 'they' and 'which' mean: the noun right before, else what was spoken of last."""
     if at <= 2 and draft.spoken and (owner := owner_of(draft.spoken, draft)):
         return owner
-    return owner_of(_antecedent(words, at), draft) or draft.current
+    nouns = _antecedent(words, at)
+    plural = bool(nouns) and (is_plural(nouns[-1]) or draft.find(nouns) is not None)
+    named = plural or words[at - 1] not in ("it", "they", "this", "these")
+    return (owner_of(nouns, draft) if named else None) or draft.current
 
 
 def _antecedent(words: Sequence[str], at: int) -> tuple[str, ...]:
-    while at > 1 and words[at - 1] in ITS | {",", "-", "(", "each", "also"}:
+    while at > 1 and words[at - 1] in ITS | {",", "-", "(", ":", "also"}:
         at -= 1
     return phrase_before(words, at)
 
 
 def _to_software(words: Sequence[str], at: int) -> bool:
     nouns = _antecedent(words, at)
-    return bool(nouns) and nouns[-1] in SOFTWARE - THINGS
+    return bool(nouns) and nouns[-1] in (SOFTWARE | SOFTWARE_KINDS) - THINGS - {
+        "file",
+        "list",
+        "table",
+        "report",
+        "page",
+    }
 
 
 def opening(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:

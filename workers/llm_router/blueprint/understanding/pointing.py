@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from .draft import FieldDraft
 from .inflect import is_plural
 from .lexicon.describing import NEVER_OWNERS, PLAIN_NAMES, TO_ONE, TO_ONE_WEAK
-from .owners import owner_of
+from .owners import opening, owner_of
 from .phrases import noun_phrase
 from .reading import Reading
+from .verbs import is_verb_at
 
 _ONE = frozenset({"a", "an", "one", "exactly", "the", "certain", "its", "their", "this", "some"})
-_BY = frozenset({"on", "at", "by", "for", "in", "to", "from", "under", "of", "with", "as"})
+_BY = frozenset({"on", "at", "by", "for", "in", "to", "from", "under", "of", "with", "as", "per"})
+_SOMEHOW = frozenset({"to", "on", "in", "at", "by", "for", "from", "under"})
 _KEPT_IN = frozenset({"file", "memory", "table", "database", "disk"})
 
 
@@ -20,7 +23,26 @@ def point_at(reading: Reading, at: int) -> int:
         for phrase in phrases.get(words[at], ()):
             if tuple(words[at : at + len(phrase)]) == phrase:
                 return _to_one(reading, at, at + len(phrase) - (phrase[-1] in ("a", "one")), weak=weak)
-    return _done_with(reading, at) if words[at] in ("is", "are") else 0
+    if words[at] in ("is", "are"):
+        return _done_with(reading, at)
+    return _somehow(reading, at) if words[at] in _SOMEHOW and words[at + 1 : at + 2] in (["a"], ["an"], ["one"]) else 0
+
+
+def _somehow(reading: Reading, at: int) -> int:
+    """'lots come from a consignor': a reference if what it names is described; else nothing is taken of it."""
+    words, draft = reading.words, reading.draft
+    if any(is_verb_at(words, place) for place in range(at)):
+        return 0
+    nouns, after = noun_phrase(words, at + 1)
+    subject = (
+        reading.subject or opening(words, at, draft) or (draft.current if words[0] in ("it", "they", "each") else None)
+    )
+    if subject is None or not nouns or nouns[-1] in NEVER_OWNERS:
+        return 0
+    target = draft.canonical(nouns)
+    if target != subject.words:
+        subject.add(FieldDraft(target, references=target, weak=True, fleeting=True))
+    return after
 
 
 def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
@@ -55,10 +77,15 @@ def _done_with(reading: Reading, at: int) -> int:
     words = reading.words
     participle = words[at + 1] if at + 1 < len(words) else ""
     nouns, end = noun_phrase(words, 0)
-    if words[0] not in ("a", "an", "each", "every") or end != at or not participle.endswith(("ed", "en", "one", "lt")):
+    several = bool(nouns) and is_plural(nouns[-1]) and words[at] == "are"
+    if not (several or words[0] in ("a", "an", "each", "every")) or end != at:
+        return 0
+    if not participle.endswith(("ed", "en", "one", "lt")):
         return 0
     place, found = at + 2, []
-    while place + 1 < len(words) and words[place] in _BY and words[place + 1] in _ONE:
+    while place + 1 < len(words) and words[place] in _BY and (words[place + 1] in _ONE or words[place] == "per"):
+        if several and words[place + 1] == "the":
+            break
         target, after = noun_phrase(words, place + 1)
         if not target or target[-1] in NEVER_OWNERS - PLAIN_NAMES or target[-1] in _KEPT_IN:
             break
@@ -70,6 +97,7 @@ def _done_with(reading: Reading, at: int) -> int:
     for target in found:
         reading.point(owner, target, weak=True)
     reading.speak_of(owner)
+    reading.pointed = place
     return place
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from .lexicon import refusing
 from .lexicon.refusing import CAN_DO
+from .lexicon.words import PRONOUNS
 from .text import Unit
 
 
@@ -98,7 +99,7 @@ def after_reading(units: Sequence[Unit]) -> Refusal | None:
         return refusal("The blueprint model answers no questions and writes no texts.")
     for words in opening:
         head = _head(words)
-        if head is None:
+        if head is None or (words[0] in PRONOUNS and not _ASKS & set(words)):
             continue
         text = f" {' '.join(head)} "
         served = bool(set(head) & _SOFTWARE)
@@ -106,7 +107,14 @@ def after_reading(units: Sequence[Unit]) -> Refusal | None:
         if not served and asked and any(text.endswith(f" {word} ") for word in refusing.WRITING):
             return refusal("The blueprint model does not write texts or media.")
         for phrases, name in _GROUPS:
-            if not served and any(f" {phrase} " in text or f" {phrase}s " in text for phrase in phrases):
+            ends = (
+                text
+                if phrases is not refusing.GAMES
+                else f" {head[-1]} "
+                if len(head) < 2
+                else f" {' '.join(head[-2:])} "
+            )
+            if not served and any(f" {phrase} " in ends or f" {phrase}s " in ends for phrase in phrases):
                 return refusal(f"The blueprint model does not make {name}.")
         break
     return None

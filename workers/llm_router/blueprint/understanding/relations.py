@@ -24,6 +24,8 @@ def settle_relations(units: Sequence[Unit], draft: Draft) -> None:
         for name, field in list(entity.fields.items()):
             if field.references:
                 _settle_reference(field, draft)
+                if field.fleeting and not field.references:
+                    del entity.fields[name]
             elif (target := _target(field, draft)) is not None:
                 if seems_many(field) and target is not entity:
                     del entity.fields[name]

@@ -37,7 +37,9 @@ def field_name(name: str) -> str:
     if name[0].isdigit():
         name = f"n{name}"
     return (
-        f"{name}_".rstrip("_") + "_value"
+        f"{name}_name"
+        if name == "class"
+        else f"{name}_value"
         if keyword.iskeyword(name) or (keyword.issoftkeyword(name) and name != "type") or name in _RESERVED_FIELDS
         else name
     )
@@ -61,7 +63,7 @@ def _entity(draft: EntityDraft, whole: Draft) -> Entity:
     if not fields:
         whole.assume(f"{name} has a name, since no fields were described for it.")
         fields = (Field(name="name"),)
-    plural = snake((draft.plural,))[:MAX_NAME].strip("_") or "items"
+    plural = snake((draft.plural,))[:MAX_NAME].strip("_")
     return Entity(name=name, plural=f"{plural}_records" if keyword.iskeyword(plural) else plural, fields=fields)
 
 

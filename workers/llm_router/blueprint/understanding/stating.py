@@ -40,16 +40,22 @@ def _states(reading: Reading, at: int) -> int:
     if start >= len(words) or not is_noun(words[start]):
         return 0
     values, end = values_at(words, start)
-    owner = reading.possessor(at) if len(values) > 1 and "or" in words[start:end] else None
+    stepped = {"or", "then", "→", "->"} & set(words[start:end])
+    owner = reading.possessor(at) if len(values) > 1 and stepped else None
     if owner is None or not owner.fields or set(values) & set(owner.fields):
         return 0
-    if all((found := verb_at([value], 0)) and found[0].kind == "past" and value != found[0].base for value in values):
+    participles = all(
+        (found := verb_at([value], 0)) and found[0].kind == "past" and value != found[0].base for value in values
+    )
+    if participles and "then" not in stepped:
         return 0
     if any(set(field.choices) & set(values) for field in owner.fields.values()):
         return end
     if reading.draft.exact(before(words, at)) is None and words[at - 1] not in ITS:
         return 0
     reading.take(owner, [FieldDraft(("status",), choices=values)])
+    if "then" in stepped:
+        owner.reaches += values[1:]
     return end
 
 

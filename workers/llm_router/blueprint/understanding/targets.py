@@ -86,13 +86,9 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
         return []
     if all_of_it(unit.words):
         return [Target(entity) for entity in draft.entities.values()]
-    entity = (
-        _labelled(unit, mention, draft)
-        or _by_fields(unit.words, mention, draft, last)
-        or last
-        or _context(unit, draft)
-        or first(draft)
-    )
+    if labelled := _labelled(unit, mention, draft):
+        return [Target(entity) for entity in labelled]
+    entity = _by_fields(unit.words, mention, draft, last) or last or _context(unit, draft) or first(draft)
     return [Target(entity)] if entity else []
 
 
@@ -126,13 +122,23 @@ def having(nouns: tuple[str, ...], draft: Draft, last: EntityDraft | None) -> En
     return next((entity for entity in order if entity.field_called(nouns)), None)
 
 
-def _labelled(unit: Unit, mention: Mention, draft: Draft) -> EntityDraft | None:
-    """The thing before the colon: 'Games: add, list by round, update'."""
+def _labelled(unit: Unit, mention: Mention, draft: Draft) -> list[EntityDraft]:
+    """The things before the colon: 'Games: add, list by round, update', 'Clients and matters: create'."""
     colon = unit.words.index(":") if ":" in unit.words else len(unit.words)
-    if colon >= mention.start:
-        return None
-    nouns, end = noun_phrase(unit.words, 0)
-    return draft.find(nouns) if nouns and end <= colon else None
+    found: list[EntityDraft] = []
+    at = 0
+    while at < colon < mention.start:
+        nouns, end = noun_phrase(unit.words, at)
+        if not nouns or end > colon:
+            break
+        if (entity := draft.find(nouns)) is not None:
+            found.append(entity)
+        at = end
+        while at < colon and unit.words[at] in (",", "and", "&", "/", "or"):
+            at += 1
+        if at == end:
+            break
+    return found
 
 
 def _by_fields(words: Sequence[str], mention: Mention, draft: Draft, last: EntityDraft | None) -> EntityDraft | None:

@@ -51,14 +51,14 @@ def _fields_are(reading: Reading, at: int) -> int:
     """'The fields of a recipe are …', 'their attributes: …'."""
     words, draft, place = reading.words, reading.draft, at + 1
     owner = draft.current
-    if words[place : place + 1] in (["of"], ["for"]):
+    if words[place : place + 1] in (["of"], ["for"], ["per"]):
         nouns, place = noun_phrase(words, place + 1)
         owner = owner_of(nouns, draft)
     elif at and words[at - 1] == "'s":
         owner = owner_of(phrase_before(words, at - 1), draft)
     elif at and words[at - 1] in ("their", "its") and draft.spoken:
         owner = owner_of(draft.spoken, draft)
-    if words[place : place + 1] not in (["are"], ["is"], [":"]):
+    if words[place : place + 1] not in (["are"], ["is"], [":"], ["-"]):
         return 0
     return _listed(reading, place + 1, owner or draft.main(), least=1)
 
@@ -116,6 +116,13 @@ def enters(words: list[str], at: int) -> bool:
     found = verb_at(words, at) if at >= 0 else None
     return (
         found is not None and "create" in OPERATIONS[found[0].base] and found[0].base not in ("create", "make", "write")
+    )
+
+
+def entering(words: list[str], at: int) -> bool:
+    """Whether a command that adds stands before the flags."""
+    return bool(
+        {"add", "new", "create", "log", "put", "register", "insert", "record"} & set(words[max(0, at - 4) : at])
     )
 
 

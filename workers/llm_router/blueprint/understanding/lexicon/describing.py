@@ -3,7 +3,7 @@
 HAS = frozenset({
     "has", "have", "having", "contains", "contain", "containing", "includes", "include", "comprises", "comprise",
     "stores", "holds", "needs", "carries", "carry", "keeps", "gets", "hold", "tracks", "records", "takes", "need",
-    "features", "possess", "possesses", "bear", "bears", "carrying", "holding", "contained", "got", "comprising",
+    "features", "knows", "know", "possess", "possesses", "bear", "bears", "carrying", "holding", "contained", "got", "comprising",
 })  # fmt: skip
 HAS_PHRASES = (
     ("consists", "of"), ("consist", "of"), ("consisting", "of"), ("made", "up", "of"), ("composed", "of"),

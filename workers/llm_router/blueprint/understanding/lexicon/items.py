@@ -7,7 +7,8 @@ from .words import PRONOUNS
 SEPARATORS = frozenset({",", ";", "and", "&", "plus", "+", "/", "|"})
 FILLERS = SEPARATORS | {
     "also", "as", "well", "along", "with", "maybe", "perhaps", "possibly", "of", "course", "both", "then", "-", "etc",
-    "etc.", "finally", "has", "have", "namely", "including",
+    "etc.", "finally", "has", "have", "namely", "including", "possess", "possesses", "carries", "carry", "holds", "hold",
+    "contains", "contain", "bears", "bear", "lastly", "additionally",
 }  # fmt: skip
 REQUIREMENT = {
     "optional": False, "optionally": False, "required": True, "mandatory": True, "compulsory": True, "non-empty": True,
@@ -54,6 +55,7 @@ LAST_TYPES = frozenset(
     {"string", "integer", "int", "boolean", "bool", "enum", "float", "decimal", "datetime", "timestamp", "varchar"}
 )
 COMMANDS = frozenset({
+    "ls", "rm",
     "add", "list", "remove", "delete", "edit", "update", "show", "create", "view", "export", "filter", "search", "find",
     "mark", "see", "change", "get", "register", "manage", "browse", "print", "sort", "modify", "cancel",
 })  # fmt: skip
@@ -78,6 +80,9 @@ OBJECTS = frozenset(
         "of",
         "for",
     }
+)
+MOVING = frozenset(
+    {"moves", "move", "goes", "go", "passes", "changes", "switches", "turns", "becomes", "runs", "cycles"}
 )
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
