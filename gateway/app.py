@@ -60,7 +60,7 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
     )
     pool = await open_pool(settings.database_url, POOL)
     reads = PgReads(pool)
-    publisher = Publisher(Facts(nc), reads)
+    publisher = Publisher(Facts(nc, reads), reads)
     relay = asyncio.create_task(publisher.relay())
     try:
         yield State(

@@ -111,6 +111,7 @@ class Pipeline:
     reads: PgReads
     artifacts: S3Artifacts
     keeper: Keeper
+    publisher: Publisher
     workers: list[Worker] = field(default_factory=list)
     _ends: dict[str, asyncio.Future[str]] = field(default_factory=dict)
 
@@ -126,8 +127,7 @@ class Pipeline:
             traceparent=traceparent,
         )
         submitted = await self.reads.submit(new)
-        publisher = Publisher(self.nc)
-        await self.reads.published([await publisher.fact(event) for event in submitted.events])
+        await self.reads.published([await self.publisher.fact(event) for event in submitted.events])
         return workflow
 
     def follow(self, workflow: str) -> None:
@@ -174,7 +174,8 @@ async def pipeline(
         drops, artifacts = store(pool, topology), S3Artifacts(servers.s3, servers.bucket)
         keeper = Keeper(nc, drops, topology, settings)
         await keeper.keep()
-        running = Pipeline(servers, topology, nc, drops, PgReads(gateway), artifacts, keeper)
+        reads = PgReads(gateway)
+        running = Pipeline(servers, topology, nc, drops, reads, artifacts, keeper, Publisher(nc, reads))
         made.append(running)
         await nc.subscribe("ql.res.*.*.workflow.*.*", cb=running.heard)
         for _ in range(workers):

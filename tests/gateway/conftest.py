@@ -57,7 +57,7 @@ async def served(stack: Stack, database: Database, bucket: str, nats_url: str) -
             http=http,
             drops=drops,
             artifacts=S3Artifacts(stack.urls.s3, bucket),
-            publisher=Publisher(nc),
+            publisher=Publisher(nc, drops),
             nc=nc,
             settings=settings,
         )

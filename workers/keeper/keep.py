@@ -7,20 +7,19 @@ without that event, is not the one: it is made again above that sequence, and th
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import Topology
+from workers.kit.runner.api import call, find
+from workers.kit.runner.gate import lost
 from workers.kit.settings import Settings
-from workers.kit.stores.drops import StoredEvent, StreamLedger
+from workers.kit.stores.drops import StreamLedger
 
-from .api import call, find
 from .provision import DEAD_STREAM, EVENT_STREAM, RETENTION_S, make_durable, make_stream
 
 WATCH_S = 3.0
@@ -63,15 +62,15 @@ class Keeper:
 
     async def keep(self) -> None:
         """Make everything as it should be. Raises when the bus or the store is away."""
-        highest = await self._ledger.highest()  # before the stream is looked at, which only grows
+        known = await self._ledger.remembered()  # before the stream is looked at, which only grows
         info = await find(self._nc, f"STREAM.INFO.{subjects.STREAM}")
-        if info is not None and highest is not None and (reason := await self._lost(info, highest)):
+        if info is not None and (reason := await lost(self._nc, info, known.seq, known.event)):
             log.error("stream.lost", reason=reason)
             await call(self._nc, f"STREAM.DELETE.{subjects.STREAM}")
             info = None
         if info is None or not self._provisioned:
-            info = await make_stream(self._nc, EVENT_STREAM, first_seq=highest.seq + 1 if highest else 0)
-        if info["created"] != await self._ledger.stream_created():
+            info = await make_stream(self._nc, EVENT_STREAM, first_seq=known.seq and known.seq + 1)
+        if info["created"] != known.created:
             await self._adopt(info["created"])
             self._adopt_again = time.monotonic() + SETTLED_S
         elif self._adopt_again and time.monotonic() > self._adopt_again:
@@ -85,21 +84,6 @@ class Keeper:
         again = await self._ledger.adopt(created, since_s=RETENTION_S)
         log.info("stream.adopted", created=created, events_to_send=again)
 
-    async def _lost(self, info: dict[str, Any], highest: StoredEvent) -> str:
-        """Why this stream can't be the one that holds our events; '' when it may be.
-
-        One of another creation time is only adopted, not made again, if it begins above our sequences.
-        """
-        state = info["state"]
-        if highest.seq < state["first_seq"]:
-            return ""
-        if highest.seq > state["last_seq"]:
-            return f"it ends at {state['last_seq']}, before {highest.id} at {highest.seq}"
-        found = await find(self._nc, f"STREAM.MSG.GET.{subjects.STREAM}", {"seq": highest.seq})
-        if found is None or _message_id(found["message"]) != highest.id:
-            return f"{highest.id} does not stand at {highest.seq}"
-        return ""
-
     async def _make_the_rest(self) -> None:
         """The dead letters' stream and the durables: all at the first look (settings may be new), later the missing."""
         if not self._provisioned or await find(self._nc, f"STREAM.INFO.{subjects.DEAD_STREAM}") is None:
@@ -108,10 +92,3 @@ class Keeper:
         for stage in self._topology.stages:
             if stage not in (there.get("consumers") or ()):
                 await make_durable(self._nc, stage, self._topology, self._settings)
-
-
-def _message_id(message: dict[str, Any]) -> str:
-    """The Nats-Msg-Id in a raw message's headers."""
-    head = base64.b64decode(message.get("hdrs", "")).decode(errors="replace")
-    lines = (line.partition(":") for line in head.split("\r\n"))
-    return next((value.strip() for name, _, value in lines if name == "Nats-Msg-Id"), "")

@@ -11,9 +11,8 @@ from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import Topology
+from workers.kit.runner.api import call, find
 from workers.kit.settings import Settings
-
-from .api import call, find
 
 _S = 1_000_000_000
 RETENTION_S = 30 * 24 * 3600

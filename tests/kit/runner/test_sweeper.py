@@ -10,7 +10,6 @@ from contracts import subjects
 from tests.flow.noop import TENANT, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
 from workers.kit.runner import sweeper
-from workers.kit.runner.publish import Publisher
 from workers.kit.runner.sweeper import Sweeper
 from workers.kit.runner.work import Counts
 
@@ -37,7 +36,7 @@ async def test_a_queue_is_not_woken(servers: Servers) -> None:
     async with pipeline(servers, SMALL, workers=0) as running:
         await running.submit("p")
         counts, settings = Counts(), servers.settings()
-        sweeping = Sweeper(["draft"], SMALL, running.drops, Publisher(running.nc), running.nc, settings, counts)
+        sweeping = Sweeper(["draft"], SMALL, running.drops, running.publisher, running.nc, settings, counts)
         for _ in range(3):
             await sweeping.sweep()
         assert counts.done["wakes"] == 0
@@ -54,9 +53,7 @@ async def test_each_duty_fails_alone(servers: Servers) -> None:
     async with pipeline(servers, SMALL, workers=0) as running:
         workflow = await running.submit("p", deadline_s=0.01)
         await running.nc.jetstream().delete_consumer(subjects.STREAM, "draft")
-        sweeping = Sweeper(
-            ["draft"], SMALL, running.drops, Publisher(running.nc), running.nc, servers.settings(), Counts()
-        )
+        sweeping = Sweeper(["draft"], SMALL, running.drops, running.publisher, running.nc, servers.settings(), Counts())
         await sweeping.sweep()
         found = await running.reads.workflow(TENANT, workflow)
         assert found is not None

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.cloudevents import from_structured
 from tests.kit.stores.world import World, completed, rejected
-from workers.kit.stores.drops import Retry
+from workers.kit.stores.drops import Remembered, Retry
 
 
 async def test_events_wait_until_their_sequence_is_noted(world: World) -> None:
@@ -51,8 +51,7 @@ async def test_a_sequence_is_noted_once(world: World) -> None:
     (event,) = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
     await world.drops.published([msgspec.structs.replace(event, seq=7)])
     await world.drops.published([msgspec.structs.replace(event, seq=9)])
-    highest = await world.drops.highest()
-    assert highest == msgspec.structs.replace(event, seq=7)
+    assert await world.drops.remembered() == Remembered(seq=7, event=event.id)
 
 
 async def test_two_relays_may_note_the_same_events(world: World) -> None:
@@ -61,9 +60,7 @@ async def test_two_relays_may_note_the_same_events(world: World) -> None:
     events = await world.drops.unpublished(["workflow"], older_s=0, limit=100)
     noted = [msgspec.structs.replace(event, seq=place + 1) for place, event in enumerate(events)]
     await asyncio.gather(world.drops.published(noted), world.drops.published(noted[::-1]))
-    highest = await world.drops.highest()
-    assert highest
-    assert highest.seq == 20
+    assert (await world.drops.remembered()).seq == 20
 
 
 async def test_nothing_is_told_of_a_retry(world: World) -> None:
@@ -88,16 +85,16 @@ async def test_every_kept_event_is_one_a_reader_accepts(world: World) -> None:
 
 
 async def test_another_stream_takes_the_sequences_of_young_events_back(world: World) -> None:
-    assert (await world.drops.stream_created(), await world.drops.highest()) == ("", None)
+    assert await world.drops.remembered() == Remembered()
     assert await world.drops.adopt("2026-01-01T00:00:00Z", since_s=3600) == 0
     await world.submit()
     events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
     await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
     assert await world.drops.adopt("2026-02-01T00:00:00Z", since_s=0) == 0
-    assert await world.drops.highest()
+    assert (await world.drops.remembered()).seq == 3
     assert await world.drops.adopt("2026-03-01T00:00:00Z", since_s=3600) == 1
-    assert await world.drops.stream_created() == "2026-03-01T00:00:00Z"
-    assert await world.drops.highest() is None
+    assert await world.drops.remembered() == Remembered(created="2026-03-01T00:00:00Z")
+    assert await world.reads.remembered() == await world.drops.remembered()
     assert len(await world.drops.unpublished(["workflow"], older_s=0, limit=10)) == 1
 
 

@@ -12,7 +12,9 @@ import msgspec
 from nats.aio.client import Client
 
 from contracts import cloudevents, subjects
-from workers.kit.stores.drops import DeadLetter, StoredEvent
+from workers.kit.stores.drops import DeadLetter, StoredEvent, StreamMemory
+
+from .gate import Gate, Leave
 
 WRONG_LAST_SEQUENCE = 10071
 SEQUENCE_IN_FLIGHT = 10164
@@ -23,6 +25,10 @@ TRIES = 5
 
 class NotPublished(Exception):
     """The stream refused or did not answer; the event stays unpublished and the sweeper sends it again."""
+
+
+class Held(NotPublished):
+    """The stream is not known to be the right one: nothing is published until it is."""
 
 
 class _ApiError(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,25 +44,34 @@ class _PubAck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publisher:
-    """Publishes over one connection; raises `NotPublished` or an error of the client."""
+    """Publishes over one connection; raises `NotPublished`, or an error of the client or of the store."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: Client, memory: StreamMemory) -> None:
         self._nc = nc
+        self._gate = Gate(nc, memory)
 
     async def fact(self, event: StoredEvent) -> StoredEvent:
         """Store the event in the stream if it is not there yet; the event with its place (`seq`)."""
         subject, headers, body = cloudevents.to_binary(event.body)
         headers |= {"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Expected-Stream": subjects.STREAM}
         for attempt in range(TRIES):
+            leave = await self._gate.leave()
+            if isinstance(leave, str):
+                raise Held(f"{subject}: {leave}")
             ack = await self._send(subject, body, headers)
             if ack.error is None:
-                return msgspec.structs.replace(event, seq=ack.seq)
+                return self._placed(event, ack.seq, leave, new=True)
             if ack.error.err_code == WRONG_LAST_SEQUENCE:
-                return msgspec.structs.replace(event, seq=await self._place_of(subject, event.id))
+                return self._placed(event, await self._place_of(subject, event.id), leave, new=False)
             if ack.error.err_code != SEQUENCE_IN_FLIGHT:
                 raise NotPublished(f"{subject}: {ack.error.description} ({ack.error.err_code})")
             await asyncio.sleep(0.05 * 2**attempt)
         raise NotPublished(f"{subject}: another publish of it has been in flight for too long")
+
+    def _placed(self, event: StoredEvent, seq: int, leave: Leave, *, new: bool) -> StoredEvent:
+        if doubt := self._gate.doubt(leave, seq, new=new):
+            raise Held(f"{event.subject}: {doubt}")
+        return msgspec.structs.replace(event, seq=seq)
 
     async def wake(self, stage: str, tenant: str, workflow: str) -> None:
         """Ask the stage's workers to look at one workflow."""

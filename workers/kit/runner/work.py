@@ -21,7 +21,7 @@ from workers.kit.stores.drops import Claim, Committed, Drops, Failed, NoClaim, O
 
 from . import receive
 from .attempt import Attempts
-from .publish import NotPublished, Publisher
+from .publish import Held, NotPublished, Publisher
 
 COMMIT_AGAIN_S = 0.5
 STORE_AGAIN_S = 1.0
@@ -197,6 +197,9 @@ async def publish_and_note(publisher: Publisher, drops: Drops, events: tuple[Sto
     for event in events:
         try:
             placed.append(await publisher.fact(event))
+        except Held as error:
+            log.warning("event.held", event_id=event.id, error=str(error))
+            break
         except NotPublished as error:
             log.error("event.refused", event_id=event.id, error=str(error))
         except Exception as error:  # noqa: BLE001  # the bus is away: the rows are committed and will be sent

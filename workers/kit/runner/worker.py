@@ -39,7 +39,7 @@ class Worker:
     ) -> None:
         self.counts = Counts()
         self._settings = settings
-        publisher = Publisher(nc)
+        publisher = Publisher(nc, drops)
         adapters = wire(bindings, Means(nc, settings), given)
         self._loops = []
         for binding in bindings:

@@ -183,7 +183,24 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str = ""
 
 
-class Drops(Protocol):
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream as the store knows it: its creation time, and its highest sequence noted (0: none) with the event
+    that stands there."""
+
+    created: str = ""
+    seq: int = 0
+    event: str = ""
+
+
+class StreamMemory(Protocol):
+    """What every publisher asks before it trusts the stream."""
+
+    async def remembered(self) -> Remembered:
+        """As of one moment."""
+        ...
+
+
+class Drops(StreamMemory, Protocol):
     """The workers' side: claims, commits, the outbox, and what the sweeper needs."""
 
     async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
@@ -227,23 +244,15 @@ class Drops(Protocol):
         ...
 
 
-class StreamLedger(Protocol):
-    """What the keeper remembers of the stream, to notice when it was lost."""
-
-    async def stream_created(self) -> str:
-        """The creation time of the stream that the sequences belong to; '' before the first."""
-        ...
-
-    async def highest(self) -> StoredEvent | None:
-        """The event published at the highest sequence."""
-        ...
+class StreamLedger(StreamMemory, Protocol):
+    """The keeper's side."""
 
     async def adopt(self, created: str, *, since_s: float) -> int:
         """Belong to a new stream: clear the sequences of events younger than `since_s`; how many will be sent again."""
         ...
 
 
-class ReadModel(Protocol):
+class ReadModel(StreamMemory, Protocol):
     """The gateway's side: it submits, cancels nothing, and reads; every call is for one tenant."""
 
     async def submit(self, new: NewWorkflow) -> Submitted:

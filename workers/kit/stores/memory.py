@@ -27,6 +27,7 @@ from .drops import (
     NewWorkflow,
     NoClaim,
     Outcome,
+    Remembered,
     Retry,
     StoredEvent,
     Submitted,
@@ -100,6 +101,12 @@ class Memory:
             time, kept = known[event.id]
             if not kept.seq:
                 known[event.id] = (time, msgspec.structs.replace(kept, seq=event.seq))
+
+    def remembered(self) -> Remembered:
+        """The stream and its highest noted event."""
+        seqs = ((event.seq, name) for found in self.workflows.values() for name, (_, event) in found.events.items())
+        seq, event = max((known for known in seqs if known[0]), default=(0, ""))
+        return Remembered(created=self.stream, seq=seq, event=event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +220,8 @@ class MemoryDrops:
         )
         self.memory.letters.setdefault((letter.tenant, letter.id), kept)
 
-    async def stream_created(self) -> str:
-        return self.memory.stream
-
-    async def highest(self) -> StoredEvent | None:
-        events = [event for found in self.memory.workflows.values() for _, event in found.events.values()]
-        return max((event for event in events if event.seq), key=lambda event: event.seq, default=None)
+    async def remembered(self) -> Remembered:
+        return self.memory.remembered()
 
     async def adopt(self, created: str, *, since_s: float) -> int:
         self.memory.stream, forgotten = created, 0
@@ -323,6 +326,9 @@ class MemoryReads:
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         self.memory.published(events)
+
+    async def remembered(self) -> Remembered:
+        return self.memory.remembered()
 
 
 def _shown(found: Workflow) -> WorkflowRow:

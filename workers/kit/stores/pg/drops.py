@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.topology import Topology
-from workers.kit.stores.drops import Claim, Committed, DeadLetter, NoClaim, Outcome, StoredEvent
+from workers.kit.stores.drops import Claim, Committed, DeadLetter, NoClaim, Outcome, Remembered, StoredEvent
 
 from . import claims, commits, outbox
 from .pool import Pool, connected, transaction
@@ -55,13 +55,9 @@ class PgDrops:
         async with connected(self.pool) as connection:
             await outbox.bury(connection, letter)
 
-    async def stream_created(self) -> str:
+    async def remembered(self) -> Remembered:
         async with connected(self.pool) as connection:
-            return await outbox.stream_created(connection)
-
-    async def highest(self) -> StoredEvent | None:
-        async with connected(self.pool) as connection:
-            return await outbox.highest(connection)
+            return await outbox.remembered(connection)
 
     async def adopt(self, created: str, *, since_s: float) -> int:
         async with transaction(self.pool) as connection:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from contracts.subjects import STREAM
 from contracts.topology import Topology
 from workers.kit.stores import standing
-from workers.kit.stores.drops import DeadLetter, NoClaim, StoredEvent
+from workers.kit.stores.drops import DeadLetter, NoClaim, Remembered, StoredEvent
 from workers.kit.stores.news import MAX_BODY, plain
 from workers.kit.stores.standing import Row
 
@@ -92,9 +92,7 @@ FORGET = """
     )
     SELECT count(*) FROM forgotten
 """
-HIGHEST = f"""
-    SELECT {EVENT_COLUMNS} FROM events WHERE published_seq IS NOT NULL ORDER BY published_seq DESC LIMIT 1
-"""  # noqa: S608  # constants only
+STANDING = "SELECT created, seq, event FROM stream_standing($1)"
 
 
 async def unpublished(
@@ -155,12 +153,6 @@ async def bury(connection: Connection, letter: DeadLetter) -> None:
     )
 
 
-async def stream_created(connection: Connection) -> str:
-    """The creation time of the stream that the sequences belong to."""
-    created: str | None = await connection.fetchval("SELECT created FROM stream WHERE name = $1", STREAM)
-    return created or ""
-
-
 async def adopt(connection: Connection, created: str, since_s: float) -> int:
     """Within a transaction: another stream; what it should hold is unpublished again."""
     await connection.execute(ADOPT, STREAM, created)
@@ -168,7 +160,7 @@ async def adopt(connection: Connection, created: str, since_s: float) -> int:
     return forgotten
 
 
-async def highest(connection: Connection) -> StoredEvent | None:
-    """The event with the highest sequence."""
-    record = await connection.fetchrow(HIGHEST)
-    return event_of(record) if record else None
+async def remembered(connection: Connection) -> Remembered:
+    """The stream that the sequences belong to, and the highest of them."""
+    (record,) = await connection.fetch(STANDING, STREAM)
+    return Remembered(created=record["created"] or "", seq=record["seq"] or 0, event=record["event"] or "")

@@ -9,12 +9,12 @@ from datetime import timedelta
 from contracts.events import Ref
 from contracts.topology import LIFECYCLE
 from workers.kit.stores import news
-from workers.kit.stores.drops import DropRow, KeyConflict, NewWorkflow, StoredEvent, Submitted, WorkflowRow
+from workers.kit.stores.drops import DropRow, KeyConflict, NewWorkflow, Remembered, StoredEvent, Submitted, WorkflowRow
 from workers.kit.stores.submissions import body_sha256, checked
 
 from . import outbox
 from .commits import EVENTS
-from .pool import Connection, Pool, transaction
+from .pool import Connection, Pool, connected, transaction
 from .rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -140,3 +140,7 @@ class PgReads:
         for tenant in sorted({event.tenant for event in events}):
             async with self._as(tenant) as connection:
                 await outbox.published(connection, [event for event in events if event.tenant == tenant])
+
+    async def remembered(self) -> Remembered:
+        async with connected(self._pool) as connection:
+            return await outbox.remembered(connection)
