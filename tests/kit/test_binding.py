@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -200,3 +202,17 @@ def test_an_unknown_stage_is_named() -> None:
 def test_every_stage_of_the_product_fits_its_row(name: str) -> None:
     (found,) = bindings([name])
     assert found.row is TOPOLOGY[name]
+
+
+@pytest.mark.parametrize("stage", sorted(TOPOLOGY.stages))
+def test_a_worker_s_process_holds_nothing_that_its_stage_does_not_need(stage: str) -> None:
+    """litellm belongs to the router, minio to the setting up of buckets, exporters to a configured collector."""
+    program = f"""
+import sys, workers.__main__ as w
+w.bindings([{stage!r}])
+import workers.kit.runner.process, workers.kit.stores.pg, workers.kit.stores.artifacts
+heavy = ("litellm", "minio", "qdrant_client", "opentelemetry.exporter", "grpc", "fastapi", "rich", "typer")
+print([name for name in sys.modules if name.startswith(heavy)])
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
