@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import pointing, stating, telling
-from .draft import Draft, EntityDraft
+from .draft import Draft, EntityDraft, FieldDraft
 from .fieldtypes import type_of
 from .headings import listed_owner
-from .inflect import is_plural
+from .inflect import is_plural, singular
 from .items import item_of, items_at
 from .lexicon.describing import (
+    ADDED,
     ASIDES,
     COMMON_FIELDS,
     FIELD_WORDS,
@@ -31,14 +32,15 @@ from .lexicon.describing import (
     STORE_VERBS,
 )
 from .lexicon.items import SEPARATORS
+from .lexicon.states import STATE_FIELDS
 from .lexicon.types import UNITS
 from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
-from .modifiers import closing, is_choice
+from .modifiers import closing, is_choice, values_at
 from .owners import give, opening, owner_of, possessor
 from .phrases import is_noun, is_number, noun_phrase
 from .reading import Reading
 from .text import Unit
-from .verbs import NOUN_VERBS, OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
+from .verbs import FORMS, NOUN_VERBS, OPERATIONS, is_verb_at, phrase_before, starts_with_verb, verb_at
 
 _CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
 _SPEAKING = frozenset({
@@ -65,7 +67,7 @@ def _read(reading: Reading, unit: Unit) -> None:
     while at < len(unit.words):
         after = _trigger(reading, at)
         if after > at + 1:
-            unit.described.extend(range(at, after))
+            unit.described.extend(range(at + (unit.words[at] in ADDED), after))
         at = max(after, at + 1)
 
 
@@ -85,7 +87,9 @@ def _labelled(reading: Reading) -> int:
     ):
         target, after = noun_phrase(words, after + 1)
     if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "=", "->"):
-        return 0
+        return _bare_list(reading)
+    if stated := _states_label(reading, nouns, after):
+        return stated
     if set(nouns) & FIELD_WORDS:
         return _field_label(reading, after, (*target, *nouns))
     if not lists_fields(reading, after + 1):
@@ -103,9 +107,44 @@ def _labelled(reading: Reading) -> int:
         return 0
     reading.take(owner, items)
     owner.firm = True
-    if target and (pointed := owner_of(target, draft)):
-        reading.point(owner, pointed.words, weak=False)
+    if target:
+        reading.point(owner, target, weak=True, fleeting=True)
     return end if words[opened] in "({[" else stop
+
+
+def _states_label(reading: Reading, nouns: tuple[str, ...], at: int) -> int:
+    """'Status: running, succeeded, failed' on its own: values of the thing spoken of."""
+    words, owner = reading.words, reading.draft.current
+    if owner is None or not owner.described or words[at] != ":" or singular(nouns[-1]) not in STATE_FIELDS:
+        return 0
+    if reading.draft.exact(nouns) is not None:
+        return 0
+    listed: list[str] = []
+    place = at + 1
+    while place < len(words):
+        place = closing(words, place) + 1 if words[place] == "(" else place + 1
+        listed.append(words[place - 1] if words[place - 1] != ")" else "")
+    values, _ = values_at([word for word in listed if word], 0)
+    if len(values) < 2:
+        return 0
+    known = next((field.words for field in owner.fields.values() if field.name in STATE_FIELDS), None)
+    owner.add(FieldDraft(known or (singular(nouns[-1]),), choices=values))
+    return len(words)
+
+
+def _bare_list(reading: Reading) -> int:
+    """'Guests. Name, email, diet': a sentence that is nothing but fields of what was named just before."""
+    words, draft = reading.words, reading.draft
+    first, _ = noun_phrase(words, 0)
+    if first[:1] and first[-1] in COMMON_FIELDS and len(first) < 3 and draft.spoken:
+        items, end = items_at(words, 0)
+        owner = owner_of(draft.spoken, draft) if len(items) > 2 and end >= len(words) - 1 else None
+        if owner is not None:
+            reading.take(owner, items)
+            return end
+    if len(words) < 4 and first and is_plural(first[-1]) and first[-1] not in SYSTEM_NOUNS | SECTIONS:
+        draft.spoken = first
+    return 0
 
 
 def _names_thing(words: Sequence[str], start: int, after: int, nouns: tuple[str, ...], *, telling: bool) -> bool:
@@ -323,6 +362,13 @@ def _with(reading: Reading, at: int) -> int:
         )
     elif words[at - 1] == ")":
         owner = None
+    elif words[at - 1].endswith("ly") or FORMS.get(words[at - 1], None) == ("keep", "past"):
+        place = at
+        while place > 0 and (
+            words[place - 1].endswith("ly") or words[place - 1] in SKIPPED or words[place - 1] in FORMS
+        ):
+            place -= 1
+        owner = possessor(words, place, draft, reading.subject)
     else:
         nouns = phrase_before(words, at)
         owner = owner_of(nouns, draft, firmly=telling.enters(words, at - len(nouns) - 1))
@@ -344,7 +390,9 @@ def _parenthesis(reading: Reading, at: int) -> int:
     if draft.exact(nouns) is None and any(entity.field_called(nouns) for entity in draft.entities.values()):
         return at + 1
     tells = holds_fields(nouns, inside)
-    thing = tells or is_plural(nouns[-1]) or draft.exact(nouns) is not None or _commanded(words, at, nouns)
+    article = words[at - len(nouns) - 1] if at > len(nouns) else ""
+    commanded = article not in ("the", "its", "their") and _commanded(words, at, nouns) and not is_choice(nouns)
+    thing = tells or is_plural(nouns[-1]) or draft.exact(nouns) is not None or commanded
     owner = owner_of(nouns, draft) if thing and lists_fields(reading, at + 1) else None
     if owner is None:
         return at + 1

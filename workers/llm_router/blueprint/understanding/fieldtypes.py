@@ -68,6 +68,8 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
         return "date"
     if len(words) > 1 and last in ("from", "to", "in", "for", "by", "at"):
         return _by_name(words[:-1])
+    if len(words) > 1 and first in ("max", "maximum", "min", "minimum") and _by_name(words[1:]) is None:
+        return "integer"
     if "of" in words[1:]:
         return _of(words)
     if last in ("number", "no"):

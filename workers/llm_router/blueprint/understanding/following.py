@@ -21,7 +21,10 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         word = words[at]
         following = words[at + 1] if at + 1 < len(words) else ""
         if word in "`*\"'" or (
-            word == "," and following in ("which", "that") and words[at + 2 : at + 3] and words[at + 2] in _CLAUSES
+            word == ","
+            and following in ("which", "that", "namely")
+            and words[at + 2 : at + 3]
+            and (following == "namely" or words[at + 2] in _CLAUSES)
         ):
             at += 1
         elif word == "-" and is_noun(following or "-"):
@@ -55,7 +58,9 @@ def _annotation(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         draft.choices = draft.choices or values
         return end
     values, end = values_at(words, at + 1)
-    closed = "or" in words[at:end] or (is_choice(draft.words) and (end >= len(words) or words[end] in ").;"))
+    closed = bool({"or", "→", "->"} & set(words[at:end])) or (
+        is_choice(draft.words) and (end >= len(words) or words[end] in ").;")
+    )
     if len(values) > 1 and closed and not any(value in SAID for value in values):
         draft.choices = draft.choices or values
         return end

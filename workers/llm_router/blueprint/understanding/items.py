@@ -93,7 +93,7 @@ def item_of(words: Sequence[str]) -> FieldDraft | None:
 
 def _skip_separators(words: Sequence[str], at: int) -> tuple[int, bool]:
     optional = False
-    while at < len(words) and (words[at] in FILLERS or words[at] == "optionally"):
+    while at < len(words) and (words[at] in FILLERS or words[at] in ("optionally", "always", "usually")):
         optional = optional or words[at] in ("optionally", "maybe", "perhaps", "possibly")
         at += 1
     return at, optional
@@ -280,6 +280,11 @@ def _noun_at(words: Sequence[str], at: int) -> bool:
     return at < len(words) and is_noun(words[at])
 
 
+def _closes_list(words: Sequence[str], at: int) -> bool:
+    """Whether the noun that ends here closes the list: then it owns all of it ('the title and name of each book')."""
+    return words[at] in ".!?:"
+
+
 def _possessive(words: Sequence[str], at: int) -> bool:
     """Whether "'s" stands here and a noun follows: 'the guest's name'."""
     return words[at] == "'s" and _noun_at(words, at + 1)
@@ -307,6 +312,14 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
     if following == "or" and nouns[-1] == "yes" and len(nouns) > 1 and words[after + 1 : after + 2] == ["no"]:
         draft.type = "boolean"
         return nouns[:-1], after + 2
+    if (
+        following == "of"
+        and nouns[-1] in ("name", "names")
+        and words[after + 1 : after + 2] in (["the"], ["a"], ["its"])
+    ):
+        owner, end = noun_phrase(words, after + 1)
+        if len(owner) == 1 and nouns == nouns[-1:] and len(words) > end and not _closes_list(words, end):
+            return (*owner, "name"), end
     if following == "of" and nouns[-1] in KEEPS_OF:
         owner, end = noun_phrase(words, after + 1)
         if owner and words[after + 1] not in ("the", "a", "an", "each", "every", "its", "their"):

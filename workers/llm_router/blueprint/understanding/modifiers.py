@@ -85,7 +85,7 @@ def apply(draft: FieldDraft, words: Sequence[str], *, enclosed: bool = False) ->
     _apply_type(draft, words)
     _apply_bounds(draft, text)
     _apply_default(draft, text)
-    if found := _REFERENCE.search(text):
+    if (found := _REFERENCE.search(text)) and not (is_choice(draft.words) and found.group().startswith(("->", "→"))):
         draft.references = draft.references or (found.group(1),)
     if not draft.choices and (values := choices_in(words, enclosed=enclosed)):
         draft.choices = values
@@ -198,7 +198,8 @@ def values_at(words: Sequence[str], at: int, marks: str = "/|,;→") -> tuple[tu
             after += 1
         if after == at:
             break
-        if after < len(words) and words[after] in ("a", "an", "the", "its", "optional", "whether", "when"):
+        stops = after < len(words) and words[after] in ("a", "an", "the", "its", "optional", "whether", "when")
+        if stops and words[after + 1 : after + 2] not in ([","], ["/"]):
             break
         at = after
     return tuple(dict.fromkeys(values)), at
@@ -208,6 +209,8 @@ def _one_value(words: Sequence[str], at: int) -> tuple[str, int]:
     while at < len(words) and words[at] in ('"', "'", "`"):
         at += 1
     start = at
+    if words[at : at + 1] == ["a"] and words[at + 1 : at + 2] in ([","], ["or"], ["/"], [")"], []):
+        return "a", at + 1
     while at < len(words) and at - start < 3 and _in_value(words, at):
         at += 1
     value = snake(words[start:at])
@@ -218,7 +221,7 @@ def _one_value(words: Sequence[str], at: int) -> tuple[str, int]:
 
 def _in_value(words: Sequence[str], at: int) -> bool:
     """Nouns, and the small words of 'in progress', 'to do' and 'on hold'."""
-    if words[at] in ("in", "on", "not", "to", "out", "up", "off", "well", "never", "always"):
+    if words[at] in ("in", "under", "on", "not", "to", "out", "up", "off", "well", "never", "always"):
         return at + 1 < len(words) and (is_noun(words[at + 1]) or words[at + 1] in ("do", "of"))
     return is_noun(words[at]) or words[at][0].isdigit() or (words[at] == "do" and words[at - 1 : at] == ["to"])
 

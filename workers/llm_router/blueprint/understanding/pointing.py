@@ -57,7 +57,7 @@ def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
         known = draft.exact(nouns) is not None
         if not nouns or (is_plural(nouns[-1]) and words[at] != "belong") or (nouns[-1] in NEVER_OWNERS and not known):
             break
-        if weak and words[place] not in _ONE and not known:
+        if words[place] not in _ONE | {"each", "another", "some"} and not known:
             break
         reading.point(subject, nouns, weak=weak)
         place, found = end, found + 1

@@ -27,11 +27,11 @@ class Reading:
     def speak_of(self, entity: EntityDraft) -> None:
         self.subject = self.draft.current = entity
 
-    def point(self, owner: EntityDraft, target: tuple[str, ...], *, weak: bool) -> None:
+    def point(self, owner: EntityDraft, target: tuple[str, ...], *, weak: bool, fleeting: bool = False) -> None:
         """Let the owner refer to the thing of that name, where it turns out to be one."""
         words = self.draft.canonical(target)
         if words != owner.words:
-            owner.add(FieldDraft(words, references=words, weak=weak))
+            owner.add(FieldDraft(words, references=words, weak=weak, fleeting=fleeting))
             owner.described = True
 
     def possessor(self, at: int) -> EntityDraft | None:

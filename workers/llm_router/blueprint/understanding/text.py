@@ -24,7 +24,7 @@ _ONE_WORD = frozenset({
 })  # fmt: skip
 _BULLET = re.compile(r"^(\s*)(?:[-*•+]|\d{1,3}[.)]|[a-z][)])\s+(.*)$")
 _TITLE = re.compile(r"^#{1,6}\s+(.*)$")
-_LABELLED = re.compile(r"^\s*[`*_]*\w[\w -]{0,40}[`*_]*\s*[:(]")
+_LABELLED = re.compile(r"^\s*[`*_]*\w[\w -]{0,40}[`*_]*\s*(?:[:(=]|-\s|->)")
 _END = re.compile(r"(?<![.!?])[.!?]++[)\"'”]*+(?=\s|$)")
 _ABBREVIATIONS = ("e.g.", "i.e.", "etc.", "vs.", "max.", "min.", "approx.", "incl.", "no.", "ca.", "resp.", "opt.")
 _SAME = {
@@ -84,7 +84,7 @@ class _Line(NamedTuple):
 
 def tokens_of(text: str) -> list[Token]:
     found = []
-    for match in _TOKEN.finditer(_AS_WELL.sub("and", text[:MAX_WRAPPED])):
+    for match in _TOKEN.finditer(_AS_WELL.sub("and", text[:MAX_WRAPPED].replace("i.e.", "namely"))):
         raw = match.group()
         if _JOINED.fullmatch(raw) and raw.lower() not in _ONE_WORD:
             found += [Token(part.lower(), part) for part in _PART.findall(raw)]
@@ -204,7 +204,7 @@ def _continues(last: _Line, line: _Line, raw: str) -> bool:
         return False
     if last.level >= 0:
         return line.level < 0 and raw.startswith("  ")
-    if line.level >= 0 or _LABELLED.match(line.text):
+    if line.level >= 0 or _LABELLED.match(line.text) or raw.startswith("    "):
         return False
     return len(last.text) >= 55 or line.text[0].islower()
 

@@ -147,6 +147,8 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
         return False
     if before in EMPTY_ADJECTIVES:
         return False
+    if words[at] in ("get", "gets") and words[at + 1 : at + 2] and FORMS.get(words[at + 1], found[0]).kind == "past":
+        return False
     if kind == "gerund":
         return True
     if kind == "past" and found[0].kind != "base" and words[at] != found[0].base:
@@ -161,6 +163,8 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
 def _follows_command(words: Sequence[str], at: int) -> bool:
     """'users add …', '`todo add …`': a noun before a verb that has an object after it."""
     after = words[at + 1] if at + 1 < len(words) else ""
+    if is_plural(after or "x") and words[at] not in NOUN_VERBS and is_noun(after):
+        return True
     return at == 1 or words[at - 1].endswith("s") or after in DETERMINERS or after in ("them", "it", "`", "<", "[", "-")
 
 

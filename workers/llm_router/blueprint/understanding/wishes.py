@@ -32,16 +32,20 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
             if word == "crud" or (word == "management" and unit.words[at + 1 : at + 2] == ["of"]):
                 for entity in _all_named(unit.words, at, draft):
                     add_all(entity, asked)
-            elif (word == "csv" and not {
-                "export",
-                "exported",
-                "exports",
-                "import",
-                "no",
-                "from",
-                "exporting",
-                "exportable",
-            } & set(unit.words)) or (word in _EXPORTS and not is_verb_at(unit.words, at)):
+            elif (
+                word == "csv"
+                and not {
+                    "export",
+                    "exported",
+                    "exports",
+                    "import",
+                    "no",
+                    "from",
+                    "exporting",
+                    "exportable",
+                }
+                & set(unit.words)
+            ) or (word in _EXPORTS and not is_verb_at(unit.words, at)):
                 _export(unit.words, at, draft, asked)
             elif word in ("get", "post", "put", "patch", "delete") and unit.words[at + 1 : at + 2] == ["/"]:
                 _route(word, unit.words, at + 2, draft, asked)

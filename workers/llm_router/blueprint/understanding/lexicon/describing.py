@@ -58,6 +58,7 @@ LIST_LEADS = frozenset({
     "own",
 })  # fmt: skip
 SECTIONS = frozenset({
+    "subject", "re", "dear", "cheers", "thanks", "given", "statuses", "context", "memo", "question", "given",
     "feature", "features", "requirement", "requirements", "functionality", "functionalities", "operation",
     "operations", "command", "commands", "endpoint", "endpoints", "route", "routes", "note", "notes", "rule", "rules",
     "constraint", "constraints", "entity", "entities", "model", "models", "resource", "resources", "data", "overview",
@@ -142,6 +143,8 @@ NOT_THINGS = frozenset({
 MORE = frozenset(
     {"further", "additional", "other", "more", "required", "optional", "mandatory", "following", "necessary"}
 )
+# Participles before 'with' that ask for adding as well: 'pupils are registered with a name'.
+ADDED = frozenset({"registered", "entered", "added", "logged", "filed", "recorded", "created"})
 ITS = frozenset({"it", "they", "which", "that", "these", "those", "this", "who", "both", "one", "each", "them", "ones"})
 SKIPPED = frozenset({
     "should", "must", "can", "may", "will", "also", "could", "would", "shall", "always", "usually", "to", "then",

@@ -22,6 +22,7 @@ LEADS = frozenset({
 })  # fmt: skip
 ORDINALS = frozenset({"first", "last", "next", "second", "previous", "full", "current", "old", "new", "main"})
 NOT_IN_NAMES = frozenset({
+    "pk", "fk", "varchar", "char", "numeric", "check", "primary",
     "unique", "optional", "required", "mandatory", "nullable", "greater", "less", "higher", "lower", "bigger", "larger",
     "smaller", "longer", "shorter", "max", "min", "non-negative", "positive", "non-empty", "searchable", "filterable",
     "compulsory", "boolean", "default", "obligatory", "minimum", "maximum", "indexed", "more",
@@ -86,6 +87,7 @@ MOVING = frozenset(
 )
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
+    "namely", 
     "in", "as", "from", "between", "of", "up", "at", "with", "that", "which", "must", "can", "may", "either", "one",
     "being", "default", "defaults", "defaulting", "max", "maximum", "no", "not", "should", "is", ">", ">=", "<", "<=",
     "limited", "unique", "required", "optional", "cannot", "mandatory", "min", "minimum", "whose", "to", "like", "for",
@@ -98,6 +100,7 @@ ABOUT_FIELD = frozenset({
     "other", "→", "->", "=>", "who", "when", "starts",
 })  # fmt: skip
 VALUE_LEADS = frozenset({
+    "namely", 
     "that", "which", "is", "are", "one", "of", "the", "following", "can", "may", "must", "could", "should", "be",
     "either", "being", "any", "these", "values", "as", "from", "with", "limited", "to", "selected", "chosen", "only",
     "options", "choices", "out", "possible", "among", "value", "has", "takes", ":", "set", "always", "states", "a",

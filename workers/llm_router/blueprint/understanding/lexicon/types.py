@@ -28,9 +28,9 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
     "integer": frozenset({
         "quantity", "count", "age", "year", "rating", "stock", "pages", "seats", "capacity", "stars", "points",
         "calories", "copies", "reps", "sets", "rank", "level", "duration", "minutes", "seconds",
-        "days", "servings", "floor", "semester", "likes", "views", "votes", "version", "score", "players", "persons",
+        "days", "servings", "floor", "semester", "likes", "views", "votes", "score", "players", "persons",
         "guests", "population", "bedrooms", "bathrooms", "rooms", "mileage", "episodes", "season", "episode", "units",
-        "qty", "steps", "downloads", "grade", "credits", "weeks", "months", "years", "priority_number", "attempts",
+        "qty", "steps", "downloads", "grade", "credits", "priority_number", "attempts",
         "laps", "goals", "wins", "losses", "bpm", "heartbeats", "repetitions", "portions", "beds", "tickets", "size_mb",
         "wheels", "vintage", "strength", "feeling", "vintages", "followers", "employees", "students", "participants",
         "attendees", "people", "headcount", "streak",
@@ -63,7 +63,7 @@ UNITS = frozenset({
     "mm", "metres", "meters", "km", "kilometers", "kilometres", "minutes", "hours", "seconds", "days", "weeks",
     "months", "years", "percent", "celsius", "litres", "liters", "ml", "inches", "miles", "pages", "stars", "words",
 })  # fmt: skip
-INTEGER_UNITS = frozenset({"minutes", "hours", "seconds", "days", "weeks", "months", "years", "pages", "stars"})
+INTEGER_UNITS = frozenset({"minutes", "hours", "seconds", "days", "pages", "stars"})
 NUMBER_UNITS = UNITS - INTEGER_UNITS - {"words"}
 
 CHOICE_NAMES = frozenset({
