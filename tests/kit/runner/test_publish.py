@@ -8,12 +8,13 @@ import msgspec
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from contracts import cloudevents, subjects
 from contracts.events import WorkflowSubmitted, event
 from tests.kit.runner.small import SMALL
 from workers.keeper.provision import DEAD_STREAM, EVENT_STREAM, make_stream
-from workers.kit.runner import receive
+from workers.kit.runner import publish, receive
 from workers.kit.runner.publish import Held, NotPublished, Publisher
 from workers.kit.stores.drops import StoredEvent
 from workers.kit.stores.memory import Memory, MemoryDrops
@@ -64,6 +65,48 @@ async def test_a_subject_taken_by_another_message_is_no_success(nc: Client) -> N
     await nc.jetstream().publish(SUBMITTED.subject, b"forged", headers={"Nats-Msg-Id": "forged"})
     with pytest.raises(NotPublished, match=f"is taken by a message that is not {SUBMITTED.id}"):
         await publisher.fact(STORED)
+
+
+IN_FLIGHT = {"err_code": 10164, "code": 400, "description": "last sequence by subject mismatch: in process"}
+TAKEN = {"err_code": 10071, "code": 400, "description": "wrong last sequence: 7"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "seq"),
+    [([{"error": IN_FLIGHT}] * 2 + [{"stream": "QL", "seq": 9}], 9), ([{"error": IN_FLIGHT}, {"error": TAKEN}], 7)],
+)
+async def test_another_publish_in_flight_is_waited_for(nc: Client, answers: list[dict[str, object]], seq: int) -> None:
+    publisher = await publisher_of(nc, first_seq=7)
+    await publisher.fact(STORED)
+    sent = await answering(nc, answers)
+    assert (await publisher.fact(STORED)).seq == seq
+    assert sent == [STORED.id] * len(answers)
+
+
+async def test_one_that_stays_in_flight_is_not_published(nc: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "TRIES", 3)
+    publisher = await publisher_of(nc, first_seq=7)
+    sent = await answering(nc, [{"error": IN_FLIGHT}])
+    with pytest.raises(NotPublished, match="another publish of it has been in flight for too long"):
+        await publisher.fact(STORED)
+    assert sent == [STORED.id] * 3
+
+
+async def answering(nc: Client, answers: list[dict[str, object]]) -> list[str]:
+    """From now on a stream of several servers, busy with the same subject: one server never gives these answers.
+
+    They come in order, the last one for ever; the ids that were sent are in the list.
+    """
+    await make_stream(nc, EVENT_STREAM | {"subjects": ["elsewhere"]})
+    sent: list[str] = []
+
+    async def answer(message: Msg) -> None:
+        told = answers[min(len(sent), len(answers) - 1)]
+        sent.append((message.headers or {})["Nats-Msg-Id"])
+        await message.respond(msgspec.json.encode(told))
+
+    await nc.subscribe(subjects.EVENTS, cb=answer)
+    return sent
 
 
 async def test_without_the_stream_nothing_counts_as_published(nc: Client) -> None:
