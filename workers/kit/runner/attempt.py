@@ -6,6 +6,7 @@ Errors of the stage become Retry or Failed. A store that is down is nobody's fau
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import traceback
 
@@ -30,6 +31,9 @@ from workers.kit.stores.drops import (
     StoreDown,
 )
 from workers.kit.stores.keys import capsule_key
+
+MOST_ASKED_S = 120.0
+"""A stage may ask for a longer pause than this; it does not get it."""
 
 log = structlog.get_logger(__name__)
 
@@ -111,10 +115,13 @@ class Attempts:
             return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=len(product.findings))
         return Completed(artifact=ref, media_type=media_type, capsule=_head(report))
 
-    def _again(self, claim: Claim, error: str, after_s: float | None = None) -> Outcome:
+    def _again(self, claim: Claim, error: str, asked_s: float | None = None) -> Outcome:
         if claim.attempt >= self._limit:
             return Failed(error=f"{error} (attempt {claim.attempt} of {self._limit})")
-        return Retry(error=error, after_s=self._back_off.after(claim.attempt) if after_s is None else after_s)
+        # What is asked for may be some server's Retry-After: any number, or none.
+        if asked_s is None or not math.isfinite(asked_s) or asked_s < 0:
+            return Retry(error=error, after_s=self._back_off.after(claim.attempt))
+        return Retry(error=error, after_s=min(asked_s, MOST_ASKED_S))
 
 
 def _told_to_stop() -> bool:
