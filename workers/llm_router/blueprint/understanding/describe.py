@@ -172,7 +172,9 @@ def lists_fields(reading: Reading, at: int) -> bool:
     following = words[after] if after < len(words) else "."
     if following in _CLAUSE or "crud" in nouns:
         return False
-    if nouns and (following == "with" or (following == ":" and is_plural(nouns[-1]))):
+    if nouns and (
+        following == "with" or (following in (":", "whose", "that", "which", "who") and is_plural(nouns[-1]))
+    ):
         return False
     ends = after >= len(words) - 1 or following in ("for", "that", "to", "which", "where")
     if nouns and ends and nouns[-1] in NEVER_OWNERS - PLAIN_NAMES:
@@ -234,7 +236,7 @@ def _trigger(reading: Reading, at: int) -> int:
     if word == "(" and at > 0:
         return _parenthesis(reading, at)
     if (word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["by"], ["to"], ["with"])) or (
-        word == "per" and not at
+        (word == "per" and not at) or (word in ("a", "an", "one") and at == 1 and words[0] in ("for", "about"))
     ):
         return _for_each(reading, at)
     if word == "'s" and at > 0:

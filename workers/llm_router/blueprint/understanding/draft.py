@@ -129,6 +129,9 @@ class Draft:
         """What is spoken of, or what the software is about where nothing was spoken of yet."""
         return self.current or (self.entity(self.topic) if self.topic else None)
 
+    def speaks_of(self, name: str) -> bool:
+        return name in self._alone
+
     def canonical(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The name that a noun phrase has as an entity."""
         while len(words) > 1 and words[-1] in SOFTWARE:

@@ -13,6 +13,11 @@ from .inflect import singular
 from .lexicon.words import DETERMINERS
 from .text import Unit
 
+_COMPUTING = frozenset({
+    "function", "functions", "compute", "computes", "calculate", "calculates", "convert", "converts", "conversion",
+    "conversions", "estimate", "estimates", "calculation", "returns", "helpers", "converter", "formula", "pure",
+    "calculator", "calculating", "computing", "converting",
+})  # fmt: skip
 _DROPPED = DETERMINERS | {
     "of", "in", "for", "your", "given", "whether", "is", "two", "'s", "\"", "'", "`", "(", ")", "-", "up",
 }  # fmt: skip
@@ -34,6 +39,12 @@ def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
             found[other] = (found[name][0] + 1, found[name][1] + 1)
     kept = [name for name, place in found.items() if not _inside(place, name, found)]
     return tuple(Operation(name="function", function=name) for name in sorted(kept, key=lambda name: found[name]))
+
+
+def are_wished(units: Sequence[Unit]) -> bool:
+    """Whether the prompt asks to compute something rather than to keep something."""
+    words = [word for unit in units[:10] for word in unit.words]
+    return len(_COMPUTING & set(words)) > 1 or bool({"stateless", "calculator", "calculations"} & set(words))
 
 
 def are_meant(operations: Sequence[Operation], draft: Draft) -> bool:

@@ -8,7 +8,7 @@ from contracts.artifacts.model import Operation, OperationName
 
 from .draft import Draft, EntityDraft
 from .inflect import is_plural
-from .lexicon.verbs import MANAGE
+from .lexicon.verbs import MANAGE, RESULTS
 from .phrases import noun_phrase
 from .targets import Target, fields_after, targets
 from .text import Unit
@@ -56,13 +56,25 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
     for unit, mention in mentioned:
         if unit is purpose and set(mention.verbs) <= set(MANAGE):
             continue
-        for target in targets(mention, unit, draft, last):
+        made = _made(mention, draft)
+        for target in [Target(made)] if made else targets(mention, unit, draft, last):
+            if made:
+                asked.add(Operation(name="create", entity=made.name))
+                last = made
+                continue
             for verb in mention.verbs:
                 if mention.negated:
                     asked.ruled_out |= {(kind, target.entity.name) for kind in OPERATIONS[verb]}
                     continue
                 _operate(verb, target, mention, unit, asked)
             last = target.entity
+
+
+def _made(mention: Mention, draft: Draft) -> EntityDraft | None:
+    """The booking that booking a boat makes, where bookings are kept."""
+    names = RESULTS.get(mention.verbs[0], ()) if len(mention.verbs) == 1 and not mention.negated else ()
+    found = next((draft.entities[name] for name in names if name in draft.entities), None)
+    return None if found is None or any(draft.find(nouns) is found for nouns in mention.objects) else found
 
 
 def _operate(verb: str, target: Target, mention: Mention, unit: Unit, asked: Asked) -> None:

@@ -7,6 +7,7 @@ from .inflect import is_plural
 from .items import items_at
 from .lexicon.describing import FIELD_WORDS, KEEP_VERBS, NEVER_OWNERS
 from .lexicon.items import REQUIREMENT
+from .lexicon.verbs import RESULTS
 from .lexicon.words import DETERMINERS
 from .owners import owner_of
 from .phrases import noun_phrase
@@ -105,8 +106,17 @@ def entered(reading: Reading, at: int) -> EntityDraft | None:
     for place in range(at - 1, -1, -1):
         if is_verb_at(words, place) and enters(words, place):
             nouns, _ = noun_phrase(words, place + 1)
-            return owner_of(nouns, reading.draft)
+            return _result(words, place, reading) or owner_of(nouns, reading.draft)
+        if is_verb_at(words, place) and (made := _result(words, place, reading)):
+            return made
     return None
+
+
+def _result(words: list[str], at: int, reading: Reading) -> EntityDraft | None:
+    """The reservation that reserving makes, where the prompt speaks of reservations."""
+    found = verb_at(words, at)
+    names = RESULTS.get(found[0].base, ()) if found else ()
+    return next((reading.draft.entity((name,)) for name in names if reading.draft.speaks_of(name)), None)
 
 
 def enters(words: list[str], at: int) -> bool:

@@ -305,7 +305,8 @@ def phrase_before(words: Sequence[str], at: int) -> tuple[str, ...]:
     start = at
     while start > 0 and at - start < MAX_PHRASE and (is_noun(words[start - 1]) or words[start - 1] in QUOTES):
         start -= 1
-        if start < at - 1 and is_verb_at(words, start) and words[start + 1] not in QUOTES:
+        commands = is_verb_at(words, start) and words[start] in FORMS and FORMS[words[start]].kind != "past"
+        if start < at - 1 and commands and words[start + 1] not in QUOTES:
             start += 1
             break
     while start < at and (words[start] in EMPTY_ADJECTIVES or words[start] in QUOTES):

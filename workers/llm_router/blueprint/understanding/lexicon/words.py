@@ -116,6 +116,6 @@ THINGS = frozenset(
 SOFTWARE = frozenset({
     "api", "apis", "app", "apps", "application", "service", "backend", "system", "tool", "cli", "program", "script",
     "manager", "management", "tracker", "tracking", "crud", "endpoint", "endpoints", "database", "record", "records",
-    "data", "details", "information", "object", "objects", "entity", "resource", "resources", "microservice",
+    "data", "details", "information", "entity", "resource", "resources", "microservice",
     "catalogue", "catalog", "registry", "routes", "commands",
 })  # fmt: skip
