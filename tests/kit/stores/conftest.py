@@ -64,6 +64,11 @@ def gateway_pool(emptied: tuple[Pool, Pool]) -> Pool:
 
 
 @pytest.fixture
+def gateway_dsn(emptied: tuple[Pool, Pool], shared: Database) -> str:
+    return shared.gateway
+
+
+@pytest.fixture
 def pg_world(worker_pool: Pool, gateway_pool: Pool) -> World:
     async def resume(workflow: str, stage: str) -> None:
         async with worker_pool.acquire() as connection, connection.transaction():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from hashlib import sha256
 
+import asyncpg
+import msgspec
 import pytest
 from ulid import ULID
 
@@ -12,6 +14,7 @@ from contracts.artifacts import Submission
 from contracts.events import WorkflowSubmitted
 from tests.kit.stores.world import World, data_of, ref, rejected
 from workers.kit.stores.drops import KeyConflict, NewWorkflow
+from workers.kit.stores.pg import PgReads, open_pool
 
 
 def new(prompt: str = "a library", *, key: str = "", tenant: str = "default", id: str = "") -> NewWorkflow:
@@ -78,6 +81,27 @@ async def test_submissions_without_a_key_are_never_the_same(world: World) -> Non
 async def test_what_no_store_can_hold_is_refused(world: World, bad: NewWorkflow) -> None:
     with pytest.raises(ValueError, match=r"."):
         await world.reads.submit(bad)
+
+
+async def test_nothing_is_owed_for_a_submission_that_failed(gateway_dsn: str, pg_world: World) -> None:
+    async with await open_pool(gateway_dsn, 1) as pool:
+        reads, taken = PgReads(pool), await pg_world.submit()
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await reads.submit(new(id=taken))
+    assert not await reads.unpublished(["workflow"], older_s=0, limit=5), "asks nothing: the pool is closed"
+
+
+async def test_what_another_relay_published_is_owed_no_more(gateway_dsn: str, pg_world: World) -> None:
+    async with await open_pool(gateway_dsn, 1) as pool:
+        reads = PgReads(pool)
+        first, second = [(await reads.submit(new())).events[0] for _ in range(2)]
+        assert list(await reads.unpublished(["workflow"], older_s=0, limit=5)) == [first, second]
+        await pg_world.drops.published([msgspec.structs.replace(first, seq=1)])
+        assert not await reads.unpublished(["workflow"], older_s=60, limit=5), "too young, but still owed"
+        assert list(await reads.unpublished(["workflow"], older_s=0, limit=5)) == [second]
+        await pg_world.drops.published([msgspec.structs.replace(second, seq=2)])
+        await reads.unpublished(["workflow"], older_s=0, limit=5)
+    assert not await reads.unpublished(["workflow"], older_s=0, limit=5), "asks nothing: the pool is closed"
 
 
 async def test_a_list_is_newest_first_in_pages(world: World) -> None:

@@ -39,6 +39,11 @@ SAME_KEY = "SELECT id, body_sha256 FROM workflows WHERE tenant = $1 AND idempote
 OWED = f"""
     SELECT {EVENT_COLUMNS} FROM events WHERE workflow_id = $1 AND stage = $2 AND published_seq IS NULL
 """  # noqa: S608  # constants only
+NOT_OWED = """
+    SELECT workflow_id FROM unnest($1::text[]) AS mine (workflow_id) WHERE NOT EXISTS (
+        SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.stage = $2 AND e.published_seq IS NULL
+    )
+"""
 WORKFLOW = f"SELECT {WORKFLOW_COLUMNS} FROM workflows WHERE tenant = $1 AND id = $2"  # noqa: S608
 WORKFLOWS = f"""
     SELECT {WORKFLOW_COLUMNS} FROM workflows
@@ -71,7 +76,12 @@ class PgReads:
 
     async def submit(self, new: NewWorkflow) -> Submitted:
         checked(new)
-        self._owed[new.id] = new.tenant
+        done = await self._submit(new)
+        if done.created:  # a crash before this line leaves the event to the workers
+            self._owed[new.id] = new.tenant
+        return done
+
+    async def _submit(self, new: NewWorkflow) -> Submitted:
         async with self._as(new.tenant) as connection:
             created = await connection.fetchval(
                 SUBMIT,
@@ -85,7 +95,6 @@ class PgReads:
                 timedelta(seconds=new.deadline_s),
             )
             if created is None:
-                self._owed.pop(new.id)
                 return await self._again(connection, new)
             told = news.submitted(new, created)
             await connection.execute(EVENTS, *event_arrays([told], [created]))
@@ -129,10 +138,17 @@ class PgReads:
         found: list[StoredEvent] = []
         for tenant in sorted(set(self._owed.values())):
             async with self._as(tenant) as connection:
+                await self._forget_published(connection, tenant)
                 found += await outbox.unpublished(connection, stages, older_s, limit - len(found))
             if len(found) >= limit:
                 break
         return found
+
+    async def _forget_published(self, connection: Connection, tenant: str) -> None:
+        """What a worker was quicker to publish is owed no more."""
+        mine = [workflow for workflow, owner in self._owed.items() if owner == tenant]
+        for record in await connection.fetch(NOT_OWED, mine, LIFECYCLE):
+            self._owed.pop(record["workflow_id"], None)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         for event in events:
