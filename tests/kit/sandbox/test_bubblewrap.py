@@ -52,6 +52,29 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
+HOSTILE_DRIVER = """
+import json, os, sys
+def send(body=None, **header):
+    head = json.dumps({**header, "sizes": [] if body is None else [len(body)]}).encode()
+    os.write(int(sys.argv[1]), len(head).to_bytes(4, "big") + head + (body or b""))
+send(kind="ready")
+for name, body in (("asked.txt", b"1"), (*LAST, b"2")):
+    send(body, kind="file", name=name)
+send(b"3", kind="file", name="late.txt")
+send(kind="end")
+"""
+
+
+@pytest.mark.parametrize("last", ["../../etc/passwd", "/abs", "asked.txt", ""])
+async def test_only_what_was_asked_for_is_collected_and_only_once(
+    sandbox: Bubblewrap, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """The driver runs beside hostile code: it may be no longer ours."""
+    monkeypatch.setattr(profile, "_driver", lambda: HOSTILE_DRIVER.replace("*LAST", repr(last)))
+    made = await result(sandbox, collect=["asked.txt", "late.txt"])
+    assert made.collected == {"asked.txt": b"1"}
+
+
 async def test_commands_share_a_workspace_and_run_in_order(sandbox: Bubblewrap) -> None:
     made = await result(
         sandbox,

@@ -46,7 +46,7 @@ class Session:
             talk = asyncio.create_task(self._drain_stderr(process))
             sending = asyncio.create_task(send_plan(writer, files, commands, collect, self._limits))
             try:
-                return await self._follow(process, reader, commands)
+                return await self._follow(process, reader, commands, collect)
             finally:
                 sending.cancel()
                 writer.transport.abort()  # closing would wait until the plan has been read
@@ -73,7 +73,11 @@ class Session:
                 os.close(fd)
 
     async def _follow(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, commands: Sequence[Command]
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        commands: Sequence[Command],
+        collect: Sequence[str],
     ) -> SandboxResult | NotAvailable:
         try:
             async with asyncio.timeout(_START_S):
@@ -86,7 +90,7 @@ class Session:
         guard = asyncio.create_task(self._guard(process))
         try:
             async with asyncio.timeout(self._limits.wall_s + _GRACE_S):
-                await self._read(reader, commands, results, collected)
+                await self._read(reader, commands, collect, results, collected)
         except (BrokenChannel, TimeoutError) as error:
             late = "wall time" if isinstance(error, TimeoutError) else "signal"
             if len(results) < len(commands):
@@ -100,6 +104,7 @@ class Session:
         self,
         reader: asyncio.StreamReader,
         commands: Sequence[Command],
+        collect: Sequence[str],
         results: list[CommandResult],
         collected: dict[str, bytes],
     ) -> None:
@@ -112,7 +117,7 @@ class Session:
                     results.append(
                         CommandResult(argv=argv, exit=frame.exit, reason=frame.reason, stdout=said[0], stderr=said[1])
                     )
-                case "file", [body]:
+                case "file", [body] if frame.name in collect and frame.name not in collected:
                     collected[frame.name] = body
                 case "end", []:
                     return
