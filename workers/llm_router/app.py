@@ -16,14 +16,13 @@ from faststream.nats import NatsBroker, NatsMessage
 from opentelemetry.trace import SpanKind
 
 from observability import telemetry
-from workers.kit.llm.wire import COMPLETE, MODELS, QUEUE, Answer, Models, Problem, Question, Working
+from workers.kit.llm.wire import COMPLETE, MAX_REPLY_BYTES, MODELS, QUEUE, Answer, Models, Problem, Question, Working
 from workers.kit.settings import Settings
 
 from .service import Service
 
 AT_ONCE = 1024
 ALIVE_S = 3.0
-MAX_REPLY_BYTES = 1000 * 1024
 _WORKING = msgspec.json.encode(Working())
 _log = structlog.get_logger()
 

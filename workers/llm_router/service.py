@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 import structlog
 
-from workers.kit.llm.wire import Answer, Message, Problem, Question, question_key
+from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Question, question_key
 from workers.kit.stores import ledger as kept
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.ledger import AnswerTooLong, Ledger
@@ -85,6 +85,9 @@ class Service:
             tokens_in=said.tokens_in,
             tokens_out=said.tokens_out,
         )
+        size = len(msgspec.json.encode(_told(answer, key)))
+        if size > MAX_REPLY_BYTES:  # kept, it could never be told to anybody who asks again
+            raise AnswerTooLong(f"its answer of {size // 1024} KiB does not fit on the bus")
         first = await self._ledger.put(question.tenant, key, answer, workflow=question.workflow, stage=question.stage)
         return _told(first, key)
 

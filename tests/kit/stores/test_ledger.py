@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from hashlib import sha256
 
 import pytest
 
+from workers.kit.stores import ledger as ledgers
 from workers.kit.stores.ledger import Answer, AnswerTooLong, Ledger, MemoryLedger, PgLedger
 from workers.kit.stores.pg import Pool
 
@@ -66,6 +68,23 @@ async def test_what_is_too_long_is_refused(ledger: Ledger) -> None:
     with pytest.raises(AnswerTooLong):
         await put(ledger, noise)
     assert await ledger.get("default", QUESTION) is None
+
+
+@pytest.mark.parametrize(("text", "aside"), [("short", False), ("long" * 100_000, True)])
+async def test_a_long_answer_is_unpacked_beside_the_loop(
+    pg_ledger: PgLedger, monkeypatch: pytest.MonkeyPatch, text: str, aside: bool
+) -> None:
+    await put(pg_ledger, text)
+    finished: list[bool] = []
+
+    def decoded(packed: bytes) -> str:
+        finished.append(threading.current_thread() is not threading.main_thread())
+        return whole(packed)
+
+    whole = ledgers._whole
+    monkeypatch.setattr(ledgers, "_whole", decoded)
+    assert await pg_ledger.get("default", QUESTION) == answer(text)
+    assert finished == [aside] * aside
 
 
 async def test_every_answer_paid_for_is_used(pg_ledger: PgLedger, worker_pool: Pool) -> None:

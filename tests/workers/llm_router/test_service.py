@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from workers.kit.llm.wire import Answer, Message, Problem, Question, question_key
+from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Question, question_key
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.ledger import Answer as Kept
 from workers.kit.stores.ledger import MemoryLedger
@@ -121,6 +121,15 @@ async def test_an_answer_that_could_not_be_stored_is_not_given() -> None:
     problem = await Service("m/x", Counting(), Full()).answer(question())
     assert isinstance(problem, Problem)
     assert problem.kind == "transient"
+
+
+@pytest.mark.parametrize("text", ["x" * MAX_REPLY_BYTES, "\1" * (MAX_REPLY_BYTES // 6), "half \ud800"])
+async def test_an_answer_that_the_bus_can_not_carry_is_not_stored(text: str) -> None:
+    ledger = MemoryLedger()
+    told = await Service("m/x", Counting(Completion(text=text)), ledger).answer(question())
+    assert isinstance(told, Problem)
+    assert told.kind == "permanent"
+    assert not ledger.answers
 
 
 async def test_an_answer_cut_off_by_the_model_says_so_also_from_the_ledger() -> None:

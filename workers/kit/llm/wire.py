@@ -13,6 +13,8 @@ QUEUE = "llm"
 MAX_QUESTION_BYTES = 900 * 1024
 """Below the server's max_payload of 1 MiB, with room for headers."""
 
+MAX_REPLY_BYTES = 1000 * 1024
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a conversation with a model."""

@@ -15,7 +15,7 @@ from .pg.pool import Pool, connected
 MAX_BYTES = 4 * 1024 * 1024
 """Of one compressed answer."""
 
-_SLOW = 256 * 1024  # characters from which compression would hold up the event loop
+_SLOW = 256 * 1024  # bytes from which compression would hold up the event loop
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class PgLedger:
         if record is None:
             return None
         return Answer(
-            text=zlib.decompress(record["answer"]).decode("utf-8", "surrogatepass"),
+            text=await _text(record["answer"]),
             finish_reason=record["finish_reason"],
             model=record["model"],
             tokens_in=record["tokens_in"],
@@ -138,3 +138,14 @@ async def _compressed(text: str) -> bytes:
     if len(packed) > MAX_BYTES:
         raise AnswerTooLong(f"an answer of {len(text)} characters is more than the ledger keeps")
     return packed
+
+
+async def _text(packed: bytes) -> str:
+    """Packed bytes do not tell how long they are unpacked."""
+    unpacking = zlib.decompressobj()
+    start = unpacking.decompress(packed, _SLOW)
+    return start.decode("utf-8", "surrogatepass") if unpacking.eof else await asyncio.to_thread(_whole, packed)
+
+
+def _whole(packed: bytes) -> str:
+    return zlib.decompress(packed).decode("utf-8", "surrogatepass")
