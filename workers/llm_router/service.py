@@ -87,7 +87,8 @@ class Service:
         )
         size = len(msgspec.json.encode(_told(answer, key)))
         if size > MAX_REPLY_BYTES:  # kept, it could never be told to anybody who asks again
-            raise AnswerTooLong(f"its answer of {size // 1024} KiB does not fit on the bus")
+            most = MAX_REPLY_BYTES // 1024
+            raise AnswerTooLong(f"{size // 1024} KiB, more than the {most} KiB that fit on the bus")
         first = await self._ledger.put(question.tenant, key, answer, workflow=question.workflow, stage=question.stage)
         return _told(first, key)
 
