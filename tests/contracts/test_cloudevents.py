@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_binary_event, to_binary_event
 from cloudevents.core.formats.json import JSONFormat
@@ -65,6 +66,28 @@ def test_we_read_what_the_official_sdk_writes() -> None:
     _, headers, body = cloudevents.to_binary(cloudevents.to_structured(completed()))
     message = to_binary_event(from_binary_event(HTTPMessage(headers=headers, body=body)))
     assert cloudevents.from_binary(dict(message.headers), message.body).data == completed().data
+
+
+def _told(stage: str, revision: int) -> Event:
+    """The event of frd_generation's first revision, whose data tells of another."""
+    data = msgspec.structs.replace(completed().data, stage=stage, revision=revision)
+    return event(data, stage="frd_generation", outcome="completed", revision=1, time=NOW)
+
+
+@pytest.mark.parametrize(("stage", "revision"), [("packaging", 1), ("frd_generation", 2)])
+def test_data_of_another_drop_than_the_subjects_is_refused(stage: str, revision: int) -> None:
+    structured = cloudevents.to_structured(_told(stage, revision))
+    _, headers, body = cloudevents.to_binary(structured)
+    with pytest.raises(BadEvent, match=f"tells of '{stage}' {revision}, not of the subject"):
+        cloudevents.from_structured(structured)
+    with pytest.raises(BadEvent, match=f"tells of '{stage}' {revision}, not of the subject"):
+        cloudevents.from_binary(headers, body)
+
+
+def test_an_event_of_the_workflow_may_name_any_stage() -> None:
+    failed = WorkflowFailed(tenant="default", workflow="01JD", stage="packaging", error="e")
+    made = event(failed, stage="workflow", outcome="failed", revision=2, time=NOW)
+    assert cloudevents.from_structured(cloudevents.to_structured(made)) == made
 
 
 def _broken(**change: str | None) -> dict[str, str]:
