@@ -12,6 +12,7 @@ from collections.abc import Iterable
 MAX_PART_BYTES = 200
 MAX_PATH_BYTES = 1000
 MAX_FILES = 2000
+_TOO_LONG = f"is longer than {MAX_PATH_BYTES} bytes"
 
 # COM0 and LPT0 are reserved nowhere, but the superscript digits are.
 _DEVICES = frozenset(
@@ -63,6 +64,8 @@ def safe_paths(names: Iterable[str]) -> tuple[str, ...]:
 def _fault(name: str) -> str | None:
     if not name:
         return "is empty"
+    if len(name) > MAX_PATH_BYTES:  # a character is a byte at least; what follows looks at each
+        return _TOO_LONG
     # Before anything that encodes: a lone surrogate has no bytes.
     bad = next(
         (c for c in name if c in _FORBIDDEN_CHARACTERS or unicodedata.category(c) in _FORBIDDEN_CATEGORIES), None
@@ -72,7 +75,7 @@ def _fault(name: str) -> str | None:
     if name.startswith("/"):
         return "is absolute"
     if len(name.encode()) > MAX_PATH_BYTES:
-        return f"is longer than {MAX_PATH_BYTES} bytes"
+        return _TOO_LONG
     if unicodedata.normalize("NFC", name) != name:
         return "is not in Unicode normal form C"
     return next((fault for part in name.split("/") if (fault := _part_fault(part)) is not None), None)
