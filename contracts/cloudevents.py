@@ -127,11 +127,9 @@ def _consistent(event: Event, claimed_id: str) -> Event:
         raise BadEvent(str(error)) from None
     if (parts.tenant, parts.workflow) != (event.data.tenant, event.data.workflow):
         raise BadEvent(f"the data tells of another tenant or workflow than the subject {event.subject!r}")
-    match event.data:  # an event of the workflow may name the stage that ended it
-        case StageCompleted() | StageRejected() | StageFailed() as told:
-            if (told.stage, told.revision) != (parts.stage, parts.revision):
-                drop = f"{told.stage[:80]!r} {told.revision}"
-                raise BadEvent(f"the data tells of {drop}, not of the subject {event.subject!r}")
+    told, drop = event.data, (parts.stage, parts.revision)
+    if isinstance(told, StageCompleted | StageRejected | StageFailed) and (told.stage, told.revision) != drop:
+        raise BadEvent(f"the data tells of {told.stage[:80]!r} {told.revision}, not of the subject {event.subject!r}")
     if parts.id != claimed_id:
         raise BadEvent(f"the id {claimed_id[:200]!r} does not belong to the subject {event.subject!r}")
     if not event.type.startswith(f"dev.quantumlayer.{parts.stage}.{parts.outcome}."):
