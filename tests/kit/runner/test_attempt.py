@@ -1,20 +1,55 @@
-"""How an attempt ends: what a stage asks for in waiting is believed only within reason."""
+"""How an attempt ends: how long the next one waits, and where a capsule is put."""
 
 from __future__ import annotations
 
 import pytest
 
 from contracts import artifacts as bodies
-from contracts.artifacts import Submission
+from contracts.artifacts import Capsule, Submission
 from contracts.events import Input
 from tests.kit.runner.small import SMALL, Draft, Verdict
 from workers.kit.binding import bind
 from workers.kit.runner.attempt import Attempts, BackOff
-from workers.kit.stage import Transient
-from workers.kit.stores.drops import Claim, InputDrop, Retry
+from workers.kit.stage import Run, Transient
+from workers.kit.stores.drops import Claim, Completed, InputDrop, Retry
 from workers.kit.stores.memory import MemoryArtifacts
 
 BACK_OFF = BackOff(least_s=2, most_s=2)
+
+
+def claim_of(stage: str, **inputs: InputDrop) -> Claim:
+    return Claim(
+        drop="d",
+        tenant="default",
+        workflow="w",
+        stage=stage,
+        revision=1,
+        epoch=1,
+        attempt=1,
+        submission=Submission(prompt="p"),
+        inputs=inputs,
+        repair={},
+    )
+
+
+def attempts(call: object, stage: str, artifacts: MemoryArtifacts) -> Attempts:
+    binding = bind(call, stage, SMALL)
+    return Attempts(binding, binding.instance({}), artifacts, limit=5, back_off=BACK_OFF)
+
+
+async def test_a_packager_that_comes_late_overwrites_no_capsule() -> None:
+    """Another release, or other inputs: two attempts at one row may make other bytes, and the first is committed."""
+    artifacts, kept = MemoryArtifacts(), []
+    for archive in (b"committed", b"late"):
+
+        async def pack(run: Run) -> Capsule:
+            return Capsule(name="n", grade="A", reasons=(), files=1, archive=archive)  # noqa: B023  # called here
+
+        outcome = await attempts(pack, "pack", artifacts).make(claim_of("pack"))
+        assert isinstance(outcome, Completed)
+        kept.append(outcome.artifact)
+    assert [await artifacts.get(ref) for ref in kept] == [b"committed", b"late"]
+    assert [ref.key for ref in kept] == [f"capsules/default/w.{ref.sha256[:16]}.tar.gz" for ref in kept]
 
 
 async def after(asked: float | None) -> float:
@@ -27,20 +62,8 @@ async def after(asked: float | None) -> float:
     body, media_type = bodies.encode(Draft(text="d"))
     ref = await artifacts.put("default", body)
     told = Input(stage="draft", revision=1, sha256=ref.sha256)
-    claim = Claim(
-        drop="d",
-        tenant="default",
-        workflow="w",
-        stage="check",
-        revision=1,
-        epoch=1,
-        attempt=1,
-        submission=Submission(prompt="p"),
-        inputs={"draft": InputDrop(input=told, ref=ref, media_type=media_type)},
-        repair={},
-    )
-    binding = bind(check, "check", SMALL)
-    outcome = await Attempts(binding, binding.instance({}), artifacts, limit=5, back_off=BACK_OFF).make(claim)
+    claim = claim_of("check", draft=InputDrop(input=told, ref=ref, media_type=media_type))
+    outcome = await attempts(check, "check", artifacts).make(claim)
     assert isinstance(outcome, Retry)
     return outcome.after_s
 

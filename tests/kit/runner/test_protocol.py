@@ -35,7 +35,7 @@ async def capsule(running: Pipeline, workflow: str) -> str:
     ended = next(e.data for e in await events(running, workflow) if isinstance(e.data, WorkflowCompleted))
     found = await running.reads.artifact(TENANT, ended.sha256)
     assert found is not None
-    assert found[0].key == f"capsules/{TENANT}/{workflow}.tar.gz"
+    assert found[0].key == f"capsules/{TENANT}/{workflow}.{ended.sha256[:16]}.tar.gz"
     return (await running.artifacts.get(found[0])).decode()
 
 

@@ -9,6 +9,7 @@ import asyncio
 import math
 import random
 import traceback
+from hashlib import sha256
 
 import msgspec
 import structlog
@@ -109,7 +110,9 @@ class Attempts:
         if isinstance(product, Reject) and product.target not in self._binding.row.repairs:
             return self._again(claim, f"the stage rejects to {product.target!r}, which is none of its repairs")
         body, media_type = bodies.encode(report)
-        key = capsule_key(claim.tenant, claim.workflow) if isinstance(report, Capsule) else ""
+        key = ""
+        if isinstance(report, Capsule):
+            key = capsule_key(claim.tenant, claim.workflow, sha256(body).hexdigest())
         ref = await self._artifacts.put(claim.tenant, body, key=key)
         if isinstance(product, Reject):
             return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=len(product.findings))

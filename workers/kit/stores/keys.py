@@ -10,6 +10,6 @@ def artifact_key(tenant: str, digest: str) -> str:
     return f"artifacts/{token(tenant)}/{digest[:2]}/{digest}"
 
 
-def capsule_key(tenant: str, workflow: str) -> str:
-    """Where a workflow's capsule lies."""
-    return f"capsules/{token(tenant)}/{token(workflow)}.tar.gz"
+def capsule_key(tenant: str, workflow: str, digest: str) -> str:
+    """Where a workflow's capsule lies: a late packager that made other bytes must not overwrite it."""
+    return f"capsules/{token(tenant)}/{token(workflow)}.{digest[:16]}.tar.gz"
