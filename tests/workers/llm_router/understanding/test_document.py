@@ -15,7 +15,7 @@ REFUSED = re.findall(r"```refused\n(.*?)```", DOCUMENT, re.DOTALL)
 
 def shown(brief: Brief) -> str:
     """A brief as the document writes it."""
-    lines = [brief.kind]
+    lines: list[str] = [brief.kind]
     lines += [
         f"{entity.name}: " + ", ".join(f"{field.name} {field.type}" for field in entity.fields)
         for entity in brief.entities

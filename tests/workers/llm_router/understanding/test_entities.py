@@ -10,7 +10,8 @@ from workers.llm_router.blueprint.understanding.inflect import plural, singular
     ("one", "many"),
     [
         ("book", "books"), ("category", "categories"), ("box", "boxes"), ("bus", "buses"), ("status", "statuses"),
-        ("person", "people"), ("child", "children"), ("house", "houses"), ("course", "courses"), ("expense", "expenses"),
+        ("person", "people"), ("child", "children"), ("house", "houses"), ("course", "courses"),
+        ("expense", "expenses"),
         ("movie", "movies"), ("shelf", "shelves"), ("address", "addresses"), ("branch", "branches"), ("hero", "heroes"),
         ("series", "series"), ("analysis", "analyses"), ("purchase", "purchases"), ("key", "keys"), ("quiz", "quizzes"),
     ],

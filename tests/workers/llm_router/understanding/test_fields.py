@@ -25,7 +25,7 @@ BOOK = {"title": "text", "author": "text", "pages": "integer"}
         "REST API.\n\nA book has:\n- title\n- author\n- pages\n",
         "REST API.\n\n## Book\n- title: string\n- author: text\n- pages: int\n",
         "REST API.\n\nBook\n  title\n  author\n  pages\n\nCRUD for books.",
-        "REST API for books\n\nBook fields:\n\n| field | type |\n|---|---|\n| title | text |\n| author | text |\n| pages | int |",
+        "REST API\n\nBook fields:\n\n| field | type |\n|---|---|\n| title | text |\n| author | text |\n| pages | int |",
         "REST API. Book(title: str, author: str, pages: int)",
     ],
 )

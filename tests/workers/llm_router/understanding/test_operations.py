@@ -39,7 +39,8 @@ def test_only_what_is_named_and_what_goes_with_it(said: str, expected: set[str])
 @pytest.mark.parametrize(
     "said",
     [
-        "List books by author and status.", "Filter books by author and status.", "Books are filterable by author and status.",
+        "List books by author and status.", "Filter books by author and status.",
+        "Books are filterable by author and status.",
         "Add books, list them filtered by author or status.", "The list can be filtered by author and by status.",
     ],
 )  # fmt: skip
@@ -58,7 +59,8 @@ def test_search(said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "format_"),
     [
-        ("Export books to CSV.", "csv"), ("CSV export of all books.", "csv"), ("Books can be exported as JSON.", "json"),
+        ("Export books to CSV.", "csv"), ("CSV export of all books.", "csv"),
+        ("Books can be exported as JSON.", "json"),
         ("Download the books as CSV.", "csv"),
     ],
 )  # fmt: skip

@@ -30,6 +30,7 @@ class FieldDraft:
     references: tuple[str, ...] = ()
     default: str = ""
     many: bool = False
+    length: bool = False
     weak: bool = False
     fleeting: bool = False
     reaches: tuple[str, ...] = ()
@@ -104,8 +105,10 @@ class EntityDraft:
 
 
 _SOFTWARE_ITSELF = frozenset({
-    "api", "commandline", "cli", "rest", "stateless", "backend", "terminal", "console", "crud", "endpoint", "http", "json",
-    "csv", "python", "software", "fastapi", "microservice", "webservice", "sdk", "frontend", "database", "sqlite", "yaml",
+    "api", "commandline", "cli", "rest", "stateless", "backend", "terminal", "console", "crud", "endpoint", "http",
+    "json",
+    "csv", "python", "software", "fastapi", "microservice", "webservice", "sdk", "frontend", "database", "sqlite",
+    "yaml",
 })  # fmt: skip
 _KINDS = frozenset({"entity", "resource", "model", "object", "record", "entities", "models", "resources", "objects"})
 

@@ -18,7 +18,8 @@ _TEXT_BEFORE = frozenset({
     "case",
     "document", "chassis", "inventory", "asset", "social", "insurance", "iban", "container", "item", "product",
     "article",
-    "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "frame", "lot_code", "hospital", "charge", "booking", "parcel", "contract",
+    "catalogue", "patient", "barcode", "vehicle", "cell", "whatsapp", "personnel", "frame", "lot_code", "hospital",
+    "charge", "booking", "parcel", "contract",
 })  # fmt: skip
 
 
@@ -40,7 +41,9 @@ def type_of(draft: FieldDraft) -> FieldType:
         return "number"
     if draft.unit in INTEGER_UNITS:
         return "integer"
-    if (draft.minimum is not None and draft.maximum is not None) or draft.above is not None:
+    if draft.default.lower() in ("true", "false", "yes", "no"):
+        return "boolean"
+    if not draft.length and (draft.minimum is not None or draft.above is not None):
         return "integer" if _whole(draft) else "number"
     return "text"
 

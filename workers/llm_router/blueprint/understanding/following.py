@@ -54,7 +54,7 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 def _annotation(draft: FieldDraft, words: Sequence[str], at: int) -> int:
     """After a colon or an equals sign: a type, a default, or values."""
     values, end = values_at(words, at + 1, marks="/|")
-    if len(values) > 1:
+    if len(values) > 1 and not any(value in SAID for value in values):
         draft.choices = draft.choices or values
         return end
     values, end = values_at(words, at + 1)
@@ -146,6 +146,19 @@ def _phrase_ends(words: Sequence[str], at: int) -> bool:
     ):
         return True
     if words[at] in ("and", "&"):
+        following = words[at + 1] if at + 1 < len(words) else ""
+        if following in (
+            "unique",
+            "required",
+            "mandatory",
+            "positive",
+            "optional",
+            "never",
+            "not",
+            "non-negative",
+            "must",
+        ):
+            return False
         ranged = set(words[max(0, at - 4) : at]) & {"between", "from"} and at + 1 < len(words)
         return not (ranged and is_number(words[at + 1]))
     return False
@@ -155,6 +168,8 @@ def _value_start(words: Sequence[str], at: int) -> int | None:
     """Where values begin in a clause such as 'which is one of', 'can be', 'either'."""
     place = at
     while place < len(words) and place < at + 8 and words[place] in VALUE_LEADS:
+        if words[place] == "a" and words[place + 1 : place + 2] == [","]:
+            return place
         place += 1
     if place == at or place >= len(words) or words[at] in ("a", "for", "to", ":"):
         return None

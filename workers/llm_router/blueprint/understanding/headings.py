@@ -55,7 +55,8 @@ def _described_by(words: list[str], draft: Draft) -> EntityDraft | None:
     if has is not None:
         owner = owner_of(before(words, has), draft)
         return owner or (draft.current if set(words[:has]) & ITS else None)
-    nouns = tuple(word for word in phrase_before(words, len(words)) if word not in FIELD_WORDS)
+    phrase = noun_phrase(words, 0)[0] or phrase_before(words, len(words))
+    nouns = tuple(word for word in phrase if word not in FIELD_WORDS)
     return (owner_of(nouns, draft) or draft.main()) if says_fields else None
 
 

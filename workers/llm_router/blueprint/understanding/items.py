@@ -21,6 +21,7 @@ from .lexicon.items import (
     LONE_FIRST,
     MANY,
     MOVING,
+    NAMING,
     NOT_IN_NAMES,
     OBJECTS,
     ORDINALS,
@@ -31,7 +32,7 @@ from .lexicon.items import (
 )
 from .lexicon.types import SAID, UNITS
 from .lexicon.words import ADVERBS
-from .modifiers import apply, is_choice, values_at
+from .modifiers import apply, closing, is_choice, values_at
 from .phrases import is_noun, is_number, noun_phrase
 from .verbs import FORMS
 
@@ -65,7 +66,7 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
         else:
             found.append(draft)
         at = _apposition(found[-1], words, after)
-        at = _skip_tail(words, at)
+        at = _skip_tail(words, at, found[-1])
         if at >= len(words) or words[at] not in SEPARATORS | {"a", "an"}:
             break
     return _shared_heads(found), at
@@ -150,11 +151,13 @@ def _chunks(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int] | Non
     return found, end
 
 
-def _skip_tail(words: Sequence[str], at: int) -> int:
-    """Past what is said after an item that is not understood, to the next separator."""
+def _skip_tail(words: Sequence[str], at: int, draft: FieldDraft) -> int:
+    """Past what is said after an item that is not understood, to the next separator; parentheses still count."""
     depth, start = 0, at
     while at < len(words):
         word = words[at]
+        if word == "(" and depth == 0:
+            apply(draft, words[at + 1 : closing(words, at)], enclosed=True)
         depth += (word == "(") - (word == ")")
         if depth < 0 or (depth == 0 and (word in SEPARATORS or word in ".!?")):
             return at
@@ -260,12 +263,15 @@ def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
             if found and word != "'s":
                 break
             continue
+        if not found and word in ("greater", "larger", "bigger", "smaller", "less", "higher", "lower"):
+            break
         lone = not found and word in ADVERBS and _closes(words, at + 1)
         if not (is_noun(word) or lone or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
             break
         if (
             found
             and word.endswith(("ed", "ing"))
+            and word not in NAMING
             and len(word) > 4
             and not _closes(words, at + 1)
             and not _noun_at(words, at + 1)
@@ -309,6 +315,9 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
     if not nouns:
         return nouns, after
     following = words[after] if after < len(words) else ""
+    if following == "or" and words[after + 1 : after + 2] == ["not"]:
+        draft.type = "boolean"
+        return nouns, after + 2
     if following == "or" and nouns[-1] == "yes" and len(nouns) > 1 and words[after + 1 : after + 2] == ["no"]:
         draft.type = "boolean"
         return nouns[:-1], after + 2
@@ -324,6 +333,12 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
         owner, end = noun_phrase(words, after + 1)
         if owner and words[after + 1] not in ("the", "a", "an", "each", "every", "its", "their"):
             return (*nouns, "of", *owner[:2]), end
+    if (
+        following in _TRAILING
+        and words[after + 1 : after + 2] in (["on"], ["at"], ["by"])
+        and _closes(words, after + 2)
+    ):
+        return (*nouns, following, words[after + 1]), after + 2
     if following in _TRAILING and _closes(words, after + 1):
         return (*nouns, following), after + 1
     if (
@@ -340,7 +355,7 @@ def _shared_heads(found: list[FieldDraft]) -> list[FieldDraft]:
     """'start and end date' are two dates."""
     for at in range(len(found) - 1, 0, -1):
         lone, full = found[at - 1], found[at]
-        if len(lone.words) == 1 and len(full.words) == 2 and lone.words[0].endswith("ic"):
+        if len(lone.words) == 1 and len(full.words) == 2 and (lone.words[0].endswith("ic") or lone.words[0] in "xyz"):
             lone.words = (*lone.words, full.words[1])
         if len(lone.words) == 1 and len(full.words) == 2 and {lone.words[0], full.words[0]} <= LONE_FIRST:
             head = full.words[1]

@@ -33,6 +33,7 @@ _OR_MORE = re.compile(rf"{_N} or (?:more|greater|higher|above|up)\b")
 _CHARACTERS = re.compile(
     rf"{_N} (?:characters|chars|letters|symbols|digits)(?: long| max| at most| or (?:less|fewer))?"
 )
+_LENGTH = re.compile(r"\b(?:character|char|letter|long|length|longer|shorter|digit|word)s?\b")
 _NOT_NEGATIVE = re.compile(
     r"\bnon-?negative|(?:not|never|cannot|can't|n't|no)(?: be)? (?:negative|below zero)|zero or (?:more|greater)"
 )
@@ -81,6 +82,7 @@ def apply(draft: FieldDraft, words: Sequence[str], *, enclosed: bool = False) ->
         apply(draft, words[at + 1 :], enclosed=";" in words[at + 1 :])
         return
     text = " ".join(words)
+    draft.length = draft.length or _LENGTH.search(text) is not None
     _apply_presence(draft, text)
     _apply_type(draft, words)
     _apply_bounds(draft, text)
@@ -162,7 +164,12 @@ def choices_in(words: Sequence[str], *, enclosed: bool = False) -> tuple[str, ..
                 return values
     while enclosed and words and words[-1] in (".", ",", "etc", "etc.", "…"):
         words = words[:-1]
-    if enclosed and not set(words) & _NOT_VALUES and not any(word in SAID for word in words):
+    letters = [at for at, word in enumerate(words) if word == "a" and words[at + 1 : at + 2] in ([","], ["or"], ["/"])]
+    if (
+        enclosed
+        and not {word for at, word in enumerate(words) if at not in letters} & _NOT_VALUES
+        and not any(word in SAID for word in words)
+    ):
         values, end = values_at(words, 0)
         if len(values) > 1 and end == len(words):
             return values

@@ -111,7 +111,9 @@ def _topic(units: Sequence[Unit]) -> str:
                 and not words[at - 1].endswith("ed")
             ):
                 before = words[at - 1]
-                return f"{singular(before)} {word}" if before not in ("python", "small", "rest") else word
+                if before in ("python", "small", "rest", "reusable", "importable"):
+                    continue
+                return f"{singular(before)} {word}"
     return ""
 
 

@@ -70,6 +70,16 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
             last = target.entity
 
 
+def _told(words: Sequence[str], mention: Mention) -> bool:
+    """'some expenses are paid back by my employer' tells what happens; it asks for nothing."""
+    return (
+        mention.passive
+        and words[mention.start - 1 : mention.start] in (["is"], ["are"], ["was"])
+        and words[mention.end : mention.end + 1]
+        in (["by"], ["back"], ["at"], ["on"], ["in"], ["for"], ["to"], ["from"])
+    )
+
+
 def _made(mention: Mention, draft: Draft) -> EntityDraft | None:
     """The booking that booking a boat makes, where bookings are kept."""
     names = RESULTS.get(mention.verbs[0], ()) if len(mention.verbs) == 1 and not mention.negated else ()
@@ -83,7 +93,7 @@ def _operate(verb: str, target: Target, mention: Mention, unit: Unit, asked: Ask
     for kind in OPERATIONS[verb]:
         if kind == "mark":
             changes = by_mark(words, mention, entity)
-        elif kind == "transition" and not of_field:
+        elif kind == "transition" and not of_field and not _told(words, mention):
             if (
                 verb == "open"
                 and not mention.passive

@@ -49,7 +49,7 @@ def entity_name(words: tuple[str, ...]) -> str:
     name = camel(words)[:MAX_NAME]
     if not name or not name[0].isalpha():
         name = f"Item{name}"
-    return f"{name}Record" if name in _RESERVED_ENTITIES or keyword.iskeyword(name.lower()) else name
+    return f"{name}Record" if name in _RESERVED_ENTITIES else name
 
 
 def settle(draft: Draft) -> tuple[Entity, ...]:

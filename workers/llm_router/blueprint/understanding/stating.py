@@ -50,7 +50,7 @@ def _states(reading: Reading, at: int) -> int:
     if participles and "then" not in stepped:
         return 0
     if any(set(field.choices) & set(values) for field in owner.fields.values()):
-        return end
+        return 0 if all(value.endswith("ed") for value in values) else end
     if reading.draft.exact(before(words, at)) is None and words[at - 1] not in ITS:
         return 0
     reading.take(owner, [FieldDraft(("status",), choices=values)])

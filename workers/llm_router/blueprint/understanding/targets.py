@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .draft import Draft, EntityDraft
+from .inflect import is_plural
 from .lexicon.words import SYSTEM_NOUNS
 from .phrases import noun_phrase
 from .text import Unit
-from .verbs import Mention, is_verb_at, verb_at
+from .verbs import OPERATIONS, Mention, is_verb_at, verb_at
 
 _ALL_OF_IT = (
     ("all", "of", "this"), ("all", "of", "them"), ("all", "of", "these"), ("everything",), ("each", "of", "them"),
@@ -17,7 +18,8 @@ _ALL_OF_IT = (
     ("for", "both"), ("on", "both"), ("both", "of", "them"), ("all", "of", "those"), ("all", "entities"),
     ("each", "of", "these"), ("every", "one", "of", "them"), ("all", "resources"), ("both", "entities"),
     ("both", "resources"),
-    ("all", "this"), ("for", "the", "lot"), ("all", "of", "it"), ("every", "table"), ("all", "four"), ("for", "all"), ("each", "entity"), ("each", "resource"), ("every", "entity"),
+    ("all", "this"), ("for", "the", "lot"), ("all", "of", "it"), ("every", "table"), ("all", "four"), ("for", "all"),
+    ("each", "entity"), ("each", "resource"), ("every", "entity"),
     ("on", "all"), ("each", "one", "of", "them"), ("both", "can"), ("all", "can"),
 )  # fmt: skip
 _BY = frozenset(
@@ -83,13 +85,22 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
     if found:
         return list(dict.fromkeys(found))
     if not mention.pronoun and mention.objects and not _vague(mention):
-        return []
+        return _sharing(unit.words, mention, draft)
     if all_of_it(unit.words):
         return [Target(entity) for entity in draft.entities.values()]
     if labelled := _labelled(unit, mention, draft):
         return [Target(entity) for entity in labelled]
     entity = _by_fields(unit.words, mention, draft, last) or last or _context(unit, draft) or first(draft)
     return [Target(entity)] if entity else []
+
+
+def _sharing(words: Sequence[str], mention: Mention, draft: Draft) -> list[Target]:
+    """'shapes can be filtered by layer': everything that has a layer, where shapes are no thing of their own."""
+    asks = {kind for verb in mention.verbs for kind in OPERATIONS[verb]}
+    if not asks & {"list", "filter", "search"} or not is_plural(mention.objects[0][-1]):
+        return []
+    found = [Target(entity) for entity in draft.entities.values() if fields_after(words, mention.end, entity)]
+    return found if len(found) > 1 else []
 
 
 def _vague(mention: Mention) -> bool:

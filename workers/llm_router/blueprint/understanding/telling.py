@@ -1,4 +1,4 @@
-"""Lists of fields whose owner stands elsewhere: 'its fields are …', 'I note the …', 'required are …', 'giving its …'."""
+"""Lists of fields whose owner stands elsewhere: 'its fields are …', 'I note the …', 'required are …'."""
 
 from __future__ import annotations
 

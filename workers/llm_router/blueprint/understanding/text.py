@@ -204,6 +204,9 @@ def _continues(last: _Line, line: _Line, raw: str) -> bool:
         return False
     if last.level >= 0:
         return line.level < 0 and raw.startswith("  ")
+    wrapped = len(last.text) >= 55 and line.level < 0 and line.text[0].islower() and last.text[-1] not in ";)]}"
+    if wrapped and not _LABELLED.match(last.text):
+        return not raw.startswith("    ")
     if line.level >= 0 or _LABELLED.match(line.text) or raw.startswith("    "):
         return False
     return len(last.text) >= 55 or line.text[0].islower()

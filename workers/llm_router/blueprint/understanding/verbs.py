@@ -147,6 +147,8 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
         return False
     if before in EMPTY_ADJECTIVES:
         return False
+    if words[at] == "complete" and before in ("provide", "provides", "need", "want", "offer", "offers"):
+        return False
     if words[at] in ("get", "gets") and words[at + 1 : at + 2] and FORMS.get(words[at + 1], found[0]).kind == "past":
         return False
     if kind == "gerund":
@@ -250,8 +252,13 @@ def _passive(words: Sequence[str], at: int, after: int, verbs: tuple[str, ...]) 
     if subject:
         objects.append(subject)
         before = place - len(subject)
-        if before > 1 and words[before - 1] in ("and", ","):
-            objects += [other] if (other := phrase_before(words, before - 1)) else []
+        while before > 1 and words[before - 1] in ("and", ",", "or", "&") and len(objects) < 6:
+            other = phrase_before(words, before - 1)
+            if not other or is_verb_at(words, before - 2):
+                break
+            objects.append(other)
+            before -= 1 + len(other)
+            before -= before > 0 and words[before - 1] in DETERMINERS
     pronoun = not objects
     return Mention(verbs, tuple(objects), (), at, after, True, pronoun, False)
 

@@ -97,6 +97,13 @@ def _nearest(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
         nouns, _ = noun_phrase(words, at + 2 if words[at + 1] in ("of", "for", "on") else at + 1)
         if nouns and (entity := draft.find(nouns)):
             return entity
+    for place in range(at + 1, min(len(words), at + 4)):
+        if (
+            words[place] in ("of", "for")
+            and (named := noun_phrase(words, place + 1)[0])
+            and (entity := draft.find(named))
+        ):
+            return entity
     for place in [*range(at - 1, -1, -1), *range(at + 1, len(words))]:
         if is_noun(words[place]) and (
             entity := draft.exact(tuple(words[place : place + 1])) or _by_tail(words, place, draft)

@@ -3,14 +3,16 @@
 HAS = frozenset({
     "has", "have", "having", "contains", "contain", "containing", "includes", "include", "comprises", "comprise",
     "stores", "holds", "needs", "carries", "carry", "keeps", "gets", "hold", "tracks", "records", "takes", "need",
-    "features", "knows", "know", "possess", "possesses", "bear", "bears", "carrying", "holding", "contained", "got", "comprising",
+    "features", "knows", "know", "possess", "possesses", "bear", "bears", "carrying", "holding", "contained", "got",
+    "comprising",
 })  # fmt: skip
 HAS_PHRASES = (
     ("consists", "of"), ("consist", "of"), ("consisting", "of"), ("made", "up", "of"), ("composed", "of"),
     ("described", "by"), ("defined", "by"), ("characterised", "by"), ("characterized", "by"), ("identified", "by"),
     ("recorded", "with"), ("stored", "with"), ("saved", "with"), ("comes", "with"), ("come", "with"),
     ("consists", "in"), ("made", "of"), ("kept", "with"), ("described", "with"), ("represented", "by"),
-    ("is", ":"), ("are", ":"), ("listed", "with"), ("registered", "with"), ("known", "by"), ("created", "with"), ("entered", "with"), ("added", "with"), ("noted", "with"), ("kept", "by"), ("logged", "with"),
+    ("is", ":"), ("are", ":"), ("listed", "with"), ("registered", "with"), ("known", "by"), ("created", "with"),
+    ("entered", "with"), ("added", "with"), ("noted", "with"), ("kept", "by"), ("logged", "with"),
     ("given", "by"), ("made", "from"), ("tracked", "with"), ("tracked", "by"), ("saved", "by"), ("filed", "with"),
 )  # fmt: skip
 STORE_VERBS = frozenset({
@@ -58,11 +60,11 @@ LIST_LEADS = frozenset({
     "own",
 })  # fmt: skip
 SECTIONS = frozenset({
-    "subject", "re", "dear", "cheers", "thanks", "given", "statuses", "context", "memo", "question", "given",
-    "feature", "features", "requirement", "requirements", "functionality", "functionalities", "operation",
+    "subject", "re", "dear", "cheers", "thanks", "given", "statuses", "context", "memo", "question", "feature",
+    "features", "requirement", "requirements", "functionality", "functionalities", "operation",
     "operations", "command", "commands", "endpoint", "endpoints", "route", "routes", "note", "notes", "rule", "rules",
     "constraint", "constraints", "entity", "entities", "model", "models", "resource", "resources", "data", "overview",
-    "goal", "goals", "task description", "description", "background", "context", "scope", "example", "examples",
+    "goal", "goals", "task description", "description", "background", "scope", "example", "examples",
     "usage", "api", "actions", "action", "filters", "validation", "use cases", "story", "stories", "user stories",
     "stack", "technology", "output", "input", "non-goals", "nongoals", "summary", "introduction", "functions", "spec",
     "specification", "specifications", "domain", "schema", "behaviour", "behavior", "functional", "non-functional",
@@ -135,9 +137,11 @@ LINKING = frozenset(
 )
 # Headings that are never things, whatever is listed under them.
 NOT_THINGS = frozenset({
-    "features", "requirements", "functionality", "operations", "commands", "endpoints", "routes", "rules", "constraints",
+    "features", "requirements", "functionality", "operations", "commands", "endpoints", "routes", "rules",
+    "constraints",
     "entities", "models", "resources", "filters", "validation", "actions", "overview", "background", "context", "scope",
-    "usage", "functional", "non-functional", "specification", "schema", "acceptance", "search", "searching", "filtering",
+    "usage", "functional", "non-functional", "specification", "schema", "acceptance", "search", "searching",
+    "filtering",
     "example", "examples", "important", "bonus", "exports", "title", "name", "functions", "summary", "goal", "goals",
 })  # fmt: skip
 MORE = frozenset(

@@ -7,7 +7,8 @@ from .words import PRONOUNS
 SEPARATORS = frozenset({",", ";", "and", "&", "plus", "+", "/", "|"})
 FILLERS = SEPARATORS | {
     "also", "as", "well", "along", "with", "maybe", "perhaps", "possibly", "of", "course", "both", "then", "-", "etc",
-    "etc.", "finally", "has", "have", "namely", "including", "possess", "possesses", "carries", "carry", "holds", "hold",
+    "etc.", "finally", "has", "have", "namely", "including", "possess", "possesses", "carries", "carry", "holds",
+    "hold",
     "contains", "contain", "bears", "bear", "lastly", "additionally",
 }  # fmt: skip
 REQUIREMENT = {
@@ -22,9 +23,11 @@ LEADS = frozenset({
 })  # fmt: skip
 ORDINALS = frozenset({"first", "last", "next", "second", "previous", "full", "current", "old", "new", "main"})
 NOT_IN_NAMES = frozenset({
+    "larger", "above", "below",
     "pk", "fk", "varchar", "char", "numeric", "check", "primary",
-    "unique", "optional", "required", "mandatory", "nullable", "greater", "less", "higher", "lower", "bigger", "larger",
-    "smaller", "longer", "shorter", "max", "min", "non-negative", "positive", "non-empty", "searchable", "filterable",
+    "unique", "optional", "required", "mandatory", "nullable", "greater", "less", "higher", "lower", "bigger",
+    "smaller", "longer", "shorter", "max", "min", "non-negative", "positive", "non-empty", "searchable",
+    "filterable",
     "compulsory", "boolean", "default", "obligatory", "minimum", "maximum", "indexed", "more",
 })  # fmt: skip
 ENDS_LIST = (PRONOUNS - {"whose", "there", "who", "what", "which"}) | frozenset({
@@ -85,9 +88,12 @@ OBJECTS = frozenset(
 MOVING = frozenset(
     {"moves", "move", "goes", "go", "passes", "changes", "switches", "turns", "becomes", "runs", "cycles"}
 )
+NAMING = frozenset({
+    "rating", "opening", "reading", "spending", "standing", "heading", "ranking", "grading", "feeling", "meaning",
+})  # fmt: skip
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
-    "namely", 
+    "namely",
     "in", "as", "from", "between", "of", "up", "at", "with", "that", "which", "must", "can", "may", "either", "one",
     "being", "default", "defaults", "defaulting", "max", "maximum", "no", "not", "should", "is", ">", ">=", "<", "<=",
     "limited", "unique", "required", "optional", "cannot", "mandatory", "min", "minimum", "whose", "to", "like", "for",
@@ -100,7 +106,7 @@ ABOUT_FIELD = frozenset({
     "other", "→", "->", "=>", "who", "when", "starts",
 })  # fmt: skip
 VALUE_LEADS = frozenset({
-    "namely", 
+    "namely",
     "that", "which", "is", "are", "one", "of", "the", "following", "can", "may", "must", "could", "should", "be",
     "either", "being", "any", "these", "values", "as", "from", "with", "limited", "to", "selected", "chosen", "only",
     "options", "choices", "out", "possible", "among", "value", "has", "takes", ":", "set", "always", "states", "a",

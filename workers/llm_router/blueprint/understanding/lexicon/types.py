@@ -16,7 +16,8 @@ SAID: dict[str, FieldType] = {
 # By the last word of the name.
 LAST_WORD: dict[FieldType, frozenset[str]] = {
     "number": frozenset({
-        "hours",
+    "hours", "radius", "diameter", "coordinate", "x", "y", "z", "centre", "center", "circumference", "angle",
+    "perimeter",
         "price", "amount", "cost", "weight", "salary", "fee", "balance", "total", "subtotal", "discount", "tax",
         "wage", "budget", "height", "length", "width", "depth", "distance", "temperature", "latitude", "longitude",
         "percentage", "percent", "rate", "value", "income", "revenue", "profit", "area", "volume", "speed", "worth",
@@ -46,6 +47,7 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
         "spicy", "vaccinated", "neutered", "remote", "recurring", "perishable", "accessible", "fulfilled", "owned",
     }),
     "date": frozenset({
+        "arrival", "departure",
         "date", "birthday", "birthdate", "deadline", "dob", "birth", "due", "day", "expiry", "expiration", "expires",
         "anniversary",
     }),
@@ -58,12 +60,34 @@ FIRST_WORDS_BOOLEAN = ("is", "has", "can", "should", "was")
 
 # Enums whose values everybody means, used only where the prompt lists none: no type is invented for them.
 UNITS = frozenset({
+    "weeks", "months", "years",
     "mg", "l", "km/h", "h", "m", "g", "oz", "lbs", "kwh", "kcal", "eur", "sqm", "hectares",
     "euro", "euros", "dollar", "dollars", "usd", "gbp", "pounds", "cents", "kg", "kilograms", "grams", "cm",
-    "mm", "metres", "meters", "km", "kilometers", "kilometres", "minutes", "hours", "seconds", "days", "weeks",
-    "months", "years", "percent", "celsius", "litres", "liters", "ml", "inches", "miles", "pages", "stars", "words",
+    "mm", "metres", "meters", "km", "kilometers", "kilometres", "minutes", "hours", "radius", "diameter",
+    "coordinate", "x", "y", "z", "centre", "center", "circumference", "angle", "perimeter", "seconds", "days",
+    "percent", "celsius", "litres", "liters", "ml", "inches", "miles", "pages", "stars", "words",
 })  # fmt: skip
-INTEGER_UNITS = frozenset({"minutes", "hours", "seconds", "days", "pages", "stars"})
+INTEGER_UNITS = frozenset(
+    {
+        "minutes",
+        "hours",
+        "radius",
+        "diameter",
+        "coordinate",
+        "x",
+        "y",
+        "z",
+        "centre",
+        "center",
+        "circumference",
+        "angle",
+        "perimeter",
+        "seconds",
+        "days",
+        "pages",
+        "stars",
+    }
+)
 NUMBER_UNITS = UNITS - INTEGER_UNITS - {"words"}
 
 CHOICE_NAMES = frozenset({

@@ -76,8 +76,10 @@ MARK = ("mark", "flag", "tag", "set", "move", "switch", "label", "toggle", "tick
 # What a verb makes, where the prompt speaks of such a thing: to book a boat is to make a booking.
 RESULTS = {
     "book": ("booking",), "reserve": ("reservation", "booking"), "rent": ("rental",), "lend": ("loan", "lending"),
-    "lend out": ("loan",), "borrow": ("loan", "borrowing"), "register": ("registration",), "enrol": ("enrolment", "enrollment"),
-    "enroll": ("enrollment", "enrolment"), "sign up": ("signup", "sign_up", "registration"), "check out": ("loan", "checkout"),
+    "lend out": ("loan",), "borrow": ("loan", "borrowing"), "register": ("registration",),
+    "enrol": ("enrolment", "enrollment"),
+    "enroll": ("enrollment", "enrolment"), "sign up": ("signup", "sign_up", "registration"),
+    "check out": ("loan", "checkout"),
     "sell": ("sale",), "order": ("order",), "pay": ("payment",), "deliver": ("delivery",), "submit": ("submission",),
 }  # fmt: skip
 
