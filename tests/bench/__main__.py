@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import uvloop
+
 from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import Stack
 from tests.bench import processes, samples
@@ -46,7 +48,7 @@ def main() -> int:
         "the 20 of them kept out of tuning": [label for label in labels if label["held_out"]],
     }.items():
         table.add(f"understanding, F1 over {name}", ">= 0.90", f"{understanding.score(group)['all'].f1:.3f}")
-    asyncio.run(_on_servers(table))
+    uvloop.run(_on_servers(table))  # as the workers run
     samples.measure(table)
     sys.stdout.write(f"Measured on {machine()}.\n\n{table}")
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 from tests.bench.table import Table
 
 PROMPTS = Path(__file__).parent.parent / "flow" / "prompts"
-MUTANTS = 30
+MUTANTS = 20
 GOAL = "25 s (12 s), passed, 85 %, 60 % killed"
 BIN = Path(sys.executable).parent
 

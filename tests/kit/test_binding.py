@@ -211,7 +211,7 @@ def test_a_worker_s_process_holds_nothing_that_its_stage_does_not_need(stage: st
 import sys, workers.__main__ as w
 w.bindings([{stage!r}])
 import workers.kit.runner.process, workers.kit.stores.pg, workers.kit.stores.artifacts
-heavy = ("litellm", "minio", "qdrant_client", "opentelemetry.exporter", "grpc", "fastapi", "rich", "typer")
+heavy = ("litellm", "minio", "qdrant_client", "opentelemetry.exporter", "grpc", "fastapi")
 print([name for name in sys.modules if name.startswith(heavy)])
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
