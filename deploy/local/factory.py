@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from deploy.local import lock
 from deploy.local.credentials import write_private
 from deploy.local.errors import StackError
 from deploy.local.paths import data_home
@@ -52,12 +53,13 @@ def data_folder(settings: Settings) -> Path:
 
 def running(settings: Settings) -> Running | None:
     """The factory that is running on the data folder, if one is."""
+    folder = data_folder(settings)
+    if not lock.is_held(folder / "lock"):
+        return None  # its process id may be somebody else's by now
     try:
-        found = msgspec.json.decode((data_folder(settings) / FACTORY_FILE).read_bytes(), type=Running)
-        os.kill(found.pid, 0)
+        return msgspec.json.decode((folder / FACTORY_FILE).read_bytes(), type=Running)
     except (OSError, msgspec.DecodeError):
         return None
-    return found
 
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True):

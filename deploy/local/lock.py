@@ -40,6 +40,18 @@ async def take(file: Path, patience_s: float = PATIENCE_S) -> Lock:
     return Lock(fd)
 
 
+def is_held(file: Path) -> bool:
+    """Whether a launcher, or a server it left, holds the folder of this lock file."""
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return not _locked(fd)
+    finally:
+        os.close(fd)
+
+
 async def _wait_for(fd: int, folder: Path, patience_s: float) -> None:
     deadline = asyncio.get_running_loop().time() + patience_s
     while not _locked(fd):

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
-from deploy.local.factory import Factory
+from deploy.local.factory import FACTORY_FILE, Factory, Running, running
+from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
 from tests.servers import Database
 from workers.kit.settings import Settings
@@ -74,6 +76,13 @@ async def test_every_server_can_be_somebody_else_s(
                 await asyncio.sleep(0.1)
         assert "REST API" in (await http.get(workflow)).json()["error"]
     assert not (folder / "postgres").exists()
+
+
+def test_a_record_that_a_killed_factory_left_is_not_believed(folder: Path) -> None:
+    make_folder(folder)
+    (folder / FACTORY_FILE).write_bytes(msgspec.json.encode(Running(pid=os.getpid(), url="http://127.0.0.1:9")))
+    (folder / "lock").write_text(str(os.getpid()))
+    assert running(Settings(data=folder)) is None
 
 
 def test_a_factory_that_loses_a_server_ends_and_says_which(folder: Path) -> None:
