@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.flow.understanding import PROMPTS
 from tests.workers.llm_router.understanding.reading import read, refused
 
 
@@ -30,7 +31,26 @@ def test_a_guess_of_the_kind_is_an_assumption() -> None:
 def test_the_name_is_a_slug() -> None:
     assert read("REST API called Book Nook. Book: title, author.").name == "book-nook"
     assert read("A recipe manager for the shell. Recipe: title, servings.").name == "recipe-manager"
-    assert read("REST API. Book: title, author.").name == "book-api"
+    assert read("REST API. Book: title, author.").name == "books"
+
+
+@pytest.mark.parametrize(
+    ("sample", "name"),
+    [
+        ("bookshelf", "book-collection"),
+        ("expenses", "expenses"),
+        ("geometry", "plane-shapes"),
+        ("helpdesk", "help-desk"),
+        ("inventory", "stock"),
+    ],
+)
+def test_a_name_says_what_it_is_about(sample: str, name: str) -> None:
+    assert read((PROMPTS / f"{sample}.txt").read_text(encoding="utf-8")).name == name
+
+
+@pytest.mark.parametrize("name", ["json", "fastapi", "import", "pytest", "match"])
+def test_a_name_is_never_one_that_is_taken(name: str) -> None:
+    assert read(f"Python library called {name}. Book: title, author.").name == f"{name}-project"
 
 
 def test_each_sentence_is_a_statement() -> None:

@@ -86,11 +86,11 @@ def _brief(units: Sequence[Unit], draft: Draft, operations: Sequence[Operation])
     kind, certain = kind_of(units, functions=bool(names))
     if not certain:
         draft.assume(f"The kind of project was not said; it is made as a {kind.replace('_', ' ')}.")
-    name = name_of(units, draft, kind, names)
+    name = name_of(units, draft, names)
     entities = settle(draft)
     return Brief(
         name=name,
-        title=title_of(name, kind),
+        title=title_of(name),
         summary=summary_of(draft, kind, names),
         kind=kind,
         language="python",

@@ -2,131 +2,93 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from collections.abc import Sequence
 
 from contracts.artifacts.model import Kind
+from workers.llm_router.blueprint.functions import catalogue
 
-from .draft import Draft
-from .inflect import singular, words_of
-from .lexicon.words import ADVERBS, AUXILIARIES, CONJUNCTIONS, DETERMINERS, EMPTY_ADJECTIVES, PREPOSITIONS, PRONOUNS
+from .draft import Draft, EntityDraft
+from .inflect import is_plural, singular, words_of
+from .lexicon.naming import ABOUT, KEEPING, NOT_TOPICS, OF_THINGS, PACKAGES, PEOPLE, WHOLES
+from .lexicon.words import SYSTEM_NOUNS
+from .phrases import noun_phrase
 from .text import Unit
+from .verbs import FORMS, is_verb_at, phrase_before
 
 MAX_NAME = 40
 _QUOTED_NAME = re.compile(
     r"\b(?:called|named|name it|call it)[:\s]+[\"'`*]*([A-Za-z][\w-]{1,60}(?: [A-Z][\w-]{1,30})?)"
 )
-_KIND_WORDS = {"rest_api": "api", "cli": "cli", "library": "lib"}
 _KIND_TITLES = {"rest_api": "REST API", "cli": "command line tool", "library": "library"}
-_TOPICS = frozenset(
-    {
-        "tracker",
-        "manager",
-        "planner",
-        "log",
-        "journal",
-        "catalogue",
-        "catalog",
-        "inventory",
-        "organizer",
-        "organiser",
-        "diary",
-        "register",
-        "shop",
-        "store",
-        "bookstore",
-        "clinic",
-        "school",
-        "library",
-        "gym",
-        "restaurant",
-        "hotel",
-        "registry",
-        "toolkit",
-        "converter",
-        "helpdesk",
-        "blog",
-        "garden",
-    }
-)
-_SKIP = DETERMINERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADVERBS | EMPTY_ADJECTIVES
-_RESERVED = frozenset(
-    {
-        "test",
-        "tests",
-        "python",
-        "src",
-        "main",
-        "app",
-        "site",
-        "code",
-        "json",
-        "csv",
-        "list",
-        "string",
-        "math",
-        "statistics",
-        "calendar",
-        "types",
-        "token",
-        "queue",
-        "email",
-        "http",
-        "html",
-        "select",
-        "signal",
-        "time",
-        "random",
-        "logging",
-    }
-)
+_TAKEN = frozenset(sys.stdlib_module_names) | PACKAGES
 
 
-def name_of(units: Sequence[Unit], draft: Draft, kind: Kind, functions: Sequence[str]) -> str:
-    """The name that the prompt gives, else one made of its topic; kebab-case."""
-    text = " ".join(unit.text for unit in units[:20])
-    if found := _QUOTED_NAME.search(text):
-        return _kebab(found.group(1))
-    topic = _topic(units)
-    if topic:
-        return _kebab(f"{topic} {_KIND_WORDS[kind]}" if len(topic.split()) < 2 else topic)
+def name_of(units: Sequence[Unit], draft: Draft, functions: Sequence[str]) -> str:
+    """The name that the prompt gives, else what it is about, else the thing of which most is said; kebab-case."""
+    if found := _QUOTED_NAME.search(" ".join(unit.text for unit in units[:20])):
+        return _kebab(found.group(1).split())
+    if functions:
+        topics = {catalogue()[name].topic for name in functions if name in catalogue()}
+        one = len(functions) == 1 or len(topics) != 1
+        return _kebab(words_of(functions[0]) if one else (*map(singular, topics), "functions"))
+    if topic := next((found for unit in units[:2] if (found := _topic(unit.words, draft))), ()):
+        return _kebab(topic)
     if draft.entities:
-        first = next(iter(draft.entities.values()))
-        return _kebab(" ".join((*first.words, _KIND_WORDS[kind])))
-    return _kebab(
-        " ".join((*words_of(functions[0]), "tools" if len(functions) > 1 else "tool")) if functions else "project"
-    )
+        return _kebab(words_of(_weightiest(draft).plural))
+    return "project"
 
 
-def _topic(units: Sequence[Unit]) -> str:
-    """'expense tracker', 'recipe manager': a noun that names the whole, with the word before it."""
-    for unit in units[:2]:
-        words = unit.words
-        for at, word in enumerate(words):
-            if (
-                word in _TOPICS
-                and at
-                and words[at - 1] not in _SKIP
-                and words[at - 1].isalpha()
-                and not words[at - 1].endswith("ed")
-            ):
-                before = words[at - 1]
-                if before in ("python", "small", "rest", "reusable", "importable"):
-                    continue
-                return f"{singular(before)} {word}"
-    return ""
+def _weightiest(draft: Draft) -> EntityDraft:
+    """The thing of which most is said; the first of several."""
+    return max(draft.entities.values(), key=lambda entity: len(entity.fields))
 
 
-def _kebab(name: str) -> str:
-    slug = "-".join(words_of(name))[:MAX_NAME].strip("-")
+def _topic(words: Sequence[str], draft: Draft) -> tuple[str, ...]:
+    """'expense tracker', 'the help desk', 'manage the stock', 'API for recipes': what the whole is called."""
+    for at, word in enumerate(words):
+        if word == "desk" and words[max(0, at - 1)] == "help":
+            return ("help", "desk")
+        before = _clean(phrase_before(words, at))[-1:] if singular(word) in WHOLES else ()
+        if before and (before[0] not in FORMS or not is_verb_at(words, at - 1)):
+            return (singular(before[0]), singular(word))
+    for at, word in enumerate(words):
+        if word not in KEEPING | ABOUT:
+            continue
+        nouns, _ = noun_phrase(words, at + 1)
+        topic = _clean(nouns)[-2:]
+        if not topic or len(topic) < min(len(nouns), 2):
+            continue
+        known = draft.find(topic) is not None
+        if topic[0] in FORMS or (word in ABOUT and not known and singular(topic[-1]).endswith(("er", "or"))):
+            continue
+        if known or (word in KEEPING and topic[-1] in OF_THINGS) or (len(topic) > 1 and is_plural(topic[-1])):
+            return topic if topic[-1] in OF_THINGS or is_plural(topic[-1]) else ()
+    return ()
+
+
+def _clean(nouns: tuple[str, ...]) -> tuple[str, ...]:
+    """The nouns, or none of them where they name the software, a part of it, or those it is for."""
+    while nouns and (nouns[0] in NOT_TOPICS | SYSTEM_NOUNS):
+        nouns = nouns[1:]
+    head = singular(nouns[-1]) if nouns else ""
+    vague = head in NOT_TOPICS | SYSTEM_NOUNS | PEOPLE or head.endswith(("er's", "'s")) or not head.isalpha()
+    return () if vague else nouns
+
+
+def _kebab(words: Sequence[str]) -> str:
+    """A name that is neither a keyword nor a module that Python or what is generated already has."""
+    slug = "-".join("-".join(words_of(word)) for word in words)[:MAX_NAME].strip("-")
     if not slug or not slug[0].isalpha():
         slug = f"project-{slug}".strip("-")
-    return f"{slug}-project" if slug in _RESERVED else slug
+    module = slug.replace("-", "_")
+    return f"{slug}-project" if module in _TAKEN or keyword.iskeyword(module) or keyword.issoftkeyword(module) else slug
 
 
-def title_of(name: str, kind: Kind) -> str:
-    shown = {"api": "API", "cli": "CLI", "lib": "library"}
-    return " ".join(shown.get(word, word.capitalize()) for word in name.split("-"))
+def title_of(name: str) -> str:
+    return " ".join(word.upper() if word in ("api", "cli") else word.capitalize() for word in name.split("-"))
 
 
 def summary_of(draft: Draft, kind: Kind, functions: Sequence[str]) -> str:
