@@ -11,24 +11,26 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from deploy.local.stack import RUN_FILE
 from tests.flow.conftest import PROMPTS, Running
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
 FOREGROUND = {"ql up"}  # the factory of these tests is what it starts; tests/gateway/test_cli.py starts it for real
 
 
-def commands(page: str) -> list[str]:
-    """The indented command lines of a page."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return [line.strip() for line in text.splitlines() if line.startswith("    ql ")]
+def commands(page: Path) -> list[str]:
+    """The indented `ql` lines of a page, without their remarks."""
+    lines = [line.strip().removeprefix(".venv/bin/") for line in page.read_text(encoding="utf-8").splitlines()]
+    return [re.sub(r"\s+# .*", "", line) for line in lines if line.startswith("ql ")]
 
 
-async def test_the_tutorial_s_commands_do_what_it_says(factory: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "least"), [("docs/tutorials/first-capsule.md", 7), ("README.md", 3)])
+async def test_the_page_s_commands_do_what_it_says(factory: Running, tmp_path: Path, page: str, least: int) -> None:
     workflow = ""
-    lines = [line for line in commands("tutorials/first-capsule.md") if line not in FOREGROUND]
-    assert len(lines) >= 6
+    lines = [line for line in commands(ROOT / page) if line not in FOREGROUND]
+    assert len(lines) >= least
     for line in lines:
         arguments = shlex.split(line.replace("WORKFLOW", workflow))[1:]
         expanded = [
@@ -42,7 +44,7 @@ async def test_the_tutorial_s_commands_do_what_it_says(factory: Running, tmp_pat
 
 async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Running, tmp_path: Path) -> None:
     """Thirteen lines that know the AsyncAPI document only."""
-    page = (DOCS / "how-to/follow-events.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/follow-events.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     run_file = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())
     env = {**os.environ, "NATS_URL": run_file["nats"], "GATEWAY_URL": factory.url}
