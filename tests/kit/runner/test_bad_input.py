@@ -65,10 +65,9 @@ async def test_poison_is_buried_and_the_next_workflow_is_unharmed(
         found = await letters(database)
         assert [(row["stage"], row["body"]) for row in found] == [(name, body[:65536]) for name in ("check", "side")]
         assert all(reason in row["reason"] for row in found)
-        async with asyncio.timeout(
-            10
-        ):  # an ack follows the news that were waited for; none would come back before 30 s
-            while await unacked(running):
+        # An ack follows the news that were waited for; without one the message would come again after 30 s.
+        async with asyncio.timeout(10):
+            while await unacked(running):  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0.02)
 
 
