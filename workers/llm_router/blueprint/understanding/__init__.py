@@ -44,7 +44,7 @@ def understand(submission: Submission) -> Brief | Refusal:
     described = any(entity.described for entity in draft.entities.values())
     if asked_functions and (not described or functions.are_meant(asked_functions, draft)):
         return _brief(units, Draft(), asked_functions)
-    if not described and functions.are_wished(units):
+    if functions.nothing_is_kept(units) or (not described and functions.are_wished(units)):
         return refusal("The functions asked for are not among those that the blueprint model knows.")
     named_only = not described and not any(entity.acted for entity in draft.entities.values())
     if not draft.entities or (named_only and not kind_of(units, functions=False)[1]):

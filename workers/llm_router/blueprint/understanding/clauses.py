@@ -46,7 +46,7 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
         if len(telling) == 1 and at < end and {"on", "in"} & set(words[at:end]):
             draft.words = (next(word for word in words[at:end] if word in ("on", "in")), *telling)
     elif asked == "when":
-        draft.type, draft.words = "date", (telling[-1], "on")
+        draft.type, draft.words = "datetime", (telling[-1], "at")
     elif asked == "where":
         draft.words = ("location",)
     else:

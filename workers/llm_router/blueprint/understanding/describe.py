@@ -124,7 +124,10 @@ def _speak(reading: Reading, at: int) -> None:
 
 
 def _has_at(words: Sequence[str], at: int) -> int:
-    if words[at] in HAS and words[at + 1 : at + 2] != ["to"]:
+    following = words[at + 1] if at + 1 < len(words) else ""
+    if words[at] in HAS and following in ("to", "been", "lived", "gone", "become", "no"):
+        return 0
+    if words[at] in HAS:
         if words[at] == "gets" and words[at + 1 : at + 2] and words[at + 1] not in DETERMINERS:
             return 0
         place = at
@@ -308,7 +311,9 @@ def _for_each(reading: Reading, at: int) -> int:
 def _possessive(reading: Reading, at: int) -> int:
     """'each book's title, author and year'."""
     items, end = items_at(reading.words, at + 1)
-    owner = owner_of(phrase_before(reading.words, at), reading.draft, firmly=False)
+    nouns = phrase_before(reading.words, at)
+    meant = reading.words[max(0, at - len(nouns) - 1)] in ("each", "every", "a", "an")
+    owner = owner_of(nouns, reading.draft, firmly=False) if meant else reading.draft.find(nouns)
     if len(items) > 1 and owner is not None:
         reading.take(owner, items)
         return end

@@ -6,7 +6,7 @@ from contracts.artifacts.model import FieldType
 
 from .draft import FieldDraft
 from .inflect import singular
-from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER_UNITS
+from .lexicon.types import FIRST_WORDS_BOOLEAN, INTEGER_UNITS, LAST_WORD, NUMBER_UNITS, UNITS
 
 _BY_WORD: dict[str, FieldType] = {word: kind for kind, words in LAST_WORD.items() for word in words}
 _TEXT_BEFORE = frozenset({
@@ -75,6 +75,9 @@ def _by_name(words: tuple[str, ...]) -> FieldType | None:
         return "integer"
     if "of" in words[1:]:
         return _of(words)
+    if "per" in words[1:]:
+        at = words.index("per", 1)
+        return "number" if words[at - 1] in UNITS else _by_name(words[:at])
     if last in ("number", "no"):
         return "text" if len(words) == 1 or words[-2] in _TEXT_BEFORE else "integer"
     if last in ("email", "mail") or words[-2:] == ("email", "address"):
@@ -129,6 +132,6 @@ _COUNTED = frozenset(
 
 def _of(words: tuple[str, ...]) -> FieldType | None:
     at = words.index("of", 1)
-    if words[at - 1] in ("number", "maximum", "minimum"):
+    if words[at - 1] in ("number", "nr", "count", "maximum", "minimum"):
         return "integer"
     return _by_name(words[:at])

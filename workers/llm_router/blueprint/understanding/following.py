@@ -68,6 +68,8 @@ def _annotation(draft: FieldDraft, words: Sequence[str], at: int) -> int:
     while end < len(words) and words[end] not in (",", ";", "and", ")", "("):
         end += 1
     apply(draft, words[at:end])
+    if end == at + 2 and is_noun(words[at + 1]) and words[at + 1] not in SAID and not draft.references:
+        draft.references, draft.weak = (words[at + 1],), True
     return end
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -18,6 +19,12 @@ _COMPUTING = frozenset({
     "conversions", "estimate", "estimates", "calculation", "returns", "helpers", "converter", "formula", "pure",
     "calculator", "calculating", "computing", "converting",
 })  # fmt: skip
+_COMPUTED = ("function", "comput", "calculat", "convert", "conversion")
+_STATELESS = re.compile(
+    r"\bstateless\b|\bwithout any (?:state|storage)|\bno (?:storage|database|state)\b"
+    r"|\bnothing (?:is |has to be |needs to be )?(?:stored|saved|kept)"
+    r"|\bpure (?:helper )?functions?\b|(?:need|have) to (?:save|store|remember|keep) anything"
+)
 _DROPPED = DETERMINERS | {
     "of", "in", "for", "your", "given", "whether", "is", "two", "'s", "\"", "'", "`", "(", ")", "-", "up",
 }  # fmt: skip
@@ -45,6 +52,12 @@ def are_wished(units: Sequence[Unit]) -> bool:
     """Whether the prompt asks to compute something rather than to keep something."""
     words = [word for unit in units[:10] for word in unit.words]
     return len(_COMPUTING & set(words)) > 1 or bool({"stateless", "calculator", "calculations"} & set(words))
+
+
+def nothing_is_kept(units: Sequence[Unit]) -> bool:
+    """Whether the prompt says that it computes something and that there is nothing to store."""
+    text = " ".join(word for unit in units for word in unit.words)
+    return bool(_STATELESS.search(text)) and any(word.startswith(_COMPUTED) for word in text.split())
 
 
 def are_meant(operations: Sequence[Operation], draft: Draft) -> bool:

@@ -53,6 +53,10 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
         at, optional = _skip_separators(words, at)
         if at >= len(words) or _ends_list(words, at) or (found and _new_subject(words, at)):
             break
+        if found and (said := _said_of_last(words, at)):
+            apply(found[-1], words[at:said])
+            at = said
+            continue
         draft, after = _item(words, at)
         if draft is None or after <= at:
             if words[at + 1 : at + 2] != [","]:
@@ -70,6 +74,18 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
         if at >= len(words) or words[at] not in SEPARATORS | {"a", "an"}:
             break
     return _shared_heads(found), at
+
+
+def _said_of_last(words: Sequence[str], at: int) -> int:
+    """Where 'unique' or 'required across the firm' ends, which says something of the item before it; else 0."""
+    if words[at] not in REQUIREMENT and words[at] not in ("unique", "non-negative", "positive"):
+        return 0
+    after = at + 1
+    if not _closes(words, after) and words[after] not in ("across", "within", "in", "per", "for", "among"):
+        return 0
+    while not _closes(words, after):
+        after += 1
+    return after
 
 
 def _apposition(draft: FieldDraft, words: Sequence[str], at: int) -> int:
@@ -102,7 +118,7 @@ def _skip_separators(words: Sequence[str], at: int) -> tuple[int, bool]:
 
 def _ends_list(words: Sequence[str], at: int) -> bool:
     word = words[at]
-    if word == "to" and words[at + 1 : at + 2] in (["do"], ["date"], ["time"], ["day"]):
+    if word == "to" and words[at + 1 : at + 2] in (["do"], ["date"], ["time"], ["day"], [","]):
         return False
     if word in ENDS_LIST or word in ".!?)":
         return True
@@ -188,6 +204,9 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     ):
         told = after + 1 if words[after] in ("that", "telling") else after
         return asked_field(words, told if words[told] in _ASKING else after)
+    if (chosen := _values_follow(nouns, words, after)) is not None:
+        draft.words, (draft.choices, after) = chosen[0], chosen[1:]
+        return draft, after_name(draft, words, after)
     nouns, after = _name(draft, nouns, words, after)
     if not nouns:
         return None, at
@@ -199,6 +218,20 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     if not draft.words:
         return None, at
     return draft, after_name(draft, words, after)
+
+
+def _values_follow(
+    nouns: tuple[str, ...], words: Sequence[str], after: int
+) -> tuple[tuple[str, ...], tuple[str, ...], int] | None:
+    """'status draft, published or cancelled', 'a state of open or closed': name, values and the place after them."""
+    if nouns and is_choice(nouns) and words[after : after + 1] == ["of"]:
+        names, start = nouns, after + 1
+    elif len(nouns) > 1 and is_choice(nouns[:-1]) and words[after - 1] == nouns[-1]:
+        names, start = nouns[:-1], after - 1
+    else:
+        return None
+    values, end = values_at(words, start)
+    return (names, values, end) if len(values) > 1 and "or" in words[start:end] else None
 
 
 def _moment(words: Sequence[str], at: int) -> tuple[str, int] | None:
@@ -253,6 +286,10 @@ def _lead(draft: FieldDraft, words: Sequence[str], at: int) -> int:
 def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
     """The words of a field's name; 'on loan' and 'date joined' too."""
     found: list[str] = []
+    if words[at] in ("from", "to") and _closes(words, at + 1):
+        return (words[at],), at + 1
+    if _moves_at(words, at):
+        return (words[at], words[at + 1]), at + 2
     if words[at] in ("on", "in", "from", "to") and at + 1 < len(words) and is_noun(words[at + 1]):
         found.append(words[at])
         at += 1
@@ -297,7 +334,16 @@ def _possessive(words: Sequence[str], at: int) -> bool:
 
 
 def _closes(words: Sequence[str], at: int) -> bool:
-    return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[/" or words[at] == "or"
+    return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[]}/" or words[at] == "or"
+
+
+def _moves_at(words: Sequence[str], at: int) -> bool:
+    """'starts at', 'ends on' as the name of a field: nothing follows that would make a clause of it."""
+    return (
+        words[at] in ("starts", "ends", "start", "end", "begins", "opens", "closes", "departs", "arrives")
+        and words[at + 1 : at + 2] in (["at"], ["on"])
+        and _closes(words, at + 2)
+    )
 
 
 def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after: int) -> tuple[tuple[str, ...], int]:
@@ -329,10 +375,10 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
         owner, end = noun_phrase(words, after + 1)
         if len(owner) == 1 and nouns == nouns[-1:] and len(words) > end and not _closes_list(words, end):
             return (*owner, "name"), end
-    if following == "of" and nouns[-1] in KEEPS_OF:
+    if following in ("of", "per") and _noun_at(words, after + 1):
         owner, end = noun_phrase(words, after + 1)
-        if owner and words[after + 1] not in ("the", "a", "an", "each", "every", "its", "their"):
-            return (*nouns, "of", *owner[:2]), end
+        if len(nouns) < 4 and (_closes(words, end) or nouns[-1] in KEEPS_OF):
+            return (*nouns, following, *owner[:2]), end
     if (
         following in _TRAILING
         and words[after + 1 : after + 2] in (["on"], ["at"], ["by"])

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from contracts.artifacts.model import Operation, OperationName
 
 from .draft import Draft, EntityDraft
-from .inflect import is_plural
+from .inflect import is_plural, singular
 from .lexicon.verbs import MANAGE, RESULTS
-from .phrases import noun_phrase
 from .targets import Target, fields_after, targets
 from .text import Unit
-from .transitions import Change, by_choice, by_mark, by_verb, settle_changes
-from .verbs import OPERATIONS, Mention
+from .transitions import Change, by_choice, by_mark, by_verb, gone, settle_changes
+from .verbs import OPERATIONS, Mention, verb_at
 
 CRUD: tuple[OperationName, ...] = ("create", "read", "list", "update", "delete")
 _KEPT_BY: frozenset[OperationName] = frozenset({"create", "read", "update", "delete"})
 _FORMATS = ("csv", "json")
+_LIMITS = frozenset({"only", "just"})
 
 
 class Asked:
@@ -103,6 +103,9 @@ def _operate(verb: str, target: Target, mention: Mention, unit: Unit, asked: Ask
                 asked.add(Operation(name="create", entity=entity.name))
                 return
             change = by_verb(verb, words, mention, entity)
+            if change and gone(verb, change):
+                asked.add(Operation(name="delete", entity=entity.name))
+                return
             changes = [change] if change else []
         elif not of_field or kind in ("update", "list", "filter", "search", "export"):
             if _plain(kind, target, mention, words, asked):
@@ -148,6 +151,9 @@ def _read(target: Target, mention: Mention, words: Sequence[str], asked: Asked) 
     """'view a book' reads one, 'see all books by status' lists them; next to other verbs it is the R of CRUD."""
     many = mention.every or any(is_plural(nouns[-1]) for nouns in mention.objects) or "list" in target.aspect
     fields = fields_after(words, mention.end, target.entity)
+    if mention.verbs == ("look up",) and fields:
+        asked.add(Operation(name="search", entity=target.entity.name, fields=fields))
+        return
     if len(mention.verbs) == 1 and (many or fields):
         asked.add(Operation(name="list", entity=target.entity.name, fields=fields))
         return
@@ -195,11 +201,14 @@ def complete(units: Sequence[Unit], draft: Draft, asked: Asked) -> tuple[Operati
 
 
 def _only(units: Iterable[Unit], entity: EntityDraft) -> bool:
-    """'readings: only create and list': nothing is added to what is said."""
+    """'votes can only be added and listed', 'record readings, nothing else': nothing is added to what is said."""
     for unit in units:
-        if "only" in unit.words:
-            nouns, _ = noun_phrase(unit.words, 0)
-            at = unit.words.index("only")
-            if nouns and entity.words[-1] in {word.rstrip("s") for word in nouns} and at <= len(nouns) + 3:
+        for clause in " ".join(unit.words).replace(".", ";").split(";"):
+            words = clause.split(" per ")[0].split(" by ")[0].split()
+            limited = bool(_LIMITS & set(words)) or "nothing else" in clause
+            creates = any(
+                (found := verb_at(words, at)) and "create" in OPERATIONS[found[0].base] for at in range(len(words))
+            )
+            if limited and creates and entity.words[-1] in map(singular, words):
                 return True
     return False

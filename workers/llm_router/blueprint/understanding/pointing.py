@@ -25,7 +25,9 @@ def point_at(reading: Reading, at: int) -> int:
                 return _to_one(reading, at, at + len(phrase) - (phrase[-1] in ("a", "one")), weak=weak)
     if words[at] in ("is", "are"):
         return _done_with(reading, at)
-    return _somehow(reading, at) if words[at] in _SOMEHOW and words[at + 1 : at + 2] in (["a"], ["an"], ["one"]) else 0
+    following = words[at + 1] if at + 1 < len(words) else ""
+    aimed = following in ("a", "an", "one") or (is_plural(following) and reading.subject is None)
+    return _somehow(reading, at) if words[at] in _SOMEHOW and aimed else 0
 
 
 def _somehow(reading: Reading, at: int) -> int:
@@ -35,7 +37,9 @@ def _somehow(reading: Reading, at: int) -> int:
         return 0
     nouns, after = noun_phrase(words, at + 1)
     subject = (
-        reading.subject or opening(words, at, draft) or (draft.current if words[0] in ("it", "they", "each") else None)
+        reading.subject
+        or opening(words, at, draft)
+        or (draft.current if words[0] in ("it", "they", "each", "they're") else None)
     )
     if subject is None or not nouns or nouns[-1] in NEVER_OWNERS:
         return 0
@@ -55,9 +59,13 @@ def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
     while True:
         nouns, end = noun_phrase(words, place)
         known = draft.exact(nouns) is not None
-        if not nouns or (is_plural(nouns[-1]) and words[at] != "belong") or (nouns[-1] in NEVER_OWNERS and not known):
+        if (
+            not nouns
+            or (is_plural(nouns[-1]) and words[at] != "belong" and not weak)
+            or (nouns[-1] in NEVER_OWNERS and not known)
+        ):
             break
-        if words[place] not in _ONE | {"each", "another", "some"} and not known:
+        if words[place] not in _ONE | {"each", "another", "some"} and not known and not is_plural(nouns[-1]):
             break
         reading.point(subject, nouns, weak=weak)
         place, found = end, found + 1

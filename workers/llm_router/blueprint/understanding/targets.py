@@ -108,7 +108,13 @@ def _vague(mention: Mention) -> bool:
 
 
 def all_of_it(words: Sequence[str]) -> bool:
-    return any(tuple(words[at : at + len(phrase)]) == phrase for at in range(len(words)) for phrase in _ALL_OF_IT)
+    kinds = any(
+        word in ("both", "all") and words[at + 1 : at + 2] and words[at + 1] in ("kinds", "types", "tables", "things")
+        for at, word in enumerate(words)
+    )
+    return kinds or any(
+        tuple(words[at : at + len(phrase)]) == phrase for at in range(len(words)) for phrase in _ALL_OF_IT
+    )
 
 
 def _target(nouns: tuple[str, ...], mention: Mention, draft: Draft, last: EntityDraft | None) -> Target | None:

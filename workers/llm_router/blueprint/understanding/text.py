@@ -16,6 +16,7 @@ _AS_WELL = re.compile(r"\b(?:as well as|along with|together with|in addition to)
 _COLUMNS = frozenset(
     {"field", "name", "attribute", "column", "property", "entity", "model", "resource", "fields", "#", ""}
 )
+_COMMAND = re.compile(r"(add|remove|list|show|delete|edit|update|create|find|search|export)[-_]([a-z]{2,30})")
 _PART = re.compile(r"[A-Z]?[a-z]+")
 _ONE_WORD = frozenset({
     "javascript", "typescript", "github", "youtube", "linkedin", "gitlab", "facebook", "whatsapp", "powershell",
@@ -88,6 +89,9 @@ def tokens_of(text: str) -> list[Token]:
         raw = match.group()
         if _JOINED.fullmatch(raw) and raw.lower() not in _ONE_WORD:
             found += [Token(part.lower(), part) for part in _PART.findall(raw)]
+            continue
+        if (command := _COMMAND.fullmatch(raw)) and raw.lower() not in _SPELLINGS:
+            found += [Token(part.lower(), part) for part in command.groups()]
             continue
         low = _SPELLINGS.get(raw.lower(), raw.lower())
         if low.endswith("'s") and low not in ("it's", "let's", "that's", "there's", "what's"):

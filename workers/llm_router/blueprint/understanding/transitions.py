@@ -73,6 +73,14 @@ def by_verb(verb: str, words: Sequence[str], mention: Mention, target: EntityDra
     return change
 
 
+def gone(verb: str, change: Change) -> bool:
+    """Whether to cancel or withdraw something is to delete it: it has no state in which it could stay."""
+    stays = any(
+        field.name in STATE_FIELDS or change.names[1] in field.choices for field in change.entity.fields.values()
+    )
+    return verb in ("cancel", "void", "withdraw") and not stays and _kept(change) is None
+
+
 def by_mark(words: Sequence[str], mention: Mention, target: EntityDraft) -> list[Change]:
     """'mark X as done', 'move X from draft to sent', 'set the status to closed'."""
     place = mention.end

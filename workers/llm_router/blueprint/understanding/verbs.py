@@ -37,7 +37,7 @@ for _verb in OPERATIONS:
             FORMS.setdefault(" ".join((_form, *_parts[1:])), Form(_verb, _kind))
 _NOT = frozenset({
     "not", "never", "cannot", "can't", "don't", "doesn't", "nobody", "mustn't", "shouldn't", "needn't", "won't",
-    "without",
+    "without", "nothing", "neither", "nor",
 })  # fmt: skip
 _SEPARATORS = frozenset({",", "and", "or", "/", "&", "then", "also"})
 _BE = frozenset({"be", "is", "are", "been", "being", "gets", "get", "was", "were"})
@@ -145,7 +145,7 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
         or (before in ("'s", "of", "with") and kind != "gerund")
     ):
         return False
-    if before in EMPTY_ADJECTIVES:
+    if before in EMPTY_ADJECTIVES and words[at + 1 : at + 2] != ["/"]:
         return False
     if words[at] == "complete" and before in ("provide", "provides", "need", "want", "offer", "offers"):
         return False
@@ -213,7 +213,8 @@ def _negated(words: Sequence[str], at: int) -> bool:
     start = at
     while start > 0 and at - start < 6 and words[start - 1] not in (".", ",", ";", ":", "but", "and"):
         start -= 1
-    return bool(set(words[start:at]) & _NOT)
+    before = words[start:at]
+    return bool(set(before) & _NOT) or before[-5:-3] == ["no", "circumstances"]
 
 
 def _group(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int, str]:

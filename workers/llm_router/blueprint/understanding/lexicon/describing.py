@@ -157,7 +157,28 @@ SKIPPED = frozenset({
 # Has-verbs that begin a sentence about the software, not about the thing spoken of before.
 WANTS = frozenset({"need", "needs", "want", "includes", "tracks", "records", "keeps", "stores", "features"})
 HAS_OR_NOUN = frozenset({"tracks", "records", "features", "stores", "takes", "needs", "holds", "keeps", "need"})
-ASIDES = frozenset({"e.g", "i.e", "like", "such", "see", "for", "or", "and", "so", "no", "as"})
+ASIDES = frozenset(
+    {
+        "filter",
+        "filters",
+        "by",
+        "filtered",
+        "filterable",
+        "sorted",
+        "searchable",
+        "e.g",
+        "i.e",
+        "like",
+        "such",
+        "see",
+        "for",
+        "or",
+        "and",
+        "so",
+        "no",
+        "as",
+    }
+)
 # Nouns of software that name fields as well.
 PLAIN_NAMES = frozenset({
     "name", "date", "amount", "status", "time", "number", "type", "value", "kind", "text", "code", "id", "total", "sum",

@@ -25,7 +25,8 @@ NOT_TOPICS = frozenset({
     "track", "eye", "copy", "note", "command-line", "private", "personal", "little", "console", "shell", "terminal",
     "thing", "everything", "something", "hand", "lot", "way", "care", "need", "restful", "backend", "user", "shopping",
     "waiting", "function", "helper", "self-hosted", "local", "in-memory", "mind", "code", "price", "long", "full",
-    "quick", "other", "program", "machine", "server", "utility", "who", "field", "word", "copie", "pl", "running", "please",
+    "quick", "other", "machine", "server", "utility", "who", "field", "word", "copie", "pl", "running",
+    "please",
 })  # fmt: skip
 # Those whom it is for say who uses it, not what it is about.
 PEOPLE = frozenset({
