@@ -57,6 +57,33 @@ def values_fixture(
     return [*lines, "            **changes,", "        }", "", f"    return {inner}"]
 
 
+def one_step(resource: Resource, path: str) -> list[str]:
+    """Nobody can write between the reading and the writing of a change to the record `before`."""
+    return [
+        f"with closing(connect({path})) as own, closing(connect({path})) as other:",
+        '    other.execute("PRAGMA busy_timeout = 0")',
+        "",
+        f"    class Watched({resource.name}Repository):",
+        "        def get(self, record_id):",
+        '            with pytest.raises(sqlite3.OperationalError, match="locked"):',
+        f"""                other.execute('DELETE FROM "{resource.plural}"')""",  # noqa: S608 - text of a generated test
+        "            return super().get(record_id)",
+        "",
+        '    changed = Watched(own).update(before["id"], {})',
+        "",
+        'assert changed.id == before["id"]',
+    ]
+
+
+def one_step_uses(resource: Resource, package: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("sqlite3", ""),
+        ("contextlib", "closing"),
+        (f"{package}.database", "connect"),
+        (f"{package}.repositories.{resource.plural}", f"{resource.name}Repository"),
+    )
+
+
 def json_value(field: Field) -> str:
     """A valid value as JSON has it; an expression in `number` where it must be unique."""
     return samples.numbered(field) if field.unique else literal(samples.value(field))

@@ -25,11 +25,6 @@ def create_schema(path: str | Path) -> None:
         connection.executescript(SCHEMA)'''
 
 
-def has_rules(design: Design) -> bool:
-    """Whether the schema holds anything that a valid input can still break."""
-    return any(resource.uniques or resource.references for resource in design.resources)
-
-
 def database_module(design: Design) -> str:
     module = Module("The SQLite database: its schema, and how it is opened and written.", design.module)
     module.load("sqlite3")
@@ -40,8 +35,7 @@ def database_module(design: Design) -> str:
     module.add('SCHEMA = """\n' + triple("\n\n".join(statements)) + '\n"""')
     module.add(_CONNECT.split("\n"))
     module.add(_CREATE.split("\n"))
-    if has_rules(design):
-        module.add(_transaction(design, module))
+    module.add(_transaction(design, module))
     return str(module)
 
 
@@ -56,10 +50,14 @@ def _transaction(design: Design, module: Module) -> list[str]:
         "connection: sqlite3.Connection",
         *(["broken_reference: Exception | None = None"] if reference else []),
     ]
+    head = ["@contextmanager", *call("def transaction(", signature, ") -> Iterator[None]:")]
+    kept = ["with connection:", '    connection.execute("BEGIN IMMEDIATE")', "    yield"]
+    doc = "Commit what is done inside, or none of it; nobody else writes meanwhile."
+    if not (unique or reference):
+        return [*head, *docstring(doc, 4), *indented(kept)]
     return [
-        "@contextmanager",
-        *call("def transaction(", signature, ") -> Iterator[None]:"),
-        '    """Commit what is done inside, or none of it.',
+        *head,
+        f'    """{doc}',
         "",
         *(["    A value that must be unique and is taken raises `Conflict`."] if unique else []),
         *(
@@ -69,8 +67,7 @@ def _transaction(design: Design, module: Module) -> list[str]:
         ),
         '    """',
         "    try:",
-        "        with connection:",
-        "            yield",
+        *indented(kept, 8),
         "    except sqlite3.IntegrityError as error:",
         *(
             [
@@ -97,6 +94,7 @@ def repository_module(resource: Resource, design: Design) -> str:
     module = Module(f"{resource.nouns.capitalize()} in the database.", design.module)
     module.load("sqlite3")
     module.use("collections.abc", "Mapping")
+    module.use(f"{design.module}.database", "transaction")
     module.use(f"{design.module}.errors", "NotFound")
     module.use(f"{design.module}.models.{resource.plural}", resource.name)
     for name, lines in _statements(resource).items():
@@ -179,40 +177,28 @@ def _init() -> list[str]:
     ]
 
 
-def _with(resource: Resource, module: Module, design: Design, broken: str = "") -> str:
-    """The line that opens a transaction."""
-    if not broken and not resource.uniques:
-        return "    with self._connection:"
-    module.use(f"{design.module}.database", "transaction")
-    return f"    with transaction(self._connection{', ' + broken if broken else ''}):"
-
-
-def _reference_error(resource: Resource, module: Module, design: Design) -> str:
-    if not resource.references:
-        return ""
-    module.use(f"{design.module}.errors", "UnknownReference")
-    fields = names.listing([field.name for field in resource.references], "or")
-    return f'"{fields} refers to a record that does not exist"'
+def _within(broken: str, *statements: str) -> list[str]:
+    """Statements in one transaction; `broken` is what an unknown reference raises."""
+    arguments = ", ".join(filter(None, ("self._connection", broken)))
+    return [f"    with transaction({arguments}):", *indented(statements, 8)]
 
 
 def _create(resource: Resource, module: Module, design: Design) -> list[str]:
     return [
         f"def create(self, values: Mapping[str, object]) -> {resource.name}:",
-        *_broken_lines(resource, module, design, "row = self._connection.execute(_INSERT, values).fetchone()"),
+        *_checked(resource, module, design, "row = self._connection.execute(_INSERT, values).fetchone()"),
         f"    return _{names.snake(resource.name)}(row)",
     ]
 
 
-def _broken_lines(resource: Resource, module: Module, design: Design, statement: str) -> list[str]:
-    """`statement` in a transaction that tells of an unknown reference."""
-    error = _reference_error(resource, module, design)
-    if not error:
-        return [_with(resource, module, design), f"        {statement}"]
-    return [
-        *call("unknown = UnknownReference(", [error], ")", 4),
-        _with(resource, module, design, "unknown"),
-        f"        {statement}",
-    ]
+def _checked(resource: Resource, module: Module, design: Design, *statements: str) -> list[str]:
+    """Statements in a transaction that tells of an unknown reference."""
+    if not resource.references:
+        return _within("", *statements)
+    module.use(f"{design.module}.errors", "UnknownReference")
+    fields = names.listing([field.name for field in resource.references], "or")
+    error = f'"{fields} refers to a record that does not exist"'
+    return [*call("unknown = UnknownReference(", [error], ")", 4), *_within("unknown", *statements)]
 
 
 def _get(resource: Resource) -> list[str]:
@@ -243,56 +229,58 @@ def _all(resource: Resource) -> list[str]:
 
 
 def _update(resource: Resource, module: Module, design: Design) -> list[str]:
-    stored = 'self.get(record_id).model_dump(mode="json")'
+    changes, merged = "object", '{**self.get(record_id).model_dump(mode="json"), **changes}'
     if design.kind != "rest_api":
+        module.use("dataclasses", "replace")
+        module.use("typing", "Any")
         module.use(f"{design.module}.rows", "as_row")
-        stored = "as_row(self.get(record_id))"
+        changes, merged = "Any", "as_row(replace(self.get(record_id), **changes))"
+    statements = (f"values = {merged}", "row = self._connection.execute(_UPDATE, values).fetchone()")
     return [
-        f"def update(self, record_id: int, changes: Mapping[str, object]) -> {resource.name}:",
-        f"    values = {{**{stored}, **changes}}",
-        *_broken_lines(resource, module, design, "row = self._connection.execute(_UPDATE, values).fetchone()"),
+        f"def update(self, record_id: int, changes: Mapping[str, {changes}]) -> {resource.name}:",
+        *_checked(resource, module, design, *statements),
         f"    return _{names.snake(resource.name)}(row)",
     ]
 
 
 def _delete(resource: Resource, module: Module, design: Design) -> list[str]:
-    opening = [_with(resource, module, design)] if not resource.children else []
+    deletion = 'cursor = self._connection.execute(_DELETE, {"id": record_id})'
+    body = _within("", deletion)
     if resource.children:
         module.use(f"{design.module}.errors", "Conflict")
         users = names.listing(sorted({design.resource(entity).nouns for entity, _ in resource.children}), "or")
-        opening = [
+        body = [
             f'    in_use = Conflict(f"{resource.noun} {{record_id}} is still referred to by {users}")',
-            _with(resource, module, design, "in_use"),
+            *_within("in_use", deletion),
         ]
-    if not resource.children:
-        opening = ["    with self._connection:"]
     return [
         "def delete(self, record_id: int) -> None:",
-        *opening,
-        '        cursor = self._connection.execute(_DELETE, {"id": record_id})',
+        *body,
         "    if cursor.rowcount == 0:",
         f'        raise NotFound("{resource.noun}", record_id)',
     ]
 
 
 def _move(resource: Resource, transition: Transition, module: Module, design: Design) -> list[str]:
-    name = names.variable(transition.verb)
-    lines = [
-        f"def {name}(self, record_id: int) -> {resource.name}:",
-        *docstring(f"Set {transition.field} to {literal(transition.to)}{_from(transition)}.", 4),
-        "    with self._connection:",
-        f'        row = self._connection.execute({_constant_name(transition)}, {{"id": record_id}}).fetchone()',
-        "    if row is None:",
-    ]
+    refusal = [f'    raise NotFound("{resource.noun}", record_id)']
     if transition.sources:
         module.use(f"{design.module}.errors", "Conflict")
-        lines += [
-            "        current = self.get(record_id)",
-            *call("raise Conflict(", [_refusal(resource, transition)], ")", 8),
+        refusal = [
+            "    current = self.get(record_id)",
+            *(line[8:] for line in call("raise Conflict(", [_refusal(resource, transition)], ")", 12)),
         ]
-    else:
-        lines.append(f'        raise NotFound("{resource.noun}", record_id)')
-    return [*lines, f"    return _{names.snake(resource.name)}(row)"]
+    parameters = '{"id": record_id}'
+    return [
+        f"def {names.variable(transition.verb)}(self, record_id: int) -> {resource.name}:",
+        *docstring(f"Set {transition.field} to {literal(transition.to)}{_from(transition)}.", 4),
+        *_within(
+            "",
+            f"row = self._connection.execute({_constant_name(transition)}, {parameters}).fetchone()",
+            "if row is None:",
+            *refusal,
+        ),
+        f"    return _{names.snake(resource.name)}(row)",
+    ]
 
 
 def _refusal(resource: Resource, transition: Transition) -> str:

@@ -36,6 +36,7 @@ class Writer:
         *,
         kind: Literal["behaviour", "error", "boundary"] = "behaviour",
         cases: tuple[str, Sequence[str]] | None = None,
+        uses: tuple[tuple[str, str], ...] = (),
     ) -> Case:
         function = names.short(function)
         head = parametrized(*cases) if cases else []
@@ -47,7 +48,7 @@ class Writer:
             lines=tuple(lines),
             serves=tuple((self.resource.name, operation) for operation in operations),
             kind=kind,
-            uses=tuple((name, "") for name in ("csv", "io", "json") if f"{name}." in text),
+            uses=(*uses, *((name, "") for name in ("csv", "io", "json") if f"{name}." in text)),
         )
 
     def missing(self, function: str, verb: str, operation: str) -> Case:

@@ -150,15 +150,14 @@ def _handlers(resource: Resource, module: Module, design: Design) -> list[list[s
             ]
         )
     if resource.updates and resource.given:
-        module.use("dataclasses", "replace")
         cleared = any(optional(field) for field in resource.given)
         changes = "{**dict.fromkeys(arguments.clear), **given(arguments)}" if cleared else "given(arguments)"
         made.append(
             [
                 _head(resource, "update"),
-                f"    repository = {repository}",
-                f"    changed = replace(repository.get(arguments.id), **{changes})",
-                shown.format("repository.update(arguments.id, as_row(changed))"),
+                f"    changes = {changes}",
+                f"    changed = {repository}.update(arguments.id, changes)",
+                shown.format("changed"),
             ]
         )
     if resource.deletes:

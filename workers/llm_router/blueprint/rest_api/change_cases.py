@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.llm_router.blueprint import names, samples
-from workers.llm_router.blueprint.case_parts import field_keys, pairs
+from workers.llm_router.blueprint.case_parts import field_keys, one_step, one_step_uses, pairs
 from workers.llm_router.blueprint.design import Transition, initial, optional
 from workers.llm_router.blueprint.drafts import Case
 from workers.llm_router.blueprint.text import call, literal
@@ -86,7 +86,19 @@ def updating(w: Writer) -> list[Case]:
             kind="error",
         )
     )
-    return made + _update_conflicts(w)
+    return [*made, *_update_conflicts(w), _one_step(w)]
+
+
+def _one_step(w: Writer) -> Case:
+    return w.case(
+        f"test_update_{w.snake}_lets_no_other_write_in_between",
+        "Nothing can be written between the reading and the writing of a change",
+        f"client, {w.make()}",
+        [f"before = {w.make()}()", "path = client.app.state.database_path", "", *one_step(w.resource, "path")],
+        ["update"],
+        kind="error",
+        uses=one_step_uses(w.resource, w.design.module),
+    )
 
 
 def _update_conflicts(w: Writer) -> list[Case]:
