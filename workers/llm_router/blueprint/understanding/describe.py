@@ -60,6 +60,7 @@ def describe(units: Sequence[Unit], draft: Draft) -> None:
 
 
 def _read(reading: Reading, unit: Unit) -> None:
+    spoken = reading.draft.spoken
     at = labelled(reading)
     unit.described.extend(range(at))
     while at < len(unit.words):
@@ -67,6 +68,18 @@ def _read(reading: Reading, unit: Unit) -> None:
         if after > at + 1:
             unit.described.extend(range(at + (unit.words[at] in ADDED), after))
         at = max(after, at + 1)
+    if reading.subject is None and reading.draft.spoken is spoken and not unit.bullet:
+        _open(reading)
+
+
+def _open(reading: Reading) -> None:
+    """Remember the thing that a sentence without fields begins with: 'A game is played by two. It has …'."""
+    words = reading.words
+    nouns, end = noun_phrase(words, 0)
+    told = words[end : end + 1] and words[end] in ("is", "are", "can", "may", "come", "comes", "take", "takes")
+    begins = bool(nouns) and (is_plural(nouns[-1]) or words[0] in ("a", "an", "each", "every"))
+    if begins and told and nouns[-1] not in SYSTEM_NOUNS:
+        reading.draft.spoken = nouns
 
 
 def _trigger(reading: Reading, at: int) -> int:
@@ -98,7 +111,7 @@ def _trigger(reading: Reading, at: int) -> int:
     if word == "(" and at > 0:
         return _parenthesis(reading, at)
     if (word in ("each", "every") and words[at - 1 : at] in (["for"], ["of"], ["about"], ["by"], ["to"], ["with"])) or (
-        (word == "per" and not at) or (word in ("a", "an", "one") and at == 1 and words[0] in ("for", "about"))
+        (word == "per" and not at) or (at == 1 and words[0] in ("for", "about", "of", "with", "to"))
     ):
         return _for_each(reading, at)
     if word == "'s" and at > 0:
@@ -238,7 +251,8 @@ def _with(reading: Reading, at: int) -> int:
         owner = possessor(words, place, draft, reading.subject)
     else:
         nouns = phrase_before(words, at)
-        owner = owner_of(nouns, draft, firmly=telling.enters(words, at - len(nouns) - 1))
+        enters = telling.enters(words, at - len(nouns) - 1)
+        owner = owner_of(nouns, draft, firmly=enters) if nouns else opening(words, at, draft)
     return _list(reading, at + 1, owner) if owner and not _only_software(words, at + 1) else at + 1
 
 
@@ -280,6 +294,11 @@ def _for_each(reading: Reading, at: int) -> int:
     """'For each book store the title and the author', 'for every trip: driver, date'."""
     words = reading.words
     nouns, after = noun_phrase(words, at + (words[at] == "per"))
+    told = words[after : after + 1] in (["we"], ["i"], ["you"], ["one"], ["there"])
+    if words[at] not in ("a", "an", "one", "each", "every", "per") and not told:
+        return at + 1
+    if words[at] in ("these", "them", "this", "those", "it") and not nouns:
+        after = at + 1
     while len(nouns) > 1 and nouns[-1] in STORE_VERBS:
         nouns, after = nouns[:-1], after - 1
     owner = owner_of(nouns, reading.draft) if nouns else owner_of(reading.draft.spoken, reading.draft)
@@ -313,6 +332,7 @@ def _possessive(reading: Reading, at: int) -> int:
     items, end = items_at(reading.words, at + 1)
     nouns = phrase_before(reading.words, at)
     meant = reading.words[max(0, at - len(nouns) - 1)] in ("each", "every", "a", "an")
+    meant = meant or reading.words[max(0, at - len(nouns) - 2)] in KEEP_VERBS
     owner = owner_of(nouns, reading.draft, firmly=False) if meant else reading.draft.find(nouns)
     if len(items) > 1 and owner is not None:
         reading.take(owner, items)

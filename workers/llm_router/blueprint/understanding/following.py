@@ -27,6 +27,8 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             and (following == "namely" or words[at + 2] in _CLAUSES)
         ):
             at += 1
+        elif word == "," and _told_again(draft, words, at + 1):
+            at += 3
         elif word == "-" and is_noun(following or "-"):
             values, end = values_at(words, at + 1)
             if len(values) < 2 or "or" not in words[at:end]:
@@ -49,6 +51,13 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         else:
             return at
     return at
+
+
+def _told_again(draft: FieldDraft, words: Sequence[str], at: int) -> bool:
+    """'a size, where the size is small, medium or large'."""
+    return list(words[at : at + 4]) == ["where", "the", draft.words[-1], "is"] or (
+        list(words[at : at + 3]) == ["where", draft.words[-1], "is"]
+    )
 
 
 def _annotation(draft: FieldDraft, words: Sequence[str], at: int) -> int:

@@ -37,6 +37,7 @@ from .phrases import is_noun, is_number, noun_phrase
 from .verbs import FORMS
 
 _ASKING = frozenset({"whether", "if", "when", "how", "who", "where", "what", "why"})
+_TELLING = frozenset({"that", "telling", "saying", "showing", "indicating", "for", "to"})
 _TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
 _MOMENTS = (("date",), ("time",), ("day",), ("moment",), ("timestamp",))
@@ -200,9 +201,9 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     if (
         nouns in (("flag",), ("checkbox",), ("boolean",))
         and words[after : after + 1]
-        and words[after] in _ASKING | {"that", "telling"}
+        and words[after] in _ASKING | _TELLING
     ):
-        told = after + 1 if words[after] in ("that", "telling") else after
+        told = after + 1 if words[after] in _TELLING else after
         return asked_field(words, told if words[told] in _ASKING else after)
     if (chosen := _values_follow(nouns, words, after)) is not None:
         draft.words, (draft.choices, after) = chosen[0], chosen[1:]

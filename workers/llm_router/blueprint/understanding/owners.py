@@ -40,6 +40,9 @@ def before(words: Sequence[str], at: int) -> tuple[str, ...]:
             at -= 1
         at = max(0, at - 1)
     nouns = phrase_before(words, at)
+    start = at - len(nouns)
+    if nouns and start > 2 and words[start - 1] in ("the", "our", "a", "my") and words[start - 2] == "of":
+        nouns = phrase_before(words, start - 2) or nouns
     lone_verb = len(nouns) == 1 and nouns[0] in FORMS and FORMS[nouns[0]].base == nouns[0]
     if lone_verb and nouns[0] in COMMANDS:
         return ()
@@ -65,6 +68,9 @@ def _referred(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None
     """What 'it', 'they' and 'which' mean: the noun right before, else what was spoken of last."""
     if at <= 2 and draft.spoken and (owner := owner_of(draft.spoken, draft)):
         return owner
+    first, end = noun_phrase(words, 0)
+    if at > 2 and words[at - 1] == "they" and first and is_plural(first[-1]) and end < at - 1:
+        return owner_of(first, draft)
     nouns = _antecedent(words, at)
     plural = bool(nouns) and (is_plural(nouns[-1]) or draft.find(nouns) is not None)
     named = plural or words[at - 1] not in ("it", "they", "this", "these")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .draft import FieldDraft
 from .inflect import is_plural
-from .lexicon.describing import NEVER_OWNERS, PLAIN_NAMES, TO_ONE, TO_ONE_WEAK
+from .lexicon.describing import HAS_PHRASES, NEVER_OWNERS, PLAIN_NAMES, TO_ONE, TO_ONE_WEAK
 from .owners import opening, owner_of
 from .phrases import noun_phrase
 from .reading import Reading
@@ -99,7 +99,8 @@ def _done_with(reading: Reading, at: int) -> int:
             break
         found.append(target)
         place = after
-    owner = owner_of(nouns, reading.draft) if found else None
+    has = tuple(words[at + 1 : at + 3]) in HAS_PHRASES
+    owner = owner_of(nouns, reading.draft) if found and not has else None
     if owner is None:
         return 0
     for target in found:

@@ -39,6 +39,8 @@ def _states(reading: Reading, at: int) -> int:
     start += words[start : start + 1] in (["either"], ["one"])
     if start >= len(words) or not is_noun(words[start]):
         return 0
+    if words[at - 1] not in ITS and (named := before(words, at)) and reading.draft.find(named) is None:
+        return 0
     values, end = values_at(words, start)
     stepped = {"or", "then", "→", "->"} & set(words[start:end])
     owner = reading.possessor(at) if len(values) > 1 and stepped else None

@@ -18,6 +18,7 @@ _GIVING = frozenset({
     "giving", "gives", "give", "specifying", "specifies", "specify", "providing", "provides", "supplying", "supplies",
     "entering", "enters", "stating", "states", "passing", "passes", "consisting", "filling",
 })  # fmt: skip
+_ENTERS = frozenset({"enter", "enters", "give", "gives", "note", "notes", "record", "records"})
 _TELLERS = frozenset({"i", "we", "to", "you", "they", "and", "must", "should", "can", "it"})
 _BARE = FIELD_WORDS - {"data", "items", "things", "pieces", "values", "information", "info", "details"}
 
@@ -35,6 +36,8 @@ def tell_at(reading: Reading, at: int) -> int:
         return _is_list(reading, at)
     if word in KEEP_VERBS and at and words[at - 1] in _TELLERS and words[at + 1 : at + 2] in (["the"], ["its"]):
         return _listed(reading, at + 1, reading.subject or reading.draft.main(), singular=True)
+    if word in _ENTERS and at == 1 and words[0] in ("she", "he", "they") and words[2:3] and words[2] in DETERMINERS:
+        return _listed(reading, 2, reading.draft.current)
     return 0
 
 

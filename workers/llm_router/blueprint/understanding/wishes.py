@@ -13,6 +13,8 @@ from .targets import fields_after, first
 from .text import Unit
 from .verbs import is_verb_at
 
+_MEANS = frozenset({"commands", "operations", "actions", "endpoints", "functions"})
+_USUAL = frozenset({"usual", "standard", "normal", "full", "complete", "common", "basic"})
 _FORMATS = ("csv", "json")
 _EXPORTS = frozenset({"export", "exports", "exportable", "download", "exporting"})
 _SEARCHES = frozenset({"search", "searching", "searchable", "full-text", "lookup"})
@@ -29,7 +31,12 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
         for at, word in enumerate(unit.words):
             if at in described:
                 continue
-            if word == "crud" or (word == "management" and unit.words[at + 1 : at + 2] == ["of"]):
+            usual = word in _MEANS and set(unit.words[max(0, at - 2) : at]) & _USUAL
+            if (
+                word == "crud"
+                or (usual and unit.words[at + 1 : at + 2] in (["for"], ["on"]))
+                or (word == "management" and unit.words[at + 1 : at + 2] == ["of"])
+            ):
                 for entity in _all_named(unit.words, at, draft):
                     add_all(entity, asked)
             elif (
@@ -57,6 +64,8 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
 
 def _all_named(words: Sequence[str], at: int, draft: Draft) -> list[EntityDraft]:
     """What CRUD is wanted for: the things named after it up to the end of the clause, or before it, or all."""
+    if set(words[at + 1 : at + 4]) & {"both", "everything"} or tuple(words[at + 1 : at + 3]) == ("for", "all"):
+        return list(draft.entities.values())
     end = next((place for place in range(at, len(words)) if words[place] in (".", ";")), len(words))
     after = [entity for entity in draft.entities.values() if _named(words[at:end], entity)]
     if after and words[at + 1 : at + 2] not in ([","], [";"], ["+"], ["."]):

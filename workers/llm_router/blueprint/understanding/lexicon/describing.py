@@ -37,7 +37,7 @@ NEVER_OWNERS = frozenset({
     "text", "string", "everybody", "somebody", "life", "readme", "docs", "documentation", "terminal", "shell",
     "console",
     "functionality", "management", "sorting", "filtering", "search", "export", "exports", "set", "pair", "kind",
-    "sense", "case", "user-friendly", "sqlite", "sql", "html", "requirement", "requirements", "team", "fields", "sort",
+    "sense", "case", "user-friendly", "sqlite", "sql", "html", "requirement", "requirements", "fields", "sort",
     "logic", "solution", "ids", "subcommand", "subcommands", "help", "support", "care", "need", "possibility",
 })  # fmt: skip
 SOFTWARE_KINDS = frozenset({
