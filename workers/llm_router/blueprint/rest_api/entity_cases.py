@@ -105,8 +105,13 @@ def _creating(w: Writer) -> list[Case]:
             w.case(
                 f"test_create_{s}_accepts_boundary",
                 "The first and the last allowed values are accepted",
-                f"{w.make()}, field, value",
-                [f"assert {w.make()}(**{{field: value}})[field] == value"],
+                f"client, {s}_body, field, value",
+                [
+                    f'response = client.post("{w.url}", json={s}_body(**{{field: value}}))',
+                    "",
+                    "assert response.status_code == 201",
+                    "assert response.json()[field] == value",
+                ],
                 field_keys(field for field in plain if samples.edges(field)),
                 kind="boundary",
                 cases=("field, value", good),
@@ -209,16 +214,17 @@ def _references(w: Writer) -> list[Case]:
     for field in fields:
         if not field.required:
             parent = w.make(field.references)
-            own = "" if parent == w.make() else f"{parent}, "
             made.append(
                 w.case(
                     f"test_{w.snake}_may_have_{field.name}",
                     f"A {w.resource.noun} can refer to {names.article(names.words(field.references))}",
-                    f"{own}{w.make()}",
+                    f"client, {parent}, {w.snake}_body",
                     [
-                        f"parent = {parent}()",
+                        f'body = {w.snake}_body({field.name}={parent}()["id"])',
                         "",
-                        f'assert {w.make()}({field.name}=parent["id"])["{field.name}"] == parent["id"]',
+                        f'created = client.post("{w.url}", json=body).json()',
+                        "",
+                        f'assert created["{field.name}"] == body["{field.name}"]',
                     ],
                     [f"reference {field.name}", f"field {field.name}"],
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.llm_router.blueprint import names
+from workers.llm_router.blueprint import names, sql
 from workers.llm_router.blueprint.case_parts import json_value, values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
@@ -24,6 +24,31 @@ def test_main_serves_this_machine_only(monkeypatch, tmp_path, settings, port):
     main()
 
     assert started == [(TITLE, {"host": "127.0.0.1", "port": port})]"""
+
+_CLIENT = """\
+@pytest.fixture(scope="session")
+def client():
+    with TestClient(create_app()) as client:
+        yield client"""
+_SERVICE = '''\
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """The application, started once, and a connection to its database."""
+    path = tmp_path_factory.mktemp("service") / "test.db"
+    with TestClient(create_app(path)) as client, closing(connect(path)) as connection:
+        yield client, connection'''
+_EMPTIED = '''\
+@pytest.fixture
+def database(service):
+    """A connection to the database, which is empty."""
+    _, connection = service
+    connection.executescript(EMPTY)
+    return connection'''
+_SERVICE_CLIENT = """\
+@pytest.fixture
+def client(service, database):
+    client, _ = service
+    return client"""
 
 
 def tests(design: Design) -> tuple[TestDraft, ...]:
@@ -50,35 +75,45 @@ def _conftest(design: Design) -> str:
     module.load("pytest")
     module.use("fastapi.testclient", "TestClient")
     module.use(f"{design.module}.app", "create_app")
-    argument = 'tmp_path / "test.db"' if design.resources else ""
-    module.add(
-        "@pytest.fixture",
-        f"def client({'tmp_path' if argument else ''}):",
-        f"    with TestClient(create_app({argument})) as client:",
-        "        yield client",
-    )
+    if not design.resources:
+        module.add(_CLIENT.split("\n"))
+        return str(module)
+    module.use("contextlib", "closing")
+    module.use(f"{design.module}.database", "connect")
+    module.add(_emptying(design))
+    for text in (_SERVICE, _EMPTIED, _SERVICE_CLIENT):
+        module.add(text.split("\n"))
     for resource in design.resources:
         doc = f"Makes valid bodies for POST /{resource.segment}"
         module.add(values_fixture(resource, module, inner="body", doc=doc, shown=json_value, id_of='["id"]'))
-        module.add(_make_fixture(resource))
+        module.add(_make_fixture(resource, module, design))
     return str(module)
+
+
+def _emptying(design: Design) -> list[str]:
+    tables = [*(resource.plural for resource in design.resources), "sqlite_sequence"]
+    deletions = [f"DELETE FROM {sql.quoted(table)};" for table in tables]  # noqa: S608 - a text, not a query
+    return ['EMPTY = """', "BEGIN;", "PRAGMA defer_foreign_keys = ON;", *deletions, "COMMIT;", '"""']
 
 
 def fixture(resource: Resource) -> str:
     return names.snake(resource.name)
 
 
-def _make_fixture(resource: Resource) -> list[str]:
-    name = fixture(resource)
+def _make_fixture(resource: Resource, module: Module, design: Design) -> list[str]:
+    """Not through the API: what a test starts from takes most of its time then."""
+    name, given, repository = fixture(resource), f"{resource.name}Input", f"{resource.name}Repository"
+    module.use(f"{design.module}.models.{resource.plural}", given)
+    module.use(f"{design.module}.repositories.{resource.plural}", repository)
     return [
         "@pytest.fixture",
-        f"def make_{name}(client, {name}_body):",
-        f'    """Creates {resource.nouns} through the API."""',
+        f"def make_{name}(database, {name}_body):",
+        f'    """Stores {resource.nouns} as the API does, and shows them as the API does."""',
         "",
         "    def make(**changes):",
-        f'        response = client.post("/{resource.segment}", json={name}_body(**changes))',
-        "        assert response.status_code == 201, response.text",
-        "        return response.json()",
+        f"        given = {given}.model_validate({name}_body(**changes))",
+        f'        made = {repository}(database).create(given.model_dump(mode="json"))',
+        '        return made.model_dump(mode="json")',
         "",
         "    return make",
     ]
@@ -158,10 +193,10 @@ def _nonsense(design: Design) -> Case:
 
 def _restart(resource: Resource, design: Design) -> Case:
     lines = (
-        f"def test_data_survives_a_restart(tmp_path, client, make_{fixture(resource)}):",
+        f"def test_data_survives_a_restart(client, make_{fixture(resource)}):",
         f"    created = make_{fixture(resource)}()",
         "",
-        '    with TestClient(create_app(tmp_path / "test.db")) as restarted:',
+        "    with TestClient(create_app(client.app.state.database_path)) as restarted:",
         f"        response = restarted.get(f\"/{resource.segment}/{{created['id']}}\")",
         "",
         "    assert response.json() == created",
