@@ -60,7 +60,7 @@ def gather(units: Sequence[Unit], mentioned: Sequence[tuple[Unit, Mention]], dra
         if not kinds & _ACTS:
             continue
         for nouns in mention.objects:
-            if known := draft.find(nouns):
+            if known := draft.find(nouns) or draft.entities.get(singular(nouns[-1])):
                 known.acted = True
             elif _plausible(nouns, draft) and (not draft.entities or _worth(nouns, kinds)):
                 wanted.append(nouns)

@@ -138,7 +138,11 @@ def _speak(reading: Reading, at: int) -> None:
 
 def _has_at(words: Sequence[str], at: int) -> int:
     following = words[at + 1] if at + 1 < len(words) else ""
-    if words[at] in HAS and following in ("to", "been", "lived", "gone", "become", "no"):
+    if (
+        words[at] in HAS
+        and following in ("to", "been", "lived", "gone", "become", "no")
+        or list(words[at + 1 : at + 3]) == ["the", "same"]
+    ):
         return 0
     if words[at] in HAS:
         if words[at] == "gets" and words[at + 1 : at + 2] and words[at + 1] not in DETERMINERS:
@@ -302,6 +306,13 @@ def _for_each(reading: Reading, at: int) -> int:
     while len(nouns) > 1 and nouns[-1] in STORE_VERBS:
         nouns, after = nouns[:-1], after - 1
     owner = owner_of(nouns, reading.draft) if nouns else owner_of(reading.draft.spoken, reading.draft)
+    if (
+        not nouns
+        and words[after : after + 1] == ["of"]
+        and words[after + 1 : after + 2] in (["these"], ["them"], ["those"])
+    ):
+        owner = _plural_before(reading, at) or owner
+        after += 2
     owner = owner or (None if nouns else reading.draft.main())
     after += not nouns and words[after : after + 1] in (["one"], ["of"])
     if words[after : after + 1] in (["a"], ["an"]) and at <= 1:
@@ -325,6 +336,13 @@ def _for_each(reading: Reading, at: int) -> int:
     if following in DETERMINERS | LIST_LEADS | {"whether", "how", "when"} or is_noun(following):
         return max(_list(reading, place, owner), after)
     return max(after, at + 1)
+
+
+def _plural_before(reading: Reading, at: int) -> EntityDraft | None:
+    """'They have bikes, and for each of these …': the several that were named last."""
+    words = reading.words
+    place = next((place for place in range(at - 1, -1, -1) if is_plural(words[place]) and is_noun(words[place])), None)
+    return None if place is None else owner_of(phrase_before(words, place + 1)[-1:], reading.draft)
 
 
 def _possessive(reading: Reading, at: int) -> int:

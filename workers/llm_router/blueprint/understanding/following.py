@@ -11,6 +11,7 @@ from .modifiers import apply, closing, is_choice, values_at
 from .phrases import is_noun, is_number
 
 _CLAUSES = frozenset({
+    "lies", "ranges", "goes", "runs",
     "is", "can", "must", "may", "has", "starts", "defaults", "should", "are", "could", "cannot", "will",
 })  # fmt: skip
 
@@ -152,7 +153,7 @@ def _stages(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int] | None
 
 
 def _phrase_ends(words: Sequence[str], at: int) -> bool:
-    if words[at] in (",", ";", "(", ")", "!", "?") or (
+    if words[at] in (",", ";", "(", ")", "!", "?", "plus") or (
         words[at] == "." and words[at + 1 : at + 2] != ["."] and words[at - 1 : at] != ["."]
     ):
         return True

@@ -51,7 +51,9 @@ def wanted(units: Sequence[Unit]) -> tuple[Operation, ...]:
 def are_wished(units: Sequence[Unit]) -> bool:
     """Whether the prompt asks to compute something rather than to keep something."""
     words = [word for unit in units[:10] for word in unit.words]
-    return len(_COMPUTING & set(words)) > 1 or bool({"stateless", "calculator", "calculations"} & set(words))
+    return sum(word in _COMPUTING for word in words) > 1 or bool(
+        {"stateless", "calculator", "calculations"} & set(words)
+    )
 
 
 def nothing_is_kept(units: Sequence[Unit]) -> bool:

@@ -37,6 +37,10 @@ from .phrases import is_noun, is_number, noun_phrase
 from .verbs import FORMS
 
 _ASKING = frozenset({"whether", "if", "when", "how", "who", "where", "what", "why"})
+_MOVED = {
+    ("went", "out"): "out", ("came", "back"): "returned", ("came", "in"): "received", ("go", "out"): "out",
+    ("comes", "back"): "returned", ("came", "out"): "released", ("passed", "away"): "died",
+}  # fmt: skip
 _TELLING = frozenset({"that", "telling", "saying", "showing", "indicating", "for", "to"})
 _TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
@@ -215,6 +219,13 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
         draft.type = "date" if nouns[0] in ("date", "day") else "datetime"
         draft.words, after = (moment[0], "on" if draft.type == "date" else "at"), moment[1]
         return draft, after
+    if nouns in (*_MOMENTS, ("year",)) and (moved := _moved(words, after)):
+        draft.type = "integer" if nouns[0] == "year" else "date" if nouns[0] in ("date", "day") else "datetime"
+        draft.words = (
+            ("year", moved[0]) if nouns[0] == "year" else (moved[0], "at" if draft.type == "datetime" else "on")
+        )
+        draft.words = ("date", "out") if moved[0] == "out" and draft.type == "date" else draft.words
+        return draft, moved[1]
     draft.words = tuple(part for noun in nouns for part in noun.split("_") if part)
     if not draft.words:
         return None, at
@@ -245,6 +256,22 @@ def _moment(words: Sequence[str], at: int) -> tuple[str, int] | None:
         if (end < len(words) and words[end] in _PARTICIPLES) or (end < len(words) and words[end].endswith("ed")):
             return words[end], end + 1
     return None
+
+
+def _moved(words: Sequence[str], at: int) -> tuple[str, int] | None:
+    """'the day it came back', 'the date on which they expire', 'the year they joined': the word that tells, and where."""
+    place = at
+    while place < len(words) and words[place] in ("on", "at", "in", "which", "when", "that"):
+        place += 1
+    if place >= len(words) or words[place] not in ("it", "they", "he", "she", "i", "we", "you"):
+        return None
+    end = place + 1
+    while end < len(words) and not _closes(words, end):
+        end += 1
+    told = tuple(words[place + 1 : min(end, place + 3)])
+    if not told or told[0] in ("was", "is", "were", "are", "has", "have"):
+        return None
+    return _MOVED.get(told[:2]) or told[0], end
 
 
 def _related(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
@@ -374,7 +401,7 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
         and words[after + 1 : after + 2] in (["the"], ["a"], ["its"])
     ):
         owner, end = noun_phrase(words, after + 1)
-        if len(owner) == 1 and nouns == nouns[-1:] and len(words) > end and not _closes_list(words, end):
+        if 0 < len(owner) < 3 and nouns == nouns[-1:] and len(words) > end:
             return (*owner, "name"), end
     if following in ("of", "per") and _noun_at(words, after + 1):
         owner, end = noun_phrase(words, after + 1)

@@ -54,6 +54,8 @@ def labelled(reading: Reading) -> int:
         target, after = noun_phrase(words, after + 1)
     if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "=", "->"):
         return _bare_list(reading)
+    if words[after] == ":" and (told := _told_of(reading, nouns, after)):
+        return told
     if stated := _states_label(reading, nouns, after):
         return stated
     if set(nouns) & FIELD_WORDS:
@@ -76,6 +78,32 @@ def labelled(reading: Reading) -> int:
     if target:
         reading.point(owner, target, weak=True, fleeting=True)
     return end if words[opened] in "({[" else stop
+
+
+def _told_of(reading: Reading, nouns: tuple[str, ...], at: int) -> int:
+    """'Teachers: we need their name and email'."""
+    words = reading.words
+    if words[at + 1] not in ("we", "i", "you", "they") or nouns[-1] in SECTIONS:
+        return 0
+    place = at + 2
+    while place < len(words) and words[place] in (
+        "need",
+        "want",
+        "to",
+        "know",
+        "store",
+        "keep",
+        "have",
+        "record",
+        "save",
+    ):
+        place += 1
+    owner = owner_of(nouns, reading.draft) if place > at + 2 and words[place : place + 1] else None
+    items, end = items_at(words, place) if owner else ([], at)
+    if owner is None or not items:
+        return 0
+    reading.take(owner, items)
+    return end
 
 
 def _states_label(reading: Reading, nouns: tuple[str, ...], at: int) -> int:

@@ -164,10 +164,18 @@ def choices_in(words: Sequence[str], *, enclosed: bool = False) -> tuple[str, ..
                 return values
     while enclosed and words and words[-1] in (".", ",", "etc", "etc.", "…"):
         words = words[:-1]
+    inner = [
+        at
+        for at, word in enumerate(words[:-1])
+        if word in ("in", "not")
+        and is_noun(words[at + 1])
+        and words[at + 1] not in UNITS
+        and (not at or words[at - 1] in ",/")
+    ]
     letters = [at for at, word in enumerate(words) if word == "a" and words[at + 1 : at + 2] in ([","], ["or"], ["/"])]
     if (
         enclosed
-        and not {word for at, word in enumerate(words) if at not in letters} & _NOT_VALUES
+        and not {word for at, word in enumerate(words) if at not in letters + inner} & _NOT_VALUES
         and not any(word in SAID for word in words)
     ):
         values, end = values_at(words, 0)

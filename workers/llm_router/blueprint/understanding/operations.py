@@ -54,7 +54,7 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
     last: EntityDraft | None = None
     purpose = mentioned[0][0] if mentioned and not mentioned[0][0].bullet else None
     for unit, mention in mentioned:
-        if unit is purpose and set(mention.verbs) <= set(MANAGE):
+        if unit is purpose and (set(mention.verbs) <= set(MANAGE) or _business(unit.words, mention)):
             continue
         made = _made(mention, draft)
         for target in [Target(made)] if made else targets(mention, unit, draft, last):
@@ -70,8 +70,18 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
             last = target.entity
 
 
+def _business(words: Sequence[str], mention: Mention) -> bool:
+    """'We rent out cottages': the first sentence says what is done anyway, not what is asked for."""
+    return words[0] in ("we", "our", "i") and set(OPERATIONS[mention.verbs[0]]) <= {"transition"} and mention.start < 4
+
+
 def _told(words: Sequence[str], mention: Mention) -> bool:
     """'some expenses are paid back by my employer' tells what happens; it asks for nothing."""
+    if mention.passive and tuple(words[max(0, mention.start - 2) : mention.start]) in (
+        ("that", "was"),
+        ("that", "were"),
+    ):
+        return True
     return (
         mention.passive
         and words[mention.start - 1 : mention.start] in (["is"], ["are"], ["was"])

@@ -13,6 +13,11 @@ from .phrases import noun_phrase
 from .verbs import FORMS, phrase_before
 
 
+_IMPERATIVES = frozenset({
+    "build", "write", "develop", "create", "make", "give", "implement", "design", "please", "code", "provide", "program",
+})  # fmt: skip
+
+
 def owner_of(nouns: tuple[str, ...], draft: Draft, *, firmly: bool = True) -> EntityDraft | None:
     """The entity that a noun phrase names as the owner of fields; None for the software itself."""
     nouns = tuple(word for word in nouns if word not in FIELD_WORDS) or nouns
@@ -97,6 +102,8 @@ def _to_software(words: Sequence[str], at: int) -> bool:
 def opening(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
     """The thing that the sentence begins with: 'Singers sing a voice and have a name'."""
     nouns, end = noun_phrase(words, 0)
+    if words[0] in _IMPERATIVES:
+        return None
     while len(nouns) > 1 and nouns[-1] in FORMS and FORMS[nouns[-1]].base == nouns[-1]:
         nouns = nouns[:-1]
     return owner_of(nouns[:1] if len(nouns) > 2 else nouns, draft, firmly=False) if nouns and end < at else None
@@ -104,5 +111,7 @@ def opening(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
 
 def give(owner: EntityDraft, fields: Sequence[FieldDraft]) -> None:
     for field in fields:
+        if field.type == "boolean" and len(field.words) > 1 and field.words[0] == owner.words[-1]:
+            field.words = field.words[1:]
         owner.add(field)
     owner.described = owner.described or bool(fields)

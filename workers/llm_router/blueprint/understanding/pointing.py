@@ -46,6 +46,9 @@ def _somehow(reading: Reading, at: int) -> int:
     target = draft.canonical(nouns)
     if target != subject.words:
         subject.add(FieldDraft(target, references=target, weak=True, fleeting=True))
+    if words[after : after + 1] == [":"]:
+        reading.speak_of(subject)
+        reading.pointed = after
     return after
 
 
@@ -67,7 +70,7 @@ def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
             break
         if words[place] not in _ONE | {"each", "another", "some"} and not known and not is_plural(nouns[-1]):
             break
-        reading.point(subject, nouns, weak=weak)
+        reading.point(subject, nouns, weak=weak, fleeting=weak and is_plural(nouns[-1]))
         place, found = end, found + 1
         joined = words[end : end + 1] and (words[end] == "and" or (weak and words[end] in _BY))
         if not joined or words[end + 1 : end + 2] not in (["a"], ["an"], ["one"], ["to"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .draft import FieldDraft
 from .inflect import singular
 from .lexicon.describing import ITS
-from .lexicon.states import STATE_FIELDS
+from .lexicon.states import BEGINNINGS, STATE_FIELDS
 from .lexicon.types import SAID
 from .modifiers import apply, values_at
 from .owners import before, owner_of
@@ -17,6 +17,17 @@ _BETWEEN = frozenset({":", "are", "of", "being", "-", "is", "following", "these"
 _MOVING = frozenset(
     {"move", "moves", "pass", "run", "cycle", "transition", "progress", "goes", "go", "changes", "passes"}
 )
+_FIRST_CUES = frozenset({"as", "initially", "first"})
+_UNTIL = frozenset({"until", "till", "when", "initially", "once", "first", "unless"})
+_CHANGING = frozenset({
+    ("at", "first"), (",", "and"), (",", "but"), (",", "then"), ("in", "the"), ("to", "begin"), ("and", "can"),
+    ("but", "can"), ("and", "then"), ("and", "later"), ("and", "becomes"), (",", "becomes"), (",", "later"),
+    (";", "it"), (";", "then"), (";", "later"), (";", "afterwards"), ("by", "default"),
+})  # fmt: skip
+_BEGINS = frozenset({
+    "new", "open", "planned", "scheduled", "valid", "received", "stored", "pending", "waiting", "draft", "created",
+    "requested", "submitted", "queued", "todo", "idle", "fresh", "booked", "reported", "registered", "offered",
+})  # fmt: skip
 _VAGUE_TYPES = frozenset({"number", "text", "link", "choice", "real", "whole", "double"})
 
 
@@ -25,7 +36,9 @@ def state_at(reading: Reading, at: int) -> int:
     words, word = reading.words, reading.words[at]
     if word in ("must", "should", "is", "shall") and words[at + 1 : at + 2] in (["be"], ["a"], ["an"]):
         return _typed(reading, at) or _states(reading, at)
-    if word in ("can", "is", "are", "may"):
+    if word in ("is", "are", "starts", "stays", "remains", "start"):
+        return _states(reading, at) or _at_first(reading, at)
+    if word in ("can", "may"):
         return _states(reading, at)
     if word == "from" and at and words[at - 1] in _MOVING:
         return _from_to(reading, at)
@@ -49,7 +62,7 @@ def _states(reading: Reading, at: int) -> int:
     participles = all(
         (found := verb_at([value], 0)) and found[0].kind == "past" and value != found[0].base for value in values
     )
-    if participles and "then" not in stepped:
+    if participles and "then" not in stepped and "either" not in words[at:start]:
         return 0
     if any(set(field.choices) & set(values) for field in owner.fields.values()):
         return 0 if all(value.endswith("ed") for value in values) else end
@@ -59,6 +72,35 @@ def _states(reading: Reading, at: int) -> int:
     if "then" in stepped:
         owner.reaches += values[1:]
     return end
+
+
+def _at_first(reading: Reading, at: int) -> int:
+    """'an appointment is scheduled at first', 'a request is open until …', 'new orders are pending, and …'."""
+    words, place = reading.words, at + 1
+    while place < len(words) and words[place] in ("out", "as", "in", "first", "initially", "always"):
+        place += 1
+    state = words[place] if place < len(words) else ""
+    cue = _FIRST_CUES & set(words[at + 1 : place]) or (
+        words[place + 1 : place + 2]
+        and (words[place + 1] in _UNTIL or tuple(words[place + 1 : place + 3]) in _CHANGING)
+    )
+    known = state in BEGINNINGS.values() or state in _BEGINS or state in BEGINNINGS or words[at] in ("stays", "remains")
+    if not cue or not known:
+        return 0
+    named = before(words, at)
+    if named and reading.draft.find(named) is None:
+        return 0
+    owner = reading.possessor(at)
+    if (
+        owner is None
+        or not owner.fields
+        or any(field.choices and field.name in STATE_FIELDS for field in owner.fields.values())
+    ):
+        return 0
+    if any(state in (field.name, *field.choices) for field in owner.fields.values()):
+        return 0
+    reading.take(owner, [FieldDraft(("status",), choices=(state,), default=state)])
+    return place + 1
 
 
 def _from_to(reading: Reading, at: int) -> int:

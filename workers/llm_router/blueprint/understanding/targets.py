@@ -90,6 +90,8 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
         return [Target(entity) for entity in draft.entities.values()]
     if labelled := _labelled(unit, mention, draft):
         return [Target(entity) for entity in labelled]
+    if mention.passive and (opened := _opened(unit.words, mention.start, draft)):
+        return [Target(opened)]
     entity = _by_fields(unit.words, mention, draft, last) or last or _context(unit, draft) or first(draft)
     return [Target(entity)] if entity else []
 
@@ -101,6 +103,13 @@ def _sharing(words: Sequence[str], mention: Mention, draft: Draft) -> list[Targe
         return []
     found = [Target(entity) for entity in draft.entities.values() if fields_after(words, mention.end, entity)]
     return found if len(found) > 1 else []
+
+
+def _opened(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
+    """'an appointment is scheduled at first and can later be completed': what the sentence begins with."""
+    start = max((place + 1 for place in range(at) if words[place] in ";:"), default=0)
+    nouns, end = noun_phrase(words, start)
+    return draft.exact(nouns) if nouns and words[end : end + 1] in (["is"], ["are"], ["can"], ["may"]) else None
 
 
 def _vague(mention: Mention) -> bool:

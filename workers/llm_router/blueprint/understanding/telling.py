@@ -148,6 +148,8 @@ def stated_presence(reading: Reading, at: int) -> int:
         return 0
     if owner is None or not nouns or len(nouns) > 2 or nouns[-1] in FIELD_WORDS or not owner.described:
         return 0
+    if len(nouns) > 1 and (known := reading.draft.find(nouns[:-1])) and known.field_called(nouns[-1:]):
+        return 0
     if reading.draft.find(nouns) or any(entity.field_called(nouns) for entity in reading.draft.entities.values()):
         return 0
     reading.take(owner, [FieldDraft(nouns, required=REQUIREMENT.get(following), unique=following == "unique")])

@@ -156,7 +156,7 @@ def is_verb_at(words: Sequence[str], at: int) -> bool:
     if kind == "past" and found[0].kind != "base" and words[at] != found[0].base:
         return True
     if kind == "third":
-        return before in ("that", "which", "who", "it", "he", "she", "and", ",", "") or (
+        return before in ("that", "which", "who", "it", "he", "she", "and", ",", "", "then", "later", "also") or (
             bool(before) and is_noun(before) and not before.endswith("s")
         )
     return not before or before in _SUBJECTS or not is_noun(before) or _follows_command(words, at)
@@ -195,7 +195,7 @@ def mentions(words: Sequence[str]) -> Iterator[Mention]:
     at = 0
     subject: Mention | None = None
     while at < len(words):
-        if not is_verb_at(words, at):
+        if not is_verb_at(words, at) or _perfect(words, at):
             at += 1
             continue
         verbs, after, kind = _group(words, at)
@@ -206,6 +206,12 @@ def mentions(words: Sequence[str]) -> Iterator[Mention]:
         subject = found if passive else subject
         yield found._replace(negated=_negated(words, at))
         at = max(found.end if not passive else after, at + 1)
+
+
+def _perfect(words: Sequence[str], at: int) -> bool:
+    """'when the child has finished it' tells what somebody did; it asks for nothing."""
+    found = verb_at(words, at)
+    return found is not None and found[0].kind == "past" and at > 1 and words[at - 1] in ("has", "have", "had")
 
 
 def _negated(words: Sequence[str], at: int) -> bool:
