@@ -45,6 +45,7 @@ _SPEAKING = frozenset({
     "save",
     "register", "logging", "tracking", "managing", "keeping", "storing", "saving", "recording", "organise", "organize",
 })  # fmt: skip
+_PLACEHOLDERS = frozenset({"name", "text", "value", "string", "n", "s", "b", "x", "email", "id", "num", "word"})
 _CLAUSE = HAS | {"belongs", "is", "are", "can", "should"}
 
 
@@ -221,7 +222,8 @@ def _flags(reading: Reading) -> int:
     if owner is None:
         return 0
     for start, end in zip(places, [*places[1:], len(words)], strict=True):
-        field = item_of([word for word in words[start:end] if word not in ("-", "[", "]", "<", ">", "`")])
+        said = [word for word in words[start:end] if word not in ("-", "[", "]", "<", ">", "`")]
+        field = item_of(said[:1] if len(said) == 2 and said[1] in _PLACEHOLDERS else said)
         if field is not None:
             field.required = False if words[start - 3 : start - 2] == ["["] else field.required
             reading.take(owner, [field])

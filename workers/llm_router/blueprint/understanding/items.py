@@ -9,6 +9,7 @@ from .draft import FieldDraft
 from .following import after_name
 from .inflect import is_plural, singular
 from .lexicon.inflections import IRREGULAR_PAST
+from .lexicon.describing import TO_ONE, TO_ONE_WEAK
 from .lexicon.items import (
     COMMANDS,
     DROPPED_LAST,
@@ -41,6 +42,7 @@ _MOVED = {
     ("went", "out"): "out", ("came", "back"): "returned", ("came", "in"): "received", ("go", "out"): "out",
     ("comes", "back"): "returned", ("came", "out"): "released", ("passed", "away"): "died",
 }  # fmt: skip
+_IF_ANY = frozenset({"known", "any", "available", "applicable", "needed", "given", "possible", "present", "there"})
 _TELLING = frozenset({"that", "telling", "saying", "showing", "indicating", "for", "to"})
 _TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
@@ -76,6 +78,8 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
             found.append(draft)
         at = _apposition(found[-1], words, after)
         at = _skip_tail(words, at, found[-1])
+        if words[at : at + 1] == ["?"] and words[at + 1 : at + 2] and words[at + 1] in SEPARATORS | {"}", ")"}:
+            found[-1].required, at = False, at + 1
         if at >= len(words) or words[at] not in SEPARATORS | {"a", "an"}:
             break
     return _shared_heads(found), at
@@ -115,7 +119,12 @@ def item_of(words: Sequence[str]) -> FieldDraft | None:
 
 def _skip_separators(words: Sequence[str], at: int) -> tuple[int, bool]:
     optional = False
-    while at < len(words) and (words[at] in FILLERS or words[at] in ("optionally", "always", "usually")):
+    while at < len(words) and (words[at] in FILLERS or words[at] in ("optionally", "always", "usually", "if")):
+        if words[at] == "if" and words[at + 1 : at + 2] and words[at + 1] in _IF_ANY:
+            at, optional = at + 2, True
+            continue
+        if words[at] == "if":
+            break
         optional = optional or words[at] in ("optionally", "maybe", "perhaps", "possibly")
         at += 1
     return at, optional
@@ -199,6 +208,9 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
         return None, at
     if words[at] in _ASKING:
         return asked_field(words, at)
+    for phrase in (*TO_ONE.get(words[at], ()), *TO_ONE_WEAK.get(words[at], ())):
+        if tuple(words[at : at + len(phrase)]) == phrase:
+            return _related(words, at + len(phrase) - 1 - (phrase[-1] in _ARTICLES))
     if words[at] in _RELATING and words[at + 1 : at + 2] and words[at + 1] in _ARTICLES:
         return _related(words, at)
     nouns, after = _nouns(words, at)

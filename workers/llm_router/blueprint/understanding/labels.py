@@ -65,7 +65,7 @@ def labelled(reading: Reading) -> int:
     opened = after + (words[after] == ":" and words[after + 1] in "{[")
     end = closing(words, opened) if words[opened] in "({[" else len(words)
     items, stop = items_at(words[:end], opened + 1)
-    if not items or (len(items) < 2 and draft.exact(nouns) is None and words[after] in ("-", "->")):
+    if not items or (len(items) < 2 and draft.exact(nouns) is None and words[after] in ("-", "->", "(")):
         return 0
     telling = words[after] != "-" and bool({field.name for field in items} & COMMON_FIELDS)
     if not _names_thing(words, start, after, nouns, telling=telling):

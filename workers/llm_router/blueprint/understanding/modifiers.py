@@ -159,6 +159,7 @@ def choices_in(words: Sequence[str], *, enclosed: bool = False) -> tuple[str, ..
             if (
                 len(values) > 1
                 and not set(values) & (UNITS | {"minute", "hour", "day", "week", "month", "year"})
+                and not set(values) & (SAID.keys() | {"none", "null"})
                 and not set(values) & {"yes", "no", "true", "false", "and", "or", "y", "n"}
             ):
                 return values

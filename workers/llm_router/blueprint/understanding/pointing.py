@@ -61,7 +61,7 @@ def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
     place, found = after, 0
     while True:
         nouns, end = noun_phrase(words, place)
-        known = draft.exact(nouns) is not None
+        known = draft.exact(nouns) is not None or (found > 0 and nouns in (("date",), ("day",)))
         if (
             not nouns
             or (is_plural(nouns[-1]) and words[at] != "belong" and not weak)

@@ -50,7 +50,8 @@ def _states(reading: Reading, at: int) -> int:
     words = reading.words
     start = at + 1 + (words[at + 1 : at + 2] == ["be"])
     start += words[start : start + 1] in (["either"], ["one"])
-    if start >= len(words) or not is_noun(words[start]):
+    placed = words[start : start + 1] and words[start] in ("on", "in", "under") and words[at + 1] == "be"
+    if start >= len(words) or not (is_noun(words[start]) or placed):
         return 0
     if words[at - 1] not in ITS and (named := before(words, at)) and reading.draft.find(named) is None:
         return 0
@@ -87,10 +88,11 @@ def _at_first(reading: Reading, at: int) -> int:
     known = state in BEGINNINGS.values() or state in _BEGINS or state in BEGINNINGS or words[at] in ("stays", "remains")
     if not cue or not known:
         return 0
-    named = before(words, at)
-    if named and reading.draft.find(named) is None:
+    named = before(words, at) or phrase_before(words, max(0, at - 2))
+    of_state = bool(named) and named[-1] in STATE_FIELDS
+    if named and not of_state and reading.draft.find(named) is None:
         return 0
-    owner = reading.possessor(at)
+    owner = reading.subject or reading.draft.current if of_state else reading.possessor(at)
     if (
         owner is None
         or not owner.fields
@@ -99,7 +101,8 @@ def _at_first(reading: Reading, at: int) -> int:
         return 0
     if any(state in (field.name, *field.choices) for field in owner.fields.values()):
         return 0
-    reading.take(owner, [FieldDraft(("status",), choices=(state,), default=state)])
+    known_field = next((field.words for field in owner.fields.values() if field.name in STATE_FIELDS), ("status",))
+    reading.take(owner, [FieldDraft(known_field, choices=(state,), default=state)])
     return place + 1
 
 
