@@ -77,6 +77,14 @@ def _open(reading: Reading) -> None:
     """Remember the thing that a sentence without fields begins with: 'A game is played by two. It has …'."""
     words = reading.words
     nouns, end = noun_phrase(words, 0)
+    if (
+        len(nouns) > 1
+        and nouns[-1].endswith("s")
+        and words[0] in ("a", "an")
+        and words[end : end + 1] in (["to"], ["in"], ["at"], ["on"])
+    ):
+        reading.draft.spoken = nouns[:-1]
+        return
     told = words[end : end + 1] and words[end] in ("is", "are", "can", "may", "come", "comes", "take", "takes")
     begins = bool(nouns) and (is_plural(nouns[-1]) or words[0] in ("a", "an", "each", "every"))
     if begins and told and nouns[-1] not in SYSTEM_NOUNS:
@@ -259,6 +267,8 @@ def _with(reading: Reading, at: int) -> int:
         nouns = phrase_before(words, at)
         enters = telling.enters(words, at - len(nouns) - 1)
         owner = owner_of(nouns, draft, firmly=enters) if nouns else opening(words, at, draft)
+        if nouns and nouns[-1] in ("tracker", "manager", "catalogue", "catalog", "registry", "database"):
+            owner = None
     return _list(reading, at + 1, owner) if owner and not _only_software(words, at + 1) else at + 1
 
 

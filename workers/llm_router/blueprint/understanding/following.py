@@ -29,7 +29,7 @@ def after_name(draft: FieldDraft, words: Sequence[str], at: int) -> int:
         ):
             at += 1
         elif word == "," and _told_again(draft, words, at + 1):
-            at += 3
+            at = words.index("is", at)
         elif word == "-" and is_noun(following or "-"):
             values, end = values_at(words, at + 1)
             if len(values) < 2 or "or" not in words[at:end]:

@@ -283,7 +283,7 @@ def _moved(words: Sequence[str], at: int) -> tuple[str, int] | None:
     told = tuple(words[place + 1 : min(end, place + 3)])
     if not told or told[0] in ("was", "is", "were", "are", "has", "have"):
         return None
-    return _MOVED.get(told[:2]) or told[0], end
+    return _MOVED.get(told[:2]) or (f"{told[0]}s" if told[0] in ("expire", "start", "end", "begin") else told[0]), end
 
 
 def _related(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
@@ -306,6 +306,8 @@ def _lead(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             draft.unique = True
         elif word in ("positive", "non-negative") and noun_next:
             apply(draft, [word])
+        elif word in ("certain", "specific", "particular") and noun_next:
+            pass
         elif word in MANY:
             draft.many = True
         elif word in GROUPS and following == "of":
@@ -342,6 +344,15 @@ def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
             continue
         if not found and word in ("greater", "larger", "bigger", "smaller", "less", "higher", "lower"):
             break
+        if (
+            not found
+            and word in ("support", "help", "use")
+            and _noun_at(words, at + 1)
+            and words[at - 1] in ("a", "an", ",")
+        ):
+            found.append(word)
+            at += 1
+            continue
         lone = not found and word in ADVERBS and _closes(words, at + 1)
         if not (is_noun(word) or lone or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
             break
@@ -410,7 +421,7 @@ def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after
     if (
         following == "of"
         and nouns[-1] in ("name", "names")
-        and words[after + 1 : after + 2] in (["the"], ["a"], ["its"])
+        and words[after + 1 : after + 2] in (["the"], ["a"], ["its"], ["their"], ["his"], ["her"])
     ):
         owner, end = noun_phrase(words, after + 1)
         if 0 < len(owner) < 3 and nouns == nouns[-1:] and len(words) > end:

@@ -26,7 +26,7 @@ from .modifiers import closing, is_choice, values_at
 from .owners import owner_of
 from .phrases import noun_phrase
 from .reading import Reading
-from .verbs import NOUN_VERBS, OPERATIONS, starts_with_verb, verb_at
+from .verbs import NOUN_VERBS, OPERATIONS, is_verb_at, starts_with_verb, verb_at
 
 _CORE = frozenset({"create", "read", "list", "update", "delete", "manage", "search", "export"})
 _SPEAKING = frozenset({
@@ -54,6 +54,8 @@ def labelled(reading: Reading) -> int:
         target, after = noun_phrase(words, after + 1)
     if not nouns or after + 1 >= len(words) or words[after] not in (":", "(", "-", "{", "=", "->"):
         return _bare_list(reading)
+    if len(nouns) > 1 and is_plural(nouns[0]) and words[start] == nouns[0] and is_verb_at(words, start + 1):
+        return 0
     if words[after] == ":" and (told := _told_of(reading, nouns, after)):
         return told
     if stated := _states_label(reading, nouns, after):

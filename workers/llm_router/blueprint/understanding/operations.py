@@ -54,7 +54,10 @@ def collect(mentioned: Sequence[tuple[Unit, Mention]], draft: Draft, asked: Aske
     last: EntityDraft | None = None
     purpose = mentioned[0][0] if mentioned and not mentioned[0][0].bullet else None
     for unit, mention in mentioned:
-        if unit is purpose and (set(mention.verbs) <= set(MANAGE) or _business(unit.words, mention)):
+        if unit is purpose and (
+            (set(mention.verbs) <= set(MANAGE) and "can" not in unit.words[: mention.start])
+            or _business(unit.words, mention)
+        ):
             continue
         made = _made(mention, draft)
         for target in [Target(made)] if made else targets(mention, unit, draft, last):
@@ -116,7 +119,8 @@ def _operate(verb: str, target: Target, mention: Mention, unit: Unit, asked: Ask
             if change and gone(verb, change):
                 asked.add(Operation(name="delete", entity=entity.name))
                 return
-            changes = [change] if change else []
+            this = words[mention.start + 1 : mention.start + 2] == ["this"] and not mention.passive
+            changes = [change] if change and not this else []
         elif not of_field or kind in ("update", "list", "filter", "search", "export"):
             if _plain(kind, target, mention, words, asked):
                 return

@@ -106,6 +106,13 @@ def opening(words: Sequence[str], at: int, draft: Draft) -> EntityDraft | None:
         return None
     while len(nouns) > 1 and nouns[-1] in FORMS and FORMS[nouns[-1]].base == nouns[-1]:
         nouns = nouns[:-1]
+    if (
+        len(nouns) > 1
+        and words[0] in ("a", "an", "each", "every")
+        and nouns[-1].endswith("s")
+        and not nouns[-1].endswith("ss")
+    ):
+        nouns = nouns[:-1]
     if len(nouns) > 1 and is_plural(nouns[0]) and not is_plural(nouns[1]):
         nouns = nouns[:1]
     return owner_of(nouns[:1] if len(nouns) > 2 else nouns, draft, firmly=False) if nouns and end < at else None

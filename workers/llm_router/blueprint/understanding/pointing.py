@@ -5,6 +5,7 @@ from __future__ import annotations
 from .draft import FieldDraft
 from .inflect import is_plural
 from .lexicon.describing import HAS_PHRASES, NEVER_OWNERS, PLAIN_NAMES, TO_ONE, TO_ONE_WEAK
+from .lexicon.inflections import IRREGULAR_PAST
 from .owners import opening, owner_of
 from .phrases import noun_phrase
 from .reading import Reading
@@ -13,6 +14,7 @@ from .verbs import is_verb_at
 _ONE = frozenset({"a", "an", "one", "exactly", "the", "certain", "its", "their", "this", "some"})
 _BY = frozenset({"on", "at", "by", "for", "in", "to", "from", "under", "of", "with", "as", "per"})
 _SOMEHOW = frozenset({"to", "on", "in", "at", "by", "for", "from", "under"})
+_PARTICIPLES = frozenset(IRREGULAR_PAST.values()) | {"put", "paid"}
 _KEPT_IN = frozenset({"file", "memory", "table", "database", "disk"})
 
 
@@ -70,7 +72,7 @@ def _to_one(reading: Reading, at: int, after: int, *, weak: bool) -> int:
             break
         if words[place] not in _ONE | {"each", "another", "some"} and not known and not is_plural(nouns[-1]):
             break
-        reading.point(subject, nouns, weak=weak, fleeting=weak and is_plural(nouns[-1]))
+        reading.point(subject, nouns, weak=weak, fleeting=weak and (is_plural(nouns[-1]) or words[place] == "the"))
         place, found = end, found + 1
         joined = words[end : end + 1] and (words[end] == "and" or (weak and words[end] in _BY))
         if not joined or words[end + 1 : end + 2] not in (["a"], ["an"], ["one"], ["to"]):
@@ -91,9 +93,10 @@ def _done_with(reading: Reading, at: int) -> int:
     several = bool(nouns) and is_plural(nouns[-1]) and words[at] == "are"
     if not (several or words[0] in ("a", "an", "each", "every")) or end != at:
         return 0
-    if not participle.endswith(("ed", "en", "one", "lt")):
+    if not participle.endswith(("ed", "en", "one", "lt")) and participle not in _PARTICIPLES:
         return 0
     place, found = at + 2, []
+    place += words[place : place + 1] in (["up"], ["out"], ["down"]) and words[place + 1 : place + 2] == ["by"]
     while place + 1 < len(words) and words[place] in _BY and (words[place + 1] in _ONE or words[place] == "per"):
         if several and words[place + 1] == "the":
             break

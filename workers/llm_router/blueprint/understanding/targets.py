@@ -74,6 +74,12 @@ _JOINS = frozenset(
 )
 
 
+_PRODUCT = frozenset({
+    "program", "tool", "cli", "api", "app", "application", "library", "package", "module", "service", "backend",
+    "software", "system", "script", "server",
+})  # fmt: skip
+
+
 class Target(NamedTuple):
     entity: EntityDraft
     aspect: tuple[str, ...] = ()
@@ -86,6 +92,8 @@ def targets(mention: Mention, unit: Unit, draft: Draft, last: EntityDraft | None
         return list(dict.fromkeys(found))
     if not mention.pronoun and mention.objects and not _vague(mention):
         return _sharing(unit.words, mention, draft)
+    if mention.objects and all(nouns[-1] in _PRODUCT for nouns in mention.objects):
+        return []
     if all_of_it(unit.words):
         return [Target(entity) for entity in draft.entities.values()]
     if labelled := _labelled(unit, mention, draft):

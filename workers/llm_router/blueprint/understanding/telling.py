@@ -31,7 +31,7 @@ def tell_at(reading: Reading, at: int) -> int:
     if word in REQUIREMENT and at == 0:
         return _required_are(reading, at)
     if word in _GIVING and words[at + 1 : at + 2] and words[at + 1] in DETERMINERS:
-        return _listed(reading, at + 1, entered(reading, at) or reading.subject, least=1)
+        return _listed(reading, at + 1, entered(reading, at) or reading.subject or _somebody(reading), least=1)
     if word in ("is", "are") and at:
         return _is_list(reading, at)
     if word in KEEP_VERBS and at and words[at - 1] in _TELLERS and words[at + 1 : at + 2] in (["the"], ["its"]):
@@ -39,6 +39,11 @@ def tell_at(reading: Reading, at: int) -> int:
     if word in _ENTERS and at == 1 and words[0] in ("she", "he", "they") and words[2:3] and words[2] in DETERMINERS:
         return _listed(reading, 2, reading.draft.current)
     return 0
+
+
+def _somebody(reading: Reading) -> EntityDraft | None:
+    """'She enters a description and …' goes on about what was spoken of."""
+    return reading.draft.current if reading.words[0] in ("she", "he", "they") else None
 
 
 def _listed(reading: Reading, at: int, owner: EntityDraft | None, *, least: int = 2, singular: bool = False) -> int:
@@ -94,6 +99,8 @@ def _is_list(reading: Reading, at: int) -> int:
     following = words[at + 1] if at + 1 < len(words) else ""
     if words[0] == "what" and following in ("the", "a", "an", "its", ":"):
         return _listed(reading, at + 1, draft.main())
+    if "what" in words[max(0, at - 5) : at] and reading.subject and following in ("the", "a", "an"):
+        return _listed(reading, at + 1, reading.subject)
     nouns, end = noun_phrase(words, 0)
     if words[0] not in ("a", "an", "each", "every") or end != at or following not in ("a", "an", "the"):
         return 0

@@ -9,12 +9,13 @@ from contracts.artifacts.model import Operation, OperationName
 from .draft import Draft, EntityDraft
 from .operations import Asked, add_all
 from .phrases import is_noun, noun_phrase
-from .targets import fields_after, first
+from .targets import all_of_it, fields_after, first
 from .text import Unit
 from .verbs import is_verb_at
 
 _MEANS = frozenset({"commands", "operations", "actions", "endpoints", "functions"})
 _USUAL = frozenset({"usual", "standard", "normal", "full", "complete", "common", "basic"})
+_WRITES = frozenset({"write", "writes", "written", "save", "saved", "put", "dumped"})
 _FORMATS = ("csv", "json")
 _EXPORTS = frozenset({"export", "exports", "exportable", "download", "exporting"})
 _SEARCHES = frozenset({"search", "searching", "searchable", "full-text", "lookup"})
@@ -56,6 +57,19 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
                 _export(unit.words, at, draft, asked)
             elif word in ("get", "post", "put", "patch", "delete") and unit.words[at + 1 : at + 2] == ["/"]:
                 _route(word, unit.words, at + 2, draft, asked)
+            elif word == "new" and unit.words[at + 1 : at + 2] in (["/"], ["`"]):
+                everything = (
+                    list(draft.entities.values()) if all_of_it(unit.words) else [_nearest(unit.words, at, draft)]
+                )
+                for target in everything:
+                    if target is not None:
+                        asked.add(Operation(name="create", entity=target.name))
+            elif word in _FORMATS and "file" in unit.words and _WRITES & set(unit.words[:at]):
+                _export(unit.words, at, draft, asked)
+            elif word in ("export.csv", "export.json", "csv", "json") and unit.words[at - 1 : at] == ["/"]:
+                _export([*unit.words, word.removeprefix("export.")], at, draft, asked)
+            elif word == "look" and "up" in unit.words[at + 2 : at + 5]:
+                _with_fields("search", unit.words, at, draft, asked)
             elif word in _SEARCHES:
                 _with_fields("search", unit.words, at, draft, asked)
             elif word in _FILTERS:
@@ -66,7 +80,14 @@ def _all_named(words: Sequence[str], at: int, draft: Draft) -> list[EntityDraft]
     """What CRUD is wanted for: the things named after it up to the end of the clause, or before it, or all."""
     if set(words[at + 1 : at + 4]) & {"both", "everything"} or tuple(words[at + 1 : at + 3]) == ("for", "all"):
         return list(draft.entities.values())
-    end = next((place for place in range(at, len(words)) if words[place] in (".", ";")), len(words))
+    end = next(
+        (
+            place
+            for place in range(at, len(words))
+            if words[place] in (".", ";") or (words[place] == "," and is_verb_at(words, place + 1))
+        ),
+        len(words),
+    )
     after = [entity for entity in draft.entities.values() if _named(words[at:end], entity)]
     if after and words[at + 1 : at + 2] not in ([","], [";"], ["+"], ["."]):
         return after
