@@ -147,11 +147,9 @@ def _speak(reading: Reading, at: int) -> None:
 
 def _has_at(words: Sequence[str], at: int) -> int:
     following = words[at + 1] if at + 1 < len(words) else ""
-    if (
-        words[at] in HAS
-        and following in ("to", "been", "lived", "gone", "become", "no")
-        or list(words[at + 1 : at + 3]) == ["the", "same"]
-    ):
+    if (words[at] in HAS and following in ("to", "been", "lived", "gone", "become", "no", "part", "place")) or list(
+        words[at + 1 : at + 3]
+    ) == ["the", "same"]:
         return 0
     if words[at] in HAS:
         if words[at] == "gets" and words[at + 1 : at + 2] and words[at + 1] not in DETERMINERS:

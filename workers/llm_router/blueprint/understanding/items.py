@@ -6,48 +6,35 @@ from collections.abc import Sequence
 
 from .clauses import asked_field
 from .draft import FieldDraft
+from .fieldnames import closes, full_name, is_noun_at, moment_at, moved_at, nouns_at, values_follow
 from .following import after_name
 from .inflect import is_plural, singular
-from .lexicon.inflections import IRREGULAR_PAST
 from .lexicon.describing import TO_ONE, TO_ONE_WEAK
 from .lexicon.items import (
     COMMANDS,
-    DROPPED_LAST,
     ENDS_LIST,
     FILLERS,
     GROUPS,
-    KEEPS_OF,
-    LAST_TYPES,
     LEADS,
     LONE_FIRST,
     MANY,
     MOVING,
-    NAMING,
-    NOT_IN_NAMES,
     OBJECTS,
     ORDINALS,
     REQUIREMENT,
     SEPARATORS,
-    TYPED_FIRST,
     VALUE_NAMES,
 )
-from .lexicon.types import SAID, UNITS
-from .lexicon.words import ADVERBS
+from .lexicon.types import UNITS
 from .modifiers import apply, closing, is_choice, values_at
 from .phrases import is_noun, is_number, noun_phrase
 from .verbs import FORMS
 
 _ASKING = frozenset({"whether", "if", "when", "how", "who", "where", "what", "why"})
-_MOVED = {
-    ("went", "out"): "out", ("came", "back"): "returned", ("came", "in"): "received", ("go", "out"): "out",
-    ("comes", "back"): "returned", ("came", "out"): "released", ("passed", "away"): "died",
-}  # fmt: skip
 _IF_ANY = frozenset({"known", "any", "available", "applicable", "needed", "given", "possible", "present", "there"})
 _TELLING = frozenset({"that", "telling", "saying", "showing", "indicating", "for", "to"})
-_TRAILING = frozenset({"at", "on", "by", "from", "to", "until", "for", "in"})
 _RELATING = frozenset({"by", "on", "in", "for", "of", "from", "at", "to"})
 _MOMENTS = (("date",), ("time",), ("day",), ("moment",), ("timestamp",))
-_PARTICIPLES = frozenset(IRREGULAR_PAST.values()) | {"due"}
 _ARTICLES = frozenset({"a", "an", "one", "the", "exactly"})
 
 
@@ -90,9 +77,9 @@ def _said_of_last(words: Sequence[str], at: int) -> int:
     if words[at] not in REQUIREMENT and words[at] not in ("unique", "non-negative", "positive"):
         return 0
     after = at + 1
-    if not _closes(words, after) and words[after] not in ("across", "within", "in", "per", "for", "among"):
+    if not closes(words, after) and words[after] not in ("across", "within", "in", "per", "for", "among"):
         return 0
-    while not _closes(words, after):
+    while not closes(words, after):
         after += 1
     return after
 
@@ -202,7 +189,7 @@ def _skip_tail(words: Sequence[str], at: int, draft: FieldDraft) -> int:
 def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     draft = FieldDraft(())
     at = _lead(draft, words, at)
-    if words[at : at + 1] in (["which"], ["what"]) and _noun_at(words, at + 1):
+    if words[at : at + 1] in (["which"], ["what"]) and is_noun_at(words, at + 1):
         at += 1
     if at >= len(words):
         return None, at
@@ -213,7 +200,7 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
             return _related(words, at + len(phrase) - 1 - (phrase[-1] in _ARTICLES))
     if words[at] in _RELATING and words[at + 1 : at + 2] and words[at + 1] in _ARTICLES:
         return _related(words, at)
-    nouns, after = _nouns(words, at)
+    nouns, after = nouns_at(words, at)
     if (
         nouns in (("flag",), ("checkbox",), ("boolean",))
         and words[after : after + 1]
@@ -221,17 +208,17 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     ):
         told = after + 1 if words[after] in _TELLING else after
         return asked_field(words, told if words[told] in _ASKING else after)
-    if (chosen := _values_follow(nouns, words, after)) is not None:
+    if (chosen := values_follow(nouns, words, after)) is not None:
         draft.words, (draft.choices, after) = chosen[0], chosen[1:]
         return draft, after_name(draft, words, after)
-    nouns, after = _name(draft, nouns, words, after)
+    nouns, after = full_name(draft, nouns, words, after)
     if not nouns:
         return None, at
-    if nouns in _MOMENTS and (moment := _moment(words, after)):
+    if nouns in _MOMENTS and (moment := moment_at(words, after)):
         draft.type = "date" if nouns[0] in ("date", "day") else "datetime"
         draft.words, after = (moment[0], "on" if draft.type == "date" else "at"), moment[1]
         return draft, after
-    if nouns in (*_MOMENTS, ("year",)) and (moved := _moved(words, after)):
+    if nouns in (*_MOMENTS, ("year",)) and (moved := moved_at(words, after)):
         draft.type = "integer" if nouns[0] == "year" else "date" if nouns[0] in ("date", "day") else "datetime"
         draft.words = (
             ("year", moved[0]) if nouns[0] == "year" else (moved[0], "at" if draft.type == "datetime" else "on")
@@ -242,48 +229,6 @@ def _item(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
     if not draft.words:
         return None, at
     return draft, after_name(draft, words, after)
-
-
-def _values_follow(
-    nouns: tuple[str, ...], words: Sequence[str], after: int
-) -> tuple[tuple[str, ...], tuple[str, ...], int] | None:
-    """'status draft, published or cancelled', 'a state of open or closed': name, values and the place after them."""
-    if nouns and is_choice(nouns) and words[after : after + 1] == ["of"]:
-        names, start = nouns, after + 1
-    elif len(nouns) > 1 and is_choice(nouns[:-1]) and words[after - 1] == nouns[-1]:
-        names, start = nouns[:-1], after - 1
-    else:
-        return None
-    values, end = values_at(words, start)
-    return (names, values, end) if len(values) > 1 and "or" in words[start:end] else None
-
-
-def _moment(words: Sequence[str], at: int) -> tuple[str, int] | None:
-    """'the date it was lent', 'the time when it was written': the participle, and the place after it."""
-    place = at + (words[at : at + 1] in (["when"], ["that"], ["on"], ["at"]))
-    if words[place : place + 1] and words[place] in ("it", "they", "he", "she", "that", "this"):
-        end = place + 1
-        while end < len(words) and words[end] in ("was", "is", "were", "are", "has", "have", "been", "will", "be"):
-            end += 1
-        if (end < len(words) and words[end] in _PARTICIPLES) or (end < len(words) and words[end].endswith("ed")):
-            return words[end], end + 1
-    return None
-
-
-def _moved(words: Sequence[str], at: int) -> tuple[str, int] | None:
-    """'the day it came back', 'the date on which they expire', 'the year they joined': the word that tells, and where."""
-    place = at
-    while place < len(words) and words[place] in ("on", "at", "in", "which", "when", "that"):
-        place += 1
-    if place >= len(words) or words[place] not in ("it", "they", "he", "she", "i", "we", "you"):
-        return None
-    end = place + 1
-    while end < len(words) and not _closes(words, end):
-        end += 1
-    told = tuple(words[place + 1 : min(end, place + 3)])
-    if not told or told[0] in ("was", "is", "were", "are", "has", "have"):
-        return None
-    return _MOVED.get(told[:2]) or (f"{told[0]}s" if told[0] in ("expire", "start", "end", "begin") else told[0]), end
 
 
 def _related(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
@@ -323,129 +268,6 @@ def _lead(draft: FieldDraft, words: Sequence[str], at: int) -> int:
             break
         at += 1
     return at
-
-
-def _nouns(words: Sequence[str], at: int) -> tuple[tuple[str, ...], int]:
-    """The words of a field's name; 'on loan' and 'date joined' too."""
-    found: list[str] = []
-    if words[at] in ("from", "to") and _closes(words, at + 1):
-        return (words[at],), at + 1
-    if _moves_at(words, at):
-        return (words[at], words[at + 1]), at + 2
-    if words[at] in ("on", "in", "from", "to") and at + 1 < len(words) and is_noun(words[at + 1]):
-        found.append(words[at])
-        at += 1
-    while at < len(words) and len(found) < 5:
-        word = words[at]
-        if word in "\"'`*" or (found and _possessive(words, at)):
-            at += 1
-            if found and word != "'s":
-                break
-            continue
-        if not found and word in ("greater", "larger", "bigger", "smaller", "less", "higher", "lower"):
-            break
-        if (
-            not found
-            and word in ("support", "help", "use")
-            and _noun_at(words, at + 1)
-            and words[at - 1] in ("a", "an", ",")
-        ):
-            found.append(word)
-            at += 1
-            continue
-        lone = not found and word in ADVERBS and _closes(words, at + 1)
-        if not (is_noun(word) or lone or (word in ORDINALS and not found)) or (found and word in NOT_IN_NAMES):
-            break
-        if (
-            found
-            and word.endswith(("ed", "ing"))
-            and word not in NAMING
-            and len(word) > 4
-            and not _closes(words, at + 1)
-            and not _noun_at(words, at + 1)
-        ):
-            break
-        found.append(word)
-        at += 1
-    return tuple(found), at
-
-
-def _noun_at(words: Sequence[str], at: int) -> bool:
-    return at < len(words) and is_noun(words[at])
-
-
-def _closes_list(words: Sequence[str], at: int) -> bool:
-    """Whether the noun that ends here closes the list: then it owns all of it ('the title and name of each book')."""
-    return words[at] in ".!?:"
-
-
-def _possessive(words: Sequence[str], at: int) -> bool:
-    """Whether "'s" stands here and a noun follows: 'the guest's name'."""
-    return words[at] == "'s" and _noun_at(words, at + 1)
-
-
-def _closes(words: Sequence[str], at: int) -> bool:
-    return at >= len(words) or words[at] in SEPARATORS or words[at] in "().!?:[]}/" or words[at] == "or"
-
-
-def _moves_at(words: Sequence[str], at: int) -> bool:
-    """'starts at', 'ends on' as the name of a field: nothing follows that would make a clause of it."""
-    return (
-        words[at] in ("starts", "ends", "start", "end", "begins", "opens", "closes", "departs", "arrives")
-        and words[at + 1 : at + 2] in (["at"], ["on"])
-        and _closes(words, at + 2)
-    )
-
-
-def _name(draft: FieldDraft, nouns: tuple[str, ...], words: Sequence[str], after: int) -> tuple[tuple[str, ...], int]:
-    """The name itself: without 'field' and 'flag', without a type said before or after it; 'of birth' is kept."""
-    while len(nouns) > 1 and nouns[-1] in DROPPED_LAST:
-        if nouns[-1] in ("flag", "checkbox"):
-            draft.type = "boolean"
-        if nouns[-1] == "reference":
-            draft.references = nouns[:-1]
-        nouns = nouns[:-1]
-    if len(nouns) > 1 and nouns[0] in TYPED_FIRST:
-        draft.type, nouns = SAID[nouns[0]], nouns[1:]
-    elif len(nouns) > 1 and nouns[-1] in LAST_TYPES:
-        draft.type, nouns = SAID[nouns[-1]], nouns[:-1]
-    if not nouns:
-        return nouns, after
-    following = words[after] if after < len(words) else ""
-    if following == "or" and words[after + 1 : after + 2] == ["not"]:
-        draft.type = "boolean"
-        return nouns, after + 2
-    if following == "or" and nouns[-1] == "yes" and len(nouns) > 1 and words[after + 1 : after + 2] == ["no"]:
-        draft.type = "boolean"
-        return nouns[:-1], after + 2
-    if (
-        following == "of"
-        and nouns[-1] in ("name", "names")
-        and words[after + 1 : after + 2] in (["the"], ["a"], ["its"], ["their"], ["his"], ["her"])
-    ):
-        owner, end = noun_phrase(words, after + 1)
-        if 0 < len(owner) < 3 and nouns == nouns[-1:] and len(words) > end:
-            return (*owner, "name"), end
-    if following in ("of", "per") and _noun_at(words, after + 1):
-        owner, end = noun_phrase(words, after + 1)
-        if len(nouns) < 4 and (_closes(words, end) or nouns[-1] in KEEPS_OF):
-            return (*nouns, following, *owner[:2]), end
-    if (
-        following in _TRAILING
-        and words[after + 1 : after + 2] in (["on"], ["at"], ["by"])
-        and _closes(words, after + 2)
-    ):
-        return (*nouns, following, words[after + 1]), after + 2
-    if following in _TRAILING and _closes(words, after + 1):
-        return (*nouns, following), after + 1
-    if (
-        following in ("at", "on")
-        and words[after + 1] in LAST_TYPES | {"date", "timestamp", "time"}
-        and _closes(words, after + 2)
-    ):
-        draft.type = "datetime" if following == "at" else "date"
-        return (*nouns, following), after + 2
-    return nouns, after
 
 
 def _shared_heads(found: list[FieldDraft]) -> list[FieldDraft]:

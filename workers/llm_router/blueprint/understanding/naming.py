@@ -34,7 +34,7 @@ def name_of(units: Sequence[Unit], draft: Draft, functions: Sequence[str]) -> st
         topics = {catalogue()[name].topic for name in functions if name in catalogue()}
         one = len(functions) == 1 or len(topics) != 1
         return _kebab(words_of(functions[0]) if one else (*map(singular, topics), "functions"))
-    if topic := next((found for unit in units[:2] if (found := _topic(unit.words, draft))), ()):
+    if topic := next((topic for unit in units[:2] if (topic := _topic(unit.words, draft))), ()):
         return _kebab(topic)
     if draft.entities:
         return _kebab(words_of(_weightiest(draft).plural))

@@ -12,9 +12,9 @@ from .lexicon.words import SOFTWARE, SYSTEM_NOUNS, THINGS
 from .phrases import noun_phrase
 from .verbs import FORMS, phrase_before
 
-
 _IMPERATIVES = frozenset({
-    "build", "write", "develop", "create", "make", "give", "implement", "design", "please", "code", "provide", "program",
+    "build", "write", "develop", "create", "make", "give", "implement", "design", "please", "code", "provide",
+    "program",
 })  # fmt: skip
 
 

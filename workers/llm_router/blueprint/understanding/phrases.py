@@ -24,7 +24,8 @@ MAX_PHRASE = 5
 
 
 _LY_NOUNS = frozenset({
-    "family", "supply", "assembly", "reply", "daily", "weekly", "nightly", "monthly", "yearly", "hourly", "anomaly", "quarterly",
+    "family", "supply", "assembly", "reply", "daily", "weekly", "nightly", "monthly", "yearly", "hourly", "anomaly",
+    "quarterly",
     "friendly", "elderly", "biweekly", "fortnightly",
 })  # fmt: skip
 

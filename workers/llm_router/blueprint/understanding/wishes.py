@@ -68,9 +68,7 @@ def wish(units: Sequence[Unit], draft: Draft, asked: Asked) -> None:
                 _export(unit.words, at, draft, asked)
             elif word in ("export.csv", "export.json", "csv", "json") and unit.words[at - 1 : at] == ["/"]:
                 _export([*unit.words, word.removeprefix("export.")], at, draft, asked)
-            elif word == "look" and "up" in unit.words[at + 2 : at + 5]:
-                _with_fields("search", unit.words, at, draft, asked)
-            elif word in _SEARCHES:
+            elif (word == "look" and "up" in unit.words[at + 2 : at + 5]) or word in _SEARCHES:
                 _with_fields("search", unit.words, at, draft, asked)
             elif word in _FILTERS:
                 _with_fields("list", unit.words, at, draft, asked)

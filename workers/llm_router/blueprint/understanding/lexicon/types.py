@@ -18,7 +18,8 @@ LAST_WORD: dict[FieldType, frozenset[str]] = {
     "number": frozenset({
     "hours", "radius", "diameter", "coordinate", "x", "y", "z", "centre", "center", "circumference", "angle",
     "perimeter",
-        "price", "amount", "cost", "estimate", "ph", "rain", "rainfall", "kilos", "sugar", "weight", "salary", "fee", "balance", "total", "subtotal", "discount", "tax",
+        "price", "amount", "cost", "estimate", "ph", "rain", "rainfall",
+        "kilos", "sugar", "weight", "salary", "fee", "balance", "total", "subtotal", "discount", "tax",
         "wage", "budget", "height", "length", "width", "depth", "distance", "temperature", "latitude", "longitude",
         "percentage", "percent", "rate", "value", "income", "revenue", "profit", "area", "volume", "speed", "worth",
         "deposit", "rent", "payment", "credit", "dosage", "dose", "litres", "liters", "kilometres", "kilometers",
