@@ -13,7 +13,24 @@ _MEASURES = {
     "old": ("age", "integer"),
     "often": ("frequency", "text"),
 }
-_EMPTY = frozenset({"telling", "already", "currently", "still", "yet", "happened", "took", "there", "reader", "user"})
+_EMPTY = frozenset(
+    {
+        "take",
+        "takes",
+        "place",
+        "taking",
+        "telling",
+        "already",
+        "currently",
+        "still",
+        "yet",
+        "happened",
+        "took",
+        "there",
+        "reader",
+        "user",
+    }
+)
 
 
 def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
@@ -36,6 +53,9 @@ def asked_field(words: Sequence[str], at: int) -> tuple[FieldDraft | None, int]:
         draft.words = ("description",)
         return draft, end
     telling = tuple(word for word in words[at:end] if is_noun(word) and word not in _EMPTY)
+    if not telling and asked == "where":
+        draft.words = ("location",)
+        return draft, end
     if not telling and asked == "when":
         draft.words, draft.type = ("date",), "date"
         return draft, end

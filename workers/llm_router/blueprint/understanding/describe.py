@@ -31,7 +31,7 @@ from .lexicon.describing import (
 )
 from .lexicon.items import SEPARATORS
 from .lexicon.types import UNITS
-from .lexicon.words import DETERMINERS, SYSTEM_NOUNS
+from .lexicon.words import DETERMINERS, SOFTWARE, SYSTEM_NOUNS
 from .modifiers import closing, is_choice
 from .owners import give, opening, owner_of, possessor
 from .phrases import is_noun, is_number, noun_phrase
@@ -362,7 +362,7 @@ def _possessive(reading: Reading, at: int) -> int:
     meant = reading.words[max(0, at - len(nouns) - 1)] in ("each", "every", "a", "an")
     meant = meant or reading.words[max(0, at - len(nouns) - 2)] in KEEP_VERBS
     owner = owner_of(nouns, reading.draft, firmly=False) if meant else reading.draft.find(nouns)
-    if len(items) > 1 and owner is not None:
+    if len(items) > 1 and owner is not None and items[0].words[-1] not in SOFTWARE:
         reading.take(owner, items)
         return end
     return at + 1

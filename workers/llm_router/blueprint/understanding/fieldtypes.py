@@ -33,6 +33,9 @@ def type_of(draft: FieldDraft) -> FieldType:
         return draft.type
     if draft.unit in INTEGER_UNITS and draft.words[-1] == "time":
         return "integer"
+    bounded = draft.minimum is not None and draft.maximum is not None and not draft.length
+    if draft.words[-1] == "number" and bounded and draft.words[0] not in _TEXT_BEFORE:
+        return "integer" if _whole(draft) else "number"
     if draft.unique and draft.words[-1] == "number":
         return "text"
     if kind := _by_name(tuple(draft.name.split("_"))):

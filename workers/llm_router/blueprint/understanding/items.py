@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .clauses import asked_field
 from .draft import FieldDraft
 from .fieldnames import closes, full_name, is_noun_at, moment_at, moved_at, nouns_at, values_follow
+from .fieldtypes import type_of
 from .following import after_name
 from .inflect import is_plural, singular
 from .lexicon.describing import TO_ONE, TO_ONE_WEAK
@@ -67,6 +68,8 @@ def items_at(words: Sequence[str], at: int) -> tuple[list[FieldDraft], int]:
         at = _skip_tail(words, at, found[-1])
         if words[at : at + 1] == ["?"] and words[at + 1 : at + 2] and words[at + 1] in SEPARATORS | {"}", ")"}:
             found[-1].required, at = False, at + 1
+        elif words[at : at + 1] == ["?"] and at + 1 == len(words) and type_of(found[-1]) == "text":
+            found[-1].type = "boolean"
         if at >= len(words) or words[at] not in SEPARATORS | {"a", "an"}:
             break
     return _shared_heads(found), at
@@ -120,6 +123,8 @@ def _skip_separators(words: Sequence[str], at: int) -> tuple[int, bool]:
 def _ends_list(words: Sequence[str], at: int) -> bool:
     word = words[at]
     if word == "to" and words[at + 1 : at + 2] in (["do"], ["date"], ["time"], ["day"], [","]):
+        return False
+    if word == "one" and is_noun_at(words, at + 1):
         return False
     if word in ENDS_LIST or word in ".!?)":
         return True

@@ -56,6 +56,8 @@ def labelled(reading: Reading) -> int:
         return _bare_list(reading)
     if len(nouns) > 1 and is_plural(nouns[0]) and words[start] == nouns[0] and is_verb_at(words, start + 1):
         return 0
+    if len(nouns) > 1 and (known := draft.exact(nouns[:-1])) and nouns[-1] in known.fields:
+        return 0
     if words[after] == ":" and (told := _told_of(reading, nouns, after)):
         return told
     if stated := _states_label(reading, nouns, after):

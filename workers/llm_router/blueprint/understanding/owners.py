@@ -46,7 +46,7 @@ def before(words: Sequence[str], at: int) -> tuple[str, ...]:
         at = max(0, at - 1)
     nouns = phrase_before(words, at)
     start = at - len(nouns)
-    if nouns and start > 2 and words[start - 1] in ("the", "our", "a", "my") and words[start - 2] == "of":
+    if nouns and start > 2 and words[start - 1] in ("the", "our", "a", "my") and words[start - 2] in ("of", "in"):
         nouns = phrase_before(words, start - 2) or nouns
     lone_verb = len(nouns) == 1 and nouns[0] in FORMS and FORMS[nouns[0]].base == nouns[0]
     if lone_verb and nouns[0] in COMMANDS:

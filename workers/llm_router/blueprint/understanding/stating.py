@@ -88,7 +88,7 @@ def _at_first(reading: Reading, at: int) -> int:
     known = state in BEGINNINGS.values() or state in _BEGINS or state in BEGINNINGS or words[at] in ("stays", "remains")
     if not cue or not known:
         return 0
-    named = before(words, at) or phrase_before(words, max(0, at - 2))
+    named = before(words, at) or (phrase_before(words, max(0, at - 2)) if words[at - 1] in ITS else ())
     of_state = bool(named) and named[-1] in STATE_FIELDS
     if named and not of_state and reading.draft.find(named) is None:
         return 0

@@ -7,6 +7,7 @@ HAS = frozenset({
     "comprising",
 })  # fmt: skip
 HAS_PHRASES = (
+    ("and", "name", "a"), ("and", "name", "an"), ("and", "names", "a"), ("and", "names", "an"),
     ("consists", "of"), ("consist", "of"), ("consisting", "of"), ("made", "up", "of"), ("composed", "of"),
     ("described", "by"), ("defined", "by"), ("characterised", "by"), ("characterized", "by"), ("identified", "by"),
     ("recorded", "with"), ("stored", "with"), ("saved", "with"), ("comes", "with"), ("come", "with"),

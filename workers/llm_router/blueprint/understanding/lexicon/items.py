@@ -33,7 +33,7 @@ NOT_IN_NAMES = frozenset({
 ENDS_LIST = (PRONOUNS - {"whose", "there", "who", "what", "which"}) | frozenset({
     "so", "but", "because", "can", "should", "must", "may", "will", "shall", "users", "let", "allow", "allows",
     "support", "supports", "to", "cannot", "could", "would", "don't", "no", "provide", "be", "is", "are", "belongs",
-    "belong", "get",
+    "belong", "get", "stays", "stay", "remains", "remain",
 })  # fmt: skip
 KEEPS_OF = frozenset({
     "date", "number", "time", "year", "month", "place", "country", "day", "type", "level", "unit", "method", "rate",
@@ -93,6 +93,7 @@ NAMING = frozenset({
 })  # fmt: skip
 VALUE_NAMES = frozenset({"values", "options", "choices", "value", "states"})
 ABOUT_FIELD = frozenset({
+    "out",
     "namely",
     "in", "as", "from", "between", "of", "up", "at", "with", "that", "which", "must", "can", "may", "either", "one",
     "being", "default", "defaults", "defaulting", "max", "maximum", "no", "not", "should", "is", ">", ">=", "<", "<=",
