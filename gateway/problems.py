@@ -77,7 +77,11 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     found = cast(RequestValidationError, error).errors()
-    errors = [FieldError(pointer="/" + "/".join(map(str, e["loc"])), detail=e["msg"]) for e in found]
+    # What our own validators say is a sentence already; pydantic puts the kind of the exception before it.
+    errors = [
+        FieldError(pointer="/" + "/".join(map(str, e["loc"])), detail=e["msg"].removeprefix("Value error, "))
+        for e in found
+    ]
     summary = "; ".join(f"{e.pointer}: {e.detail}" for e in errors[:5])
     return respond(request, ProblemError(422, "invalid_request", "The request is not valid", summary), errors)
 

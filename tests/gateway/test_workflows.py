@@ -87,6 +87,7 @@ async def test_bad_prompts_are_refused_with_a_problem_that_says_why(served: Serv
         assert answer.status_code == 422, body
         assert answer.headers["content-type"] == "application/problem+json"
         assert says in answer.text, body
+        assert "Value error" not in answer.text, body
     assert (await served.http.get("/v1/workflows")).json()["items"] == []
 
 
