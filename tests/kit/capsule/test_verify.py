@@ -122,6 +122,13 @@ def test_what_work_leaves_behind_in_a_folder_is_passed_over_but_not_what_is_list
     assert verify(folder).ok
 
 
+@pytest.mark.parametrize("name", ["src/plums/build/__init__.py", "src/venv/__init__.py", "tests/.venv/x.py"])
+def test_only_at_the_top_is_a_folder_of_such_a_name_passed_over(name: str, folder: Path) -> None:
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(b"x")
+    assert verify(folder).problems == (f"{name}: is not in the manifest",)
+
+
 def test_a_listed_file_in_a_folder_that_is_passed_over_is_looked_at(tmp_path: Path) -> None:
     folder = unpack(capsule({**FILES, "build/x.py": b"x"}), tmp_path)
     assert verify(folder).ok

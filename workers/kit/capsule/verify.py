@@ -25,10 +25,11 @@ from .reader import read
 _OWN = frozenset([form.MANIFEST, form.MANIFEST_SHA256])
 _LEFT_BEHIND = frozenset(
     [
-        ".venv", "venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", "build", "dist",
-        "htmlcov", "node_modules", ".git", ".coverage",
+        ".venv", "venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", "build", "dist", "htmlcov",
+        "node_modules", ".git", ".coverage",
     ]
 )  # fmt: skip
+"""At the top only: deeper down a folder of such a name could be imported."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,14 +124,15 @@ def _walked(root: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(root, followlinks=False):
         # A link to a folder is told of like any other file that is none.
         links = [name for name in folders if Path(folder, name).is_symlink()]
-        folders[:] = [name for name in folders if not _passed_over(name) and name not in links]
+        top = folder == os.fspath(root)
+        folders[:] = [name for name in folders if not _passed_over(name, top=top) and name not in links]
         for name in (*names, *links):
-            if not _passed_over(name):
+            if not _passed_over(name, top=top):
                 yield Path(folder, name).relative_to(root).as_posix()
 
 
-def _passed_over(name: str) -> bool:
-    return name in _LEFT_BEHIND or name.endswith(".egg-info")
+def _passed_over(name: str, *, top: bool) -> bool:
+    return name == "__pycache__" or name.endswith(".egg-info") or (top and name in _LEFT_BEHIND)
 
 
 def _body(path: Path, limit: int) -> bytes | None:
