@@ -99,9 +99,25 @@ def test_generated_tests_pass_and_cover(name: str, tmp_path: Path) -> None:
 
 
 def test_generated_tests_pass_and_cover_a_small_service(tmp_path: Path) -> None:
+    assert run_tests(lay_out(small_service(), tmp_path)) >= 85
+
+
+def test_generated_tests_notice_a_change_in_two_steps(tmp_path: Path) -> None:
+    made = small_service()
+    database = "src/book_shop/database.py"
+    assert made.files[database].count("BEGIN IMMEDIATE") == 1
+    folder = lay_out(made, tmp_path)
+    (folder / database).write_text(made.files[database].replace("BEGIN IMMEDIATE", "BEGIN"), encoding="utf-8")
+    tested = run(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "tests/test_authors.py")
+    failed = [line for line in tested.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1, tested.stdout
+    assert "test_update_author_lets_no_other_write_in_between" in failed[0]
+
+
+def small_service() -> Built:
     author = next(entity for entity in SHOP.entities if entity.name == "Author")
-    small = replace(SHOP, entities=(author,), operations=tuple(op for op in SHOP.operations if op.entity == "Author"))
-    assert run_tests(lay_out(build(small), tmp_path)) >= 85
+    operations = tuple(operation for operation in SHOP.operations if operation.entity == "Author")
+    return build(replace(SHOP, entities=(author,), operations=operations))
 
 
 @pytest.mark.parametrize("name", ["shop", "tracker", "lending", "hostile"])

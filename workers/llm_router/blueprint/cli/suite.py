@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from workers.llm_router.blueprint import computations, names
-from workers.llm_router.blueprint.case_parts import json_value, values_fixture
+from workers.llm_router.blueprint.cases import entity
+from workers.llm_router.blueprint.cases.parts import json_value, values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
 
-from . import cases, whole
+from . import whole
+from .cases import CommandWriter
 
 _RUN = '''\
 class Result(NamedTuple):
@@ -62,7 +64,7 @@ def tests(design: Design) -> tuple[TestDraft, ...]:
             path=f"tests/test_{resource.plural}.py",
             doc=f"What can be done with {resource.nouns}, and what is refused.",
             package=design.module,
-            cases=tuple(cases.cases(resource, design)),
+            cases=tuple(entity.cases(CommandWriter(resource, design))),
         )
         for resource in design.resources
     ]

@@ -1,268 +1,289 @@
-"""The test cases of one store of a library."""
+"""How the test cases of one store of a library are written."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contracts.artifacts import Field
-from workers.llm_router.blueprint import names, samples
-from workers.llm_router.blueprint.case_parts import field_keys, pairs
-from workers.llm_router.blueprint.design import RANGED, Design, Resource, initial, optional
+from workers.llm_router.blueprint import names
+from workers.llm_router.blueprint.cases.parts import pairs
+from workers.llm_router.blueprint.cases.writer import Body, Writer, fixtures
+from workers.llm_router.blueprint.design import Design, Resource, Transition, initial, optional
 from workers.llm_router.blueprint.drafts import Case
 from workers.llm_router.blueprint.records.models import default_of, has_default
 from workers.llm_router.blueprint.text import call, literal
 
-from . import change_cases
-from .case_writer import Writer
 from .values import faults, rising, shown_value
 
 
-def cases(resource: Resource, design: Design) -> list[Case]:
-    w = Writer(resource, design)
-    made = [*_adding(w), *_reading(w), *_finding(w)]
-    if resource.searches:
-        made += change_cases.searching(w)
-    if resource.updates and resource.given:
-        made += change_cases.updating(w)
-    if resource.deletes:
-        made += change_cases.deleting(w)
-    for name in resource.formats:
-        made.append(change_cases.exporting(w, name))
-    for move in resource.transitions:
-        made += change_cases.moving(w, move)
-    return made
+class StoreWriter(Writer):
+    """Calls of a store's methods."""
 
+    create_verb = "add"
+    list_verb = "find"
+    id_of = ".id"
+    delete_title = "A deleted {} is gone, the others stay, and its id is not used again"
 
-def _adding(w: Writer) -> list[Case]:
-    resource, s = w.resource, w.snake
-    made = [
-        w.case(
-            f"test_add_{s}",
-            f"A new {resource.noun} is stored with all its fields",
-            f"database, {s}_values",
+    def __init__(self, resource: Resource, design: Design) -> None:
+        super().__init__(resource, design)
+        self.store = f"database.{names.variable(resource.plural)}"
+        self.values = f"{self.snake}_values"
+
+    @property
+    def filled(self) -> list[Field]:
+        return [field for field in self.resource.fields if has_default(field, self.resource)]
+
+    def value(self, field: Field, number: int) -> str:
+        return shown_value(field, number)
+
+    def faults(self, field: Field) -> list[str]:
+        return faults(field)
+
+    def offered(self, name: str) -> tuple[tuple[str, str], ...]:
+        return ((self.design.module, name),)
+
+    def raising(self, parameters: str, before: Sequence[str], error: str, match: str, then: Sequence[str]) -> Body:
+        """`then`: the call that raises, and what holds afterwards."""
+        raised, *after = then
+        lines = [*before, f"with pytest.raises({error}{f', match={match}' if match else ''}):", f"    {raised}", *after]
+        return Body(fixtures("database", *parameters.split(", ")), lines, self.offered(error))
+
+    def created(self) -> Body:
+        return Body(
+            f"database, {self.values}",
             [
-                f"values = {s}_values()",
+                f"values = {self.values}()",
                 "",
-                f"added = {w.store}.add(**values)",
+                f"added = {self.store}.add(**values)",
                 "",
                 "assert added.id == 1",
                 "assert {name: getattr(added, name) for name in values} == values",
-                f"assert {w.store}.get(1) == added",
-                f"assert 1 in {w.store}",
-                f"assert len({w.store}) == 1",
+                f"assert {self.store}.get(1) == added",
+                f"assert 1 in {self.store}",
+                f"assert len({self.store}) == 1",
             ],
-            ["create", "read", *field_keys(resource.fields)],
         )
-    ]
-    filled = [field for field in resource.fields if has_default(field, resource)]
-    if filled:
-        gone = [literal(f.name) for f in filled if f in resource.given and f.type != "reference"]
-        removal = (
-            [*call("for name in (", gone, "):" if len(gone) > 1 else ",):"), "    del values[name]"] if gone else []
-        )
-        made.append(
-            w.case(
-                f"test_add_{s}_fills_in_what_is_left_out",
-                "Fields that may be left out get their default or stay empty",
-                f"database, {s}_values",
-                [
-                    f"values = {s}_values()",
-                    *removal,
-                    "",
-                    f"added = {w.store}.add(**values)",
-                    "",
-                    *(_equals(f"added.{field.name}", default_of(field, resource)) for field in filled),
-                ],
-                ["create", *field_keys(filled)],
-            )
-        )
-    if resource.given:
-        made.append(
-            w.case(
-                f"test_add_{s}_refuses_invalid_value",
-                f"A {resource.noun} with a value that is not allowed is refused and not stored",
-                f"database, {w.make}, field, value",
-                [
-                    "with pytest.raises(InvalidValue) as caught:",
-                    f"    {w.make}(**{{field: value}})",
-                    "",
-                    "assert caught.value.field == field",
-                    'assert str(caught.value).startswith(f"{field} must be") or "must have" in str(caught.value)',
-                    f"assert len({w.store}) == 0",
-                ],
-                [*field_keys(resource.given), "create"],
-                kind="error",
-                cases=("field, value", pairs(resource.given, {f.name: faults(f) for f in resource.given})),
-                uses=["InvalidValue"],
-            )
-        )
-    plain = [field for field in resource.given if field.type != "reference" and samples.edges(field)]
-    if plain:
-        made.append(
-            w.case(
-                f"test_add_{s}_accepts_boundary",
-                "The first and the last allowed values are accepted",
-                f"{w.make}, field, value",
-                [f"assert getattr({w.make}(**{{field: value}}), field) == value"],
-                field_keys(plain),
-                kind="boundary",
-                cases=("field, value", pairs(plain, {field.name: samples.edges(field) for field in plain})),
-            )
-        )
-    return made + _unique(w) + _references(w)
 
-
-def _equals(expression: str, value: str) -> str:
-    return f"assert {expression} {'is' if value in ('None', 'True', 'False') else '=='} {value}"
-
-
-def _unique(w: Writer) -> list[Case]:
-    fields = [f for f in w.resource.uniques if f in w.resource.given and (f.type != "reference" or f.required)]
-    if not fields:
-        return []
-    return [
-        w.case(
-            f"test_add_{w.snake}_refuses_duplicate",
-            "A value that must be unique can't be used twice",
-            f"database, {w.make}, field",
+    def left_out(self) -> Body:
+        checks = [(f"added.{field.name}", default_of(field, self.resource)) for field in self.filled]
+        return Body(
+            f"database, {self.values}",
             [
-                f"first = {w.make}()",
+                f"values = {self.values}()",
+                *self.removal("values"),
                 "",
-                'with pytest.raises(Conflict, match=f"{field} is already in use"):',
-                f"    {w.make}(**{{field: getattr(first, field)}})",
+                f"added = {self.store}.add(**values)",
                 "",
-                f"assert {w.store}.find() == [first]",
+                *(f"assert {name} {'is' if v in ('None', 'True', 'False') else '=='} {v}" for name, v in checks),
             ],
-            [f"unique {field.name}" for field in fields],
-            kind="error",
-            cases=("field", [literal(field.name) for field in fields]),
-            uses=["Conflict"],
         )
-    ]
 
-
-def _references(w: Writer) -> list[Case]:
-    fields = w.resource.references
-    if not fields:
-        return []
-    made = [
-        w.case(
-            f"test_add_{w.snake}_refuses_unknown_reference",
-            "A reference to a record that does not exist is refused",
-            f"database, {w.make}, field",
+    def refused(self) -> Body:
+        return Body(
+            f"database, {self.make}, field, value",
             [
-                "with pytest.raises(UnknownReference, match=field):",
-                f"    {w.make}(**{{field: 999}})",
+                "with pytest.raises(InvalidValue) as caught:",
+                f"    {self.make}(**{{field: value}})",
                 "",
-                f"assert len({w.store}) == 0",
+                "assert caught.value.field == field",
+                'assert str(caught.value).startswith(f"{field} must be") or "must have" in str(caught.value)',
+                f"assert len({self.store}) == 0",
             ],
-            [f"reference {field.name}" for field in fields],
-            kind="error",
-            cases=("field", [literal(field.name) for field in fields]),
-            uses=["UnknownReference"],
+            self.offered("InvalidValue"),
         )
-    ]
-    for field in fields:
-        if not field.required:
-            parent = f"make_{names.snake(field.references)}"
-            made.append(
-                w.case(
-                    f"test_{w.snake}_may_have_{field.name}",
-                    f"A {w.resource.noun} can refer to {names.article(names.words(field.references))}",
-                    ", ".join(dict.fromkeys((parent, w.make))),
-                    [f"parent = {parent}()", "", f"assert {w.make}({field.name}=parent.id).{field.name} == parent.id"],
-                    [f"reference {field.name}", f"field {field.name}"],
-                )
-            )
-    return made
 
+    def accepted(self) -> Body:
+        check = f"assert getattr({self.make}(**{{field: value}}), field) == value"
+        return Body(f"{self.make}, field, value", [check])
 
-def _reading(w: Writer) -> list[Case]:
-    return [
-        w.case(
-            f"test_get_{w.snake}_that_does_not_exist",
-            "An unknown id is told as such",
-            "database",
-            [f'with pytest.raises(NotFound, match="there is no {w.resource.noun} 999"):', f"    {w.store}.get(999)"],
-            ["read"],
-            kind="error",
-            uses=["NotFound"],
+    def duplicate(self) -> Body:
+        return self.raising(
+            f"{self.make}, field",
+            [f"first = {self.make}()", ""],
+            "Conflict",
+            'f"{field} is already in use"',
+            [f"{self.make}(**{{field: getattr(first, field)}})", "", f"assert {self.store}.find() == [first]"],
         )
-    ]
 
+    def unknown_reference(self) -> Body:
+        then = [f"{self.make}(**{{field: 999}})", "", f"assert len({self.store}) == 0"]
+        return self.raising(f"{self.make}, field", [], "UnknownReference", "field", then)
 
-def _finding(w: Writer) -> list[Case]:
-    made = [
-        w.case(
-            f"test_find_all_{w.plural}",
-            f"All {w.resource.nouns} are given, oldest first",
-            f"database, {w.make}",
+    def referring(self, field: Field, parent: str) -> Body:
+        check = f"assert {self.make}({field.name}=parent.id).{field.name} == parent.id"
+        return Body(fixtures(parent, self.make), [f"parent = {parent}()", "", check])
+
+    def reading(self) -> list[Case]:
+        body = self.raising("", [], "NotFound", f'"there is no {self.resource.noun} 999"', [f"{self.store}.get(999)"])
+        name = f"test_get_{self.snake}_that_does_not_exist"
+        return [self.case(name, "An unknown id is told as such", body, ["read"], kind="error")]
+
+    def listing(self) -> list[Case]:
+        lines = [
+            f"assert {self.store}.find() == []",
+            f"made = [{self.make}() for _ in range(3)]",
+            "",
+            f"assert {self.store}.find() == made",
+        ]
+        title = f"All {self.resource.nouns} are given, oldest first"
+        return [self.case(f"test_find_all_{self.plural}", title, Body(f"database, {self.make}", lines), ["list"])]
+
+    def narrowed(self, field: Field, made: Sequence[str], parents: Sequence[str]) -> Body:
+        check = f"assert {self.store}.find({field.name}=wanted.{field.name}) == [wanted]"
+        return Body(fixtures("database", self.make, *parents), [*made, "", check])
+
+    def ranged(self, field: Field) -> Body:
+        empty = [f"{self.make}({field.name}=None)"] if optional(field) else []
+        return Body(
+            f"database, {self.make}",
             [
-                f"assert {w.store}.find() == []",
-                f"made = [{w.make}() for _ in range(3)]",
+                *call("values = [", rising(field), "]"),
+                f"low, middle, high = ({self.make}({field.name}=value) for value in values)",
+                *empty,
                 "",
-                f"assert {w.store}.find() == made",
+                f"assert {self.store}.find({field.name}_min=values[1]) == [middle, high]",
+                f"assert {self.store}.find({field.name}_max=values[1]) == [low, middle]",
             ],
-            ["list"],
         )
-    ]
-    return made + [case for field in w.resource.filters for case in _filtering(w, field)]
 
-
-def _filtering(w: Writer, field: Field) -> list[Case]:
-    made = []
-    body = _filter_body(w, field)
-    if body:
-        fixtures = ["database", w.make]
-        if field.type == "reference":
-            fixtures.append(f"make_{names.snake(field.references)}")
-        asked = f"{w.store}.find({field.name}=wanted.{field.name})"
-        made.append(
-            w.case(
-                f"test_find_{w.plural}_by_{field.name}",
-                f"The list can be narrowed by {field.name}",
-                ", ".join(dict.fromkeys(fixtures)),
-                [*body, "", f"assert {asked} == [wanted]"],
-                [f"filter {field.name}", "list"],
-            )
+    def found(self) -> Body:
+        return Body(
+            f"database, {self.make}, field, value, asked",
+            [
+                f"{self.make}()",
+                f"wanted = {self.make}(**{{field: value}})",
+                "",
+                f"assert {self.store}.search(asked) == [wanted]",
+                f'assert {self.store}.search("%") == []',
+            ],
         )
-    if field.type in RANGED and samples.differing(field, 3):
-        empty = [f"{w.make}({field.name}=None)"] if optional(field) else []
-        made.append(
-            w.case(
-                f"test_find_{w.plural}_by_{field.name}_range",
-                f"The list can be narrowed to a range of {field.name}; both ends count",
-                f"database, {w.make}",
-                [
-                    *call("values = [", rising(field), "]"),
-                    f"low, middle, high = ({w.make}({field.name}=value) for value in values)",
-                    *empty,
-                    "",
-                    f"assert {w.store}.find({field.name}_min=values[1]) == [middle, high]",
-                    f"assert {w.store}.find({field.name}_max=values[1]) == [low, middle]",
-                ],
-                [f"filter {field.name}", "list"],
-                kind="boundary",
-            )
-        )
-    return made
 
-
-def _filter_body(w: Writer, field: Field) -> list[str]:
-    """Two records that differ in the field, one of them called wanted."""
-    if field in w.resource.managed:
-        start = initial(field)
-        move = next(
-            (m for m in w.resource.transitions if m.field == field.name and samples.allows(m, start) and m.to != start),
-            None,
+    def changed(self) -> Body:
+        return Body(
+            f"database, {self.make}, field, value",
+            [
+                f"before, other = {self.make}(), {self.make}()",
+                "",
+                f"after = {self.store}.update(before.id, **{{field: value}})",
+                "",
+                "assert after == dataclasses.replace(before, **{field: value})",
+                f"assert {self.store}.find() == [after, other]",
+            ],
         )
-        if move is None:
-            return []
-        return [f"wanted = {w.store}.{names.variable(move.verb)}({w.make}().id)", f"{w.make}()"]
-    if field.type == "reference":
-        parent = f"make_{names.snake(field.references)}"
-        if parent == w.make:
-            return [f"wanted = {w.make}({field.name}={w.make}().id)"]
-        return [f"{w.make}({field.name}={parent}().id)", f"wanted = {w.make}({field.name}={parent}().id)"]
-    if not samples.differing(field, 2):
-        return []
-    first, second = shown_value(field, 1), shown_value(field, 2)
-    return [f"{w.make}({field.name}={first})", f"wanted = {w.make}({field.name}={second})"]
+
+    def wrong_changes(self) -> list[str]:
+        given = self.resource.given
+        locked = ['("id", 7)', *(f"({literal(f.name)}, {literal(initial(f))})" for f in self.resource.managed)]
+        return [*pairs(given, {f.name: faults(f)[:1] for f in given}), *locked]
+
+    def change_refused(self) -> Body:
+        return self.raising(
+            f"{self.make}, field, value",
+            [f"before = {self.make}()", ""],
+            "InvalidValue",
+            "field",
+            [
+                f"{self.store}.update(before.id, **{{field: value}})",
+                "",
+                f"assert {self.store}.get(before.id) == before",
+            ],
+        )
+
+    def emptied(self) -> Body:
+        emptied = f"{self.store}.update({self.make}().id, **{{field: None}})"
+        return Body(f"database, {self.make}, field", [f"assert getattr({emptied}, field) is None"])
+
+    def change_duplicate(self) -> Body:
+        return self.raising(
+            f"{self.make}, field",
+            [f"first, second = {self.make}(), {self.make}()", ""],
+            "Conflict",
+            "",
+            [
+                f"{self.store}.update(second.id, **{{field: getattr(first, field)}})",
+                "",
+                f"assert {self.store}.get(second.id) == second",
+            ],
+        )
+
+    def missing(self, function: str, verb: str, operation: str) -> Case:
+        body = self.raising("", [], "NotFound", "", [f"{self.store}.{names.variable(verb)}(999)"])
+        title = "An unknown id is told as such"
+        return self.case(f"{function}_that_does_not_exist", title, body, [operation], kind="error")
+
+    def deleted(self) -> Body:
+        return Body(
+            f"database, {self.make}",
+            [
+                f"first, second = {self.make}(), {self.make}()",
+                "",
+                f"{self.store}.delete(second.id)",
+                "",
+                f"assert {self.store}.find() == [first]",
+                f"assert {self.make}().id == second.id + 1",
+            ],
+        )
+
+    def in_use(self, child: str, field: str) -> Body:
+        return self.raising(
+            fixtures(self.make, child),
+            [f"made = {self.make}()", f"{child}({field}=made.id)", ""],
+            "Conflict",
+            '"still referred to"',
+            [f"{self.store}.delete(made.id)", "", f"assert {self.store}.get(made.id) == made"],
+        )
+
+    def exporting(self, name: str) -> Case:
+        columns = ["id", *(field.name for field in self.resource.fields)]
+        read, shown = "json.loads({})", "value.isoformat() if isinstance(value, datetime.date) else value"
+        keys, expected = "sorted(row)", sorted(columns)
+        if name == "csv":
+            read, keys, expected = "list(csv.DictReader(io.StringIO({})))", "list(row)", columns
+            # str() of a date is its ISO form, of a time it is not.
+            dated = any(field.type == "datetime" for field in self.resource.fields)
+            shown = "value.isoformat() if isinstance(value, datetime.date) else str(value)" if dated else "str(value)"
+            shown = f'"" if value is None else {shown}'
+        lines = [
+            f"made = [{self.make}(), {self.make}()]",
+            "",
+            f"rows = {read.format(f'{self.store}.to_{name}()')}",
+            "",
+            *call("columns = [", map(literal, expected), "]"),
+            f"assert [{keys} for row in rows] == [columns, columns]",
+            "for row, record in zip(rows, made, strict=True):",
+            "    values = {name: getattr(record, name) for name in columns}",
+            "    assert row == {",
+            f"        name: {shown}",
+            "        for name, value in values.items()",
+            "    }",
+        ]
+        title = f"All {self.resource.nouns} can be had as {name.upper()} text"
+        body = Body(f"database, {self.make}", lines)
+        return self.case(f"test_export_{self.plural}_as_{name}", title, body, ["export"])
+
+    def step(self, verb: str) -> str:
+        return names.variable(verb)
+
+    def walked(self) -> list[str]:
+        step = f"    record = getattr({self.store}, step)(record.id)"
+        return [f"record = {self.make}()", "for step in steps:", step]
+
+    def one_moved(self, move: Transition) -> str:
+        return f"{self.store}.{names.variable(move.verb)}({self.make}().id)"
+
+    def moved(self, move: Transition, walk: Sequence[str], *, allowed: bool) -> Body:
+        call_ = f"{self.store}.{names.variable(move.verb)}(record.id)"
+        if not allowed:
+            then = [call_, "", f"assert {self.store}.get(record.id) == record"]
+            return self.raising(self.make, [*walk, ""], "Conflict", f'"{move.field}"', then)
+        return Body(
+            f"database, {self.make}",
+            [
+                *walk,
+                "",
+                f"moved = {call_}",
+                "",
+                f"assert moved == dataclasses.replace(record, {move.field}={literal(move.to)})",
+                f"assert {self.store}.get(record.id) == moved",
+            ],
+        )

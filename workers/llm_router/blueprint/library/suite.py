@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contracts.artifacts import Field
 from workers.llm_router.blueprint import computations, names
-from workers.llm_router.blueprint.case_parts import values_fixture
+from workers.llm_router.blueprint.cases import entity
+from workers.llm_router.blueprint.cases.parts import values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module
 
-from . import cases
+from .cases import StoreWriter
 from .values import shown_numbered, shown_value
 
 
@@ -19,7 +20,7 @@ def tests(design: Design) -> tuple[TestDraft, ...]:
             path=f"tests/test_{resource.plural}.py",
             doc=f"What can be done with {resource.nouns}, and what is refused.",
             package=design.module,
-            cases=tuple(cases.cases(resource, design)),
+            cases=tuple(entity.cases(StoreWriter(resource, design))),
         )
         for resource in design.resources
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from workers.llm_router.blueprint import names, sql
-from workers.llm_router.blueprint.case_parts import json_value, values_fixture
+from workers.llm_router.blueprint.cases import entity
+from workers.llm_router.blueprint.cases.parts import json_value, values_fixture
 from workers.llm_router.blueprint.design import Design, Resource
 from workers.llm_router.blueprint.drafts import Case, TestDraft
 from workers.llm_router.blueprint.text import Module, literal
 
-from . import calculations, entity_cases
+from . import calculations
+from .cases import ServiceWriter
 from .routes import routes
 
 _MAIN = """\
@@ -66,7 +68,7 @@ def _entity_file(resource: Resource, design: Design) -> TestDraft:
         path=f"tests/test_{resource.plural}.py",
         doc=f"What can be done with {resource.nouns}, and what is refused.",
         package=design.module,
-        cases=tuple(entity_cases.cases(resource, design)),
+        cases=tuple(entity.cases(ServiceWriter(resource, design))),
     )
 
 

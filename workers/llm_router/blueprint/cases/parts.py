@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from contracts.artifacts import Field
-
-from . import names, samples
-from .design import Resource
-from .text import Module, docstring, literal
+from workers.llm_router.blueprint import names, samples
+from workers.llm_router.blueprint.design import Resource
+from workers.llm_router.blueprint.text import Module, docstring, literal
 
 
 def parametrized(parameters: str, values: Sequence[str]) -> list[str]:
@@ -20,12 +19,17 @@ def parametrized(parameters: str, values: Sequence[str]) -> list[str]:
     return ["@pytest.mark.parametrize(", f"    {shown},", "    [", *(f"        {v}," for v in values), "    ],", ")"]
 
 
-def pairs(fields: Iterable[Field], values: dict[str, list[str]]) -> list[str]:
+def pairs(fields: Iterable[Field], values: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"({literal(field.name)}, {value})" for field in fields for value in values[field.name]]
 
 
 def field_keys(fields: Iterable[Field]) -> list[str]:
     return [f"field {field.name}" for field in fields]
+
+
+def taken(resource: Resource) -> list[Field]:
+    """The fields that a second record could have the value of, and must not."""
+    return [f for f in resource.uniques if f in resource.given and (f.type != "reference" or f.required)]
 
 
 def values_fixture(
@@ -57,10 +61,10 @@ def values_fixture(
     return [*lines, "            **changes,", "        }", "", f"    return {inner}"]
 
 
-def one_step(resource: Resource, path: str) -> list[str]:
+def one_step(resource: Resource) -> list[str]:
     """Nobody can write between the reading and the writing of a change to the record `before`."""
     return [
-        f"with closing(connect({path})) as own, closing(connect({path})) as other:",
+        "with closing(connect(path)) as own, closing(connect(path)) as other:",
         '    other.execute("PRAGMA busy_timeout = 0")',
         "",
         f"    class Watched({resource.name}Repository):",
