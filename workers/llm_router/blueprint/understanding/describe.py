@@ -100,7 +100,7 @@ def _trigger(reading: Reading, at: int) -> int:
         return after
     if word in LINKING:
         return pointing.linking(reading, at)
-    if length := _has_at(words, at):
+    if length := _has_at(words, at) or _goes_on(reading, at):
         owner = possessor(words, at, reading.draft, reading.subject)
         maybe = words[at] == "have" and bool({"may", "can", "might", "could"} & set(words[max(0, at - 2) : at]))
         return _list(reading, at + length, owner, maybe=maybe)
@@ -160,6 +160,12 @@ def _has_at(words: Sequence[str], at: int) -> int:
         previous = words[place - 1] if place else ""
         return 1 if words[at] not in HAS_OR_NOUN or previous in ITS or (previous and is_noun(previous)) else 0
     return next((len(phrase) for phrase in HAS_PHRASES if tuple(words[at : at + len(phrase)]) == phrase), 0)
+
+
+def _goes_on(reading: Reading, at: int) -> int:
+    """'a stay links a car to a spot and stores when it began': the same subject has more."""
+    joined = at > 1 and reading.words[at - 1] in ("and", ",") and reading.subject is not None
+    return int(joined and reading.words[at] in ("stores", "records", "holds", "keeps", "tracks", "contains", "carries"))
 
 
 def _list(reading: Reading, at: int, owner: EntityDraft | None, *, maybe: bool = False) -> int:
@@ -264,6 +270,8 @@ def _with(reading: Reading, at: int) -> int:
     else:
         nouns = phrase_before(words, at)
         enters = telling.enters(words, at - len(nouns) - 1)
+        if nouns and (made := telling.made_of(reading, at - len(nouns) - 1, nouns)):
+            return _list(reading, at + 1, made)
         owner = owner_of(nouns, draft, firmly=enters) if nouns else opening(words, at, draft)
         if nouns and nouns[-1] in ("tracker", "manager", "catalogue", "catalog", "registry", "database"):
             owner = None

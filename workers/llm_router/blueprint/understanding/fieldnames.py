@@ -13,6 +13,7 @@ from .lexicon.items import (
     NAMING,
     NOT_IN_NAMES,
     ORDINALS,
+    REQUIREMENT,
     SEPARATORS,
     TYPED_FIRST,
 )
@@ -177,7 +178,8 @@ def full_name(
             return (*nouns, following, *owner[:2]), end
     if following in _TRAILING and words[after + 1 : after + 2] in (["on"], ["at"], ["by"]) and closes(words, after + 2):
         return (*nouns, following, words[after + 1]), after + 2
-    if following in _TRAILING and closes(words, after + 1):
+    said = words[after + 1 : after + 2] == ["-"] and is_noun_at(words, after + 2)
+    if following in _TRAILING and (said or closes(words, after + 1) or words[after + 1] in REQUIREMENT):
         return (*nouns, following), after + 1
     if (
         following in ("at", "on")

@@ -104,7 +104,9 @@ def _is_list(reading: Reading, at: int) -> int:
     nouns, end = noun_phrase(words, 0)
     if words[0] not in ("a", "an", "each", "every") or end != at or following not in ("a", "an", "the"):
         return 0
-    items, _ = items_at(words, at + 1)
+    items, after = items_at(words, at + 1)
+    if "or" in words[at:after] and "and" not in words[at:after]:
+        return 0
     if len(items) < 2 or not nouns or nouns[-1] in NEVER_OWNERS:
         return 0
     return _listed(reading, at + 1, owner_of(nouns, draft))
@@ -127,6 +129,18 @@ def _result(words: list[str], at: int, reading: Reading) -> EntityDraft | None:
     found = verb_at(words, at)
     names = RESULTS.get(found[0].base, ()) if found else ()
     return next((reading.draft.entity((name,)) for name in names if reading.draft.speaks_of(name)), None)
+
+
+def made_of(reading: Reading, at: int, nouns: tuple[str, ...]) -> EntityDraft | None:
+    """'book a tour with my name and email': the fields are those of the booking, which points to the tour."""
+    words = reading.words
+    while at > 0 and words[at] in DETERMINERS:
+        at -= 1
+    made = _result(words, at, reading) if at >= 0 and is_verb_at(words, at) else None
+    if made is None or reading.draft.find(nouns) is made or reading.draft.find(nouns) is None:
+        return None
+    reading.point(made, nouns, weak=True, fleeting=True)
+    return made
 
 
 def enters(words: list[str], at: int) -> bool:
