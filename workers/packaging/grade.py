@@ -3,7 +3,8 @@
 F  it can't be used: a file is missing, can't be parsed or delivered, or the package can't be installed
 D  it is wrong: a test fails, it does not start, or a scanner's finding still stands
 C  it is not proven: something was not run, a 'must' has no passing test, or less than 60 % of the lines are covered
-B  it is proven in part: less than 85 % of the lines are covered, a test was skipped, or a stage's findings stand
+B  it is proven in part: less than 85 % of the lines are covered, a test was skipped, a stage's findings stand, or
+   a sentence of the prompt shares few words with the requirements (see `heard`)
 A  none of these
 """
 
@@ -15,6 +16,7 @@ from contracts.artifacts import Finding, Grade
 from workers.kit.capsule import TraceEntry
 
 from .contents import Inputs
+from .heard import unheard
 from .parts import Parts
 
 GOOD_COVERAGE = 0.85
@@ -81,6 +83,8 @@ def _partly(parts: Parts, inputs: Inputs) -> Iterator[Reason]:
     skipped = sum(result.outcome == "skipped" for result in parts.tests.results)
     if skipped:
         yield "B", f"{skipped} of {len(parts.tests.results)} tests were skipped."
+    for statement in unheard(parts.brief.statements, parts.requirements):
+        yield "B", f"It is not shown that this is answered: “{' '.join(statement.text.split())[:_LETTERS]}”"
     for stage in sorted(name for name, taken in inputs.items() if taken.unmet):
         yield "B", f"{stage} still had findings when no round of repair was left."
 
@@ -88,7 +92,7 @@ def _partly(parts: Parts, inputs: Inputs) -> Iterator[Reason]:
 def _merits(parts: Parts, trace: Sequence[TraceEntry]) -> Iterator[str]:
     if parts.tests.verdict == "passed":
         share = _percent(parts.tests.line_coverage)
-        yield f"All {len(parts.tests.results)} tests pass in the sandbox and cover {share} of the lines."
+        yield f"All {len(parts.tests.results)} test functions pass in the sandbox and cover {share} of the lines."
     must = [entry for entry in trace if entry.priority == "must"]
     if must and all(entry.verdict == "proven" for entry in must):
         yield f"Each of the {len(must)} requirements that must be met is proven by a passing test."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.artifacts import (
+    Brief,
     Contract,
     Docs,
     Lock,
@@ -21,6 +22,7 @@ from contracts.artifacts import (
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The due artifact of every stage that something in the capsule comes from."""
 
+    brief: Brief
     requirements: Requirements
     contract: Contract
     lock: Lock

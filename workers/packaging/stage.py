@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from contracts.artifacts import (
+    Brief,
     Capsule,
     Contract,
     Docs,
@@ -34,6 +35,7 @@ from .parts import Parts
 class Packaging:
     async def __call__(
         self,
+        brief: Brief,
         requirements: Requirements,
         contract: Contract,
         lock: Lock,
@@ -47,6 +49,7 @@ class Packaging:
         run: Run,
     ) -> Capsule:
         parts = Parts(
+            brief=brief,
             requirements=requirements,
             contract=contract,
             lock=lock,

@@ -8,6 +8,7 @@ import msgspec
 
 from contracts.artifacts import (
     Acceptance,
+    Brief,
     Docs,
     File,
     FileCoverage,
@@ -16,6 +17,7 @@ from contracts.artifacts import (
     Requirement,
     Requirements,
     SecurityReport,
+    Statement,
     TestReport,
     TestResult,
     ValidationReport,
@@ -40,6 +42,14 @@ def _requirement(name: str, priority: Any) -> Requirement:
 
 
 PARTS = Parts(
+    brief=Brief(
+        name="plums",
+        title="Plums",
+        summary="Counts plums.",
+        kind="cli",
+        language="python",
+        statements=(Statement(id="S-001", text="A command line tool that counts plums."),),
+    ),
     requirements=Requirements(
         name="plums",
         title="Plums",

@@ -33,11 +33,11 @@ def outcome(*outcomes: Any) -> tuple[TestResult, ...]:
 @pytest.mark.parametrize(
     ("expected", "sentence", "changes"),
     [
-        ("A", "All 2 tests pass", {}),
+        ("A", "All 2 test functions pass", {}),
         ("A", "2 requirements that must be met is proven", {}),
         ("A", "1 measures exceed", {"performance__findings": (WARNING,)}),
         ("A", "cover 85 % of the lines", {"tests__coverage": covered(850)}),
-        ("A", "All 2 tests pass", {"validation__findings": (WARNING,)}),
+        ("A", "All 2 test functions pass", {"validation__findings": (WARNING,)}),
         ("B", "84.9 % of the lines are covered", {"tests__coverage": covered(849)}),
         ("C", "Only 59.9 % of the lines", {"tests__coverage": covered(599)}),
         ("C", "Only 0 % of the lines", {"tests__coverage": ()}),
