@@ -16,6 +16,10 @@ from gateway.cli.exits import CliError
 from workers.kit.settings import Settings, SettingsError, load
 
 
+STOP_S = 60.0
+SAFE = "What was submitted is safe and goes on when the factory runs again (ql up); ql workflow list shows it."
+
+
 def settings() -> Settings:
     """The settings of this command; raises `CliError` for wrong ones."""
     try:
@@ -79,8 +83,8 @@ def started(found: Settings, *, port: int) -> Iterator[Factory]:
             raise
     finally:
         watching.cancel()
-        asyncio.run_coroutine_threadsafe(factory.__aexit__(None, None, None), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(factory.__aexit__(None, None, None), loop).result(timeout=STOP_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
     if died:
-        raise CliError(str(died[0]), code="stack")
+        raise CliError(f"{died[0]} {SAFE}", code="stack")
