@@ -15,7 +15,6 @@ from deploy.local.factory import Factory, running
 from gateway.cli.exits import CliError
 from workers.kit.settings import Settings, SettingsError, load
 
-
 STOP_S = 60.0
 SAFE = "What was submitted is safe and goes on when the factory runs again (ql up); ql workflow list shows it."
 
