@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sys
+from pathlib import Path
 
 import uvloop
 
@@ -13,11 +16,19 @@ from tests.bench import processes, samples
 from tests.bench.table import Table, machine
 from tests.flow import understanding
 from tests.flow.noop import Servers, overhead
-from tests.servers import fresh_bucket, fresh_database, make_template
+from tests.servers import fresh_bucket, fresh_database, make_template, remove_orphans
 
 
 async def _on_servers(table: Table) -> None:
-    folder = make_folder(data_home() / "bench", 0o711)
+    remove_orphans(data_home())
+    folder = make_folder(data_home() / f"tests-{os.getpid()}", 0o711)
+    try:
+        await _measured(table, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+async def _measured(table: Table, folder: Path) -> None:
     async with Stack(folder / "stack") as stack:
         await make_template(stack)
         for in_flight, workflows in ((1, 30), (100, 400)):
