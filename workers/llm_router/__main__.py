@@ -14,7 +14,7 @@ from workers.kit.stores.ledger import PgLedger
 from workers.kit.stores.pg import open_pool
 
 from .app import app
-from .providers import provider_of
+from .providers import provider_of, version
 from .service import Provider, Service
 
 USAGE = 2
@@ -49,7 +49,7 @@ def main() -> int:
 async def _serve(settings: Settings, model: str, provider: Provider) -> None:
     pool = await open_pool(settings.database_url, CONNECTIONS)
     try:
-        await app(settings, Service(model, provider, PgLedger(pool))).run()
+        await app(settings, Service(model, provider, PgLedger(pool), version=version())).run()
     finally:
         await pool.close()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
 
 import msgspec
 
@@ -35,6 +38,23 @@ class Blueprint:
         if isinstance(said, Refusal):
             return Problem(kind="refused", message=said.sentence)
         return Completion(text=said)
+
+
+def version() -> str:
+    """Of the blueprint: its code's sha256, 16 hex digits. What it answers depends on nothing else but the question."""
+    digest = hashlib.sha256()
+    root = resources.files(__package__) / "blueprint"
+    for name, body in sorted(_sources(root, "")):
+        digest.update(f"{name}\0{len(body)}\0".encode() + body)
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _sources(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".py"):
+            yield prefix + entry.name, entry.read_bytes()
 
 
 def provider_of(models: str) -> tuple[str, Provider]:

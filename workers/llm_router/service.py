@@ -42,17 +42,18 @@ class Provider(Protocol):
 
 
 class Service:
-    """One model behind one ledger."""
+    """One model behind one ledger. Another `version` of the model is never answered with what this one said."""
 
-    def __init__(self, model: str, provider: Provider, ledger: Ledger) -> None:
+    def __init__(self, model: str, provider: Provider, ledger: Ledger, *, version: str = "") -> None:
         self.model = model
+        self._identity = f"{model}@{version}" if version else model
         self._provider = provider
         self._ledger = ledger
         self._asked: dict[tuple[str, str], asyncio.Task[Answer | Problem]] = {}
 
     async def answer(self, question: Question) -> Answer | Problem:
         """The answer, or why there is none; raises nothing."""
-        asked = (question.tenant, question_key(question, self.model))
+        asked = (question.tenant, question_key(question, self._identity))
         task = self._asked.get(asked)
         if task is None:
             task = self._asked[asked] = asyncio.create_task(self._resolve(question, asked[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Ques
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.ledger import Answer as Kept
 from workers.kit.stores.ledger import MemoryLedger
+from workers.llm_router.providers import version
 from workers.llm_router.service import Completion, Service
 
 
@@ -34,6 +36,19 @@ class Counting:
         if isinstance(self.said, Exception):
             raise self.said
         return self.said or Completion(text=f"answer {self.calls}", tokens_in=3, tokens_out=5)
+
+
+async def test_another_version_of_a_model_is_asked_again() -> None:
+    """Else a better generator would go on giving what the old one wrote."""
+    provider, ledger = Counting(), MemoryLedger()
+    answers = [await Service("m/x", provider, ledger, version=v).answer(question()) for v in ("1", "2", "1")]
+    assert provider.calls == 2
+    assert answers[0] == answers[2] != answers[1]
+
+
+def test_the_blueprint_s_version_is_its_code() -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", version())
+    assert version() == version()
 
 
 async def test_an_answer_is_stored_and_given_again_without_a_call() -> None:
