@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -46,9 +46,16 @@ async def test_another_version_of_a_model_is_asked_again() -> None:
     assert answers[0] == answers[2] != answers[1]
 
 
-def test_the_blueprint_s_version_is_its_code() -> None:
-    assert re.fullmatch(r"[0-9a-f]{16}", version())
-    assert version() == version()
+def test_the_blueprint_s_version_changes_with_its_code_at_any_depth(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    module = tmp_path / "inner" / "rules.py"
+    module.write_text("A = 1\n")
+    before = version(tmp_path)
+    module.write_text("A = 2\n")
+    assert version(tmp_path) != before
+    module.write_text("A = 1\n")
+    assert version(tmp_path) == before
+    assert version() not in {before, version(tmp_path / "inner")}
 
 
 async def test_an_answer_is_stored_and_given_again_without_a_call() -> None:
