@@ -89,6 +89,23 @@ def live(tenant: str, workflow: str, stage: str) -> str:
     return f"ql.live.{token(tenant)}.{token(workflow)}.{token(stage)}"
 
 
+CANCELS = "ql.ctl.*.*.cancel"
+"""Every nudge of a cancelled workflow."""
+
+
+def cancel(tenant: str, workflow: str) -> str:
+    """Tells whoever works at a workflow to stop now; plain NATS, a lost one costs one heartbeat."""
+    return f"ql.ctl.{token(tenant)}.{token(workflow)}.cancel"
+
+
+def parse_cancel(subject: str) -> tuple[str, str]:
+    """(tenant, workflow) of a nudge; raises `BadSubject`."""
+    parts = subject.split(".")
+    if len(parts) != 5 or parts[:2] != ["ql", "ctl"] or parts[4] != "cancel":
+        raise BadSubject(f"{subject[:200]!r} is not ql.ctl.<tenant>.<workflow>.cancel")
+    return token(parts[2]), token(parts[3])
+
+
 def dead(tenant: str, workflow: str, stage: str) -> str:
     """Where the news of a dead letter is published (stream QL_DEAD)."""
     return f"ql.dead.{token(tenant)}.{token(workflow)}.{token(stage)}"

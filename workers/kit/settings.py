@@ -50,8 +50,19 @@ class Settings(BaseModel):
     deadline_s: float = Field(default=3600, gt=0, description="Seconds a workflow may take")
     slots: int = Field(default=32, ge=1, description="Workflows a stage works on at once, a process")
     sweep_s: float = Field(default=2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
+    tenant_active: int = Field(
+        default=1000, ge=1, description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL"
+    )
+    health_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of a worker's /livez and /readyz, on loopback; 0 opens none"
+    )
     grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
     nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
+    crash: str = Field(
+        default="",
+        pattern=r"^([a-z_0-9*]+:[a-z_0-9]+:/.+)?$",
+        description="Tests only: <stage>:<point>:<file> kills this process at that point of the protocol, once",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
 
 

@@ -6,7 +6,7 @@ database's. What may be done is decided by the pure functions in `standing`; an 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -60,8 +60,9 @@ class InputDrop(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The right to do one stage's work at one revision, as long as `epoch` is the newest.
 
-    `inputs` holds every ancestor's drop by stage; `repair` those that only a repair gets: the rejecting stage's report
-    and this stage's own previous drop, by stage. `revision` is also the newest at which this stage is due.
+    `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those that
+    only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is also the
+    newest at which this stage is due.
     """
 
     drop: str
@@ -148,6 +149,15 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Controlled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a wish to cancel or resume: the workflow as it stands now. `done` is False where its state did not
+    allow it, and nothing was written; `events` wait to be published."""
+
+    workflow: WorkflowRow
+    done: bool
+    events: tuple[StoredEvent, ...] = ()
+
+
 class DropRow(msgspec.Struct, frozen=True, kw_only=True):
     """A drop as people see it."""
 
@@ -169,7 +179,10 @@ class DropRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that no stage can use: its bytes (at most 64 KiB of them), their sha256, and the reason."""
+    """What no stage can use: a message that can't be read, or the message whose work was given up (`kind`).
+
+    It holds the message's bytes (at most 64 KiB of them), their sha256, and the reason.
+    """
 
     id: str
     tenant: str
@@ -180,6 +193,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     sha256: str
     reason: str
+    kind: Literal["message", "work"] = "message"
     created_at: str = ""
 
 
@@ -203,8 +217,21 @@ class StreamMemory(Protocol):
 class Drops(StreamMemory, Protocol):
     """The workers' side: claims, commits, the outbox, and what the sweeper needs."""
 
-    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
-        """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried."""
+    async def claim(
+        self,
+        stage: str,
+        tenant: str,
+        workflow: str,
+        *,
+        lease_s: float,
+        attempts: int,
+        takes: Collection[str] = (),
+    ) -> Claim | NoClaim:
+        """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried.
+
+        Its inputs are its needs and those further ancestors that it `takes`: once a need is completed at the due
+        revision, so are the ancestors of that need.
+        """
         ...
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
@@ -220,6 +247,20 @@ class Drops(StreamMemory, Protocol):
 
     async def release(self, claim: Claim) -> None:
         """Hand the work back undone and at once runnable (a worker that stops); the attempt does not count."""
+        ...
+
+    async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
+        """The artifacts of these inputs are gone or changed: their stages make them again, which the ledger answers, and
+        this claim's row waits `after_s` seconds at least. False when the claim no longer stands.
+
+        A row made again keeps its sha256: its commit must bring the same bytes, tells no event a second time, and fails
+        the workflow when they differ.
+        """
+        ...
+
+    async def admit(self, *, most: int, limit: int) -> Sequence[StoredEvent]:
+        """Let waiting workflows onto the bus, oldest first and each tenant in turn, so that none has more than `most` there;
+        their `submitted` events, to be published. The gateway admits at once while there is room."""
         ...
 
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
@@ -253,10 +294,38 @@ class StreamLedger(StreamMemory, Protocol):
 
 
 class ReadModel(StreamMemory, Protocol):
-    """The gateway's side: it submits, cancels nothing, and reads; every call is for one tenant."""
+    """The gateway's side: it submits, cancels, resumes and reads; every call is for one tenant."""
 
-    async def submit(self, new: NewWorkflow) -> Submitted:
-        """Write the workflow and its `submitted` event. Raises `KeyConflict` for a used key with another body."""
+    async def submit(self, new: NewWorkflow, *, most: int) -> Submitted:
+        """Write the workflow and its `submitted` event. Raises `KeyConflict` for a used key with another body.
+
+        Where the tenant has `most` workflows on the bus already, it waits to be admitted and `events` is empty.
+        """
+        ...
+
+    async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
+        """End an active workflow as cancelled, and close what is open; None for an unknown one."""
+        ...
+
+    async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:
+        """Let a failed workflow go on from the stage that failed, at a new revision; None for an unknown one.
+
+        A deadline that is nearer than `deadline_s` seconds is moved there.
+        """
+        ...
+
+    async def letters(self, tenant: str, *, before: str, limit: int) -> Sequence[DeadLetter]:
+        """Dead letters, newest first, from the one after the letter `before` ('' for the first page)."""
+        ...
+
+    async def letter(self, tenant: str, letter: str) -> DeadLetter | None: ...
+
+    async def edit_letter(self, tenant: str, letter: str, body: bytes) -> DeadLetter | None:
+        """Put another body in the place of the one that could not be read; the letter keeps its id."""
+        ...
+
+    async def discard_letter(self, tenant: str, letter: str) -> bool:
+        """Forget a dead letter; False when it is not there."""
         ...
 
     async def workflow(self, tenant: str, workflow: str) -> WorkflowRow | None: ...
