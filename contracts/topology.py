@@ -20,8 +20,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One row. It wakes when all of `needs` have completed (none: when a workflow is submitted) and writes `produces`.
 
     `repairs` are the stages it may send its input back to, at most `rounds` times a workflow. `version` goes into the
-    memo key: raise it when the same input would now give another artifact. `limit_s` is the longest that one attempt may
-    take, in seconds.
+    memo key: raise it when the same input would now give another artifact. `limit_s` is the longest that one attempt
+    may take, in seconds.
     """
 
     name: str

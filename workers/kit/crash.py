@@ -22,7 +22,7 @@ POINTS = (
     "before_ack",
     "after_ack",
 )
-"""In the order in which a stage that asks a model passes them; the three of the model are in the client or the router."""
+"""As a stage that asks a model passes them; the three of the model are in the client and in the router."""
 
 _STAGE, _POINT, _FILE = (*os.environ.get("QL_CRASH", "").split(":", 2), "", "", "")[:3]
 

@@ -60,9 +60,9 @@ class InputDrop(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The right to do one stage's work at one revision, as long as `epoch` is the newest.
 
-    `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those that
-    only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is also the
-    newest at which this stage is due.
+    `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those
+    that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
+    also the newest at which this stage is due.
     """
 
     drop: str
@@ -250,8 +250,8 @@ class Drops(StreamMemory, Protocol):
         ...
 
     async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
-        """The artifacts of these inputs are gone or changed: their stages make them again, which the ledger answers, and
-        this claim's row waits `after_s` seconds at least. False when the claim no longer stands.
+        """The artifacts of these inputs are gone or changed: their stages make them again, which the ledger answers,
+        and this claim's row waits `after_s` seconds at least. False when the claim no longer stands.
 
         A row made again keeps its sha256: its commit must bring the same bytes, tells no event a second time, and fails
         the workflow when they differ.
@@ -259,8 +259,8 @@ class Drops(StreamMemory, Protocol):
         ...
 
     async def admit(self, *, most: int, limit: int) -> Sequence[StoredEvent]:
-        """Let waiting workflows onto the bus, oldest first and each tenant in turn, so that none has more than `most` there;
-        their `submitted` events, to be published. The gateway admits at once while there is room."""
+        """Let waiting workflows onto the bus, oldest first and each tenant in turn, so that none has more than `most`
+        there; their `submitted` events, to be published. The gateway admits at once while there is room."""
         ...
 
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
