@@ -5,12 +5,13 @@ UV := $(BIN)/uv --system-certs --quiet
 UV_VERSION := 0.13.8
 PROMPT ?= tests/flow/prompts/bookshelf.txt
 OUT ?= out
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench lock schemas docs clean
+.PHONY: help setup demo up test check chaos soak bench bench-full lock schemas docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "QuantumLayer needs Python 3.11 or 3.12: make PYTHON=python3.12 demo")'
@@ -54,8 +55,17 @@ check: setup ## types, lint, layers, generated files, compose file and Dockerfil
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
 
-bench: setup ## measure, and print a table
+chaos: setup ## break everything on purpose, and print the fault matrix (about 15 minutes)
+	$(BIN)/python -m tests.chaos
+
+soak: setup ## random faults from one seed: make soak SEED=7
+	$(BIN)/python -m tests.chaos.soak --seed $(SEED)
+
+bench: setup ## measure, and print a table (under 10 minutes)
 	$(BIN)/python -m tests.bench
+
+bench-full: setup ## measure the long ones too: every peer, a million workflows, all mutants
+	$(BIN)/python -m tests.bench --full
 
 lock: $(BIN)/uv ## resolve requirements.lock and requirements-dev.lock again
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra embedded --extra build --output-file requirements.lock
