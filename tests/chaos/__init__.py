@@ -1,0 +1,1 @@
+"""Faults on purpose, at real processes and servers, and the questions asked afterwards."""
