@@ -26,7 +26,6 @@ _DOWN = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.LockNotAvailableError,
@@ -52,6 +51,10 @@ async def _keep(_: object) -> None:
     """Stands in for the reset query, a third of the cost of a small statement."""
 
 
+class Undone(StoreDown):
+    """The server undid the transaction in favour of another one: the same may well go through now."""
+
+
 class telling_down:  # noqa: N801  # reads as a statement, like contextlib's own
     """Raises `StoreDown` in place of errors that pass by themselves."""
 
@@ -60,6 +63,8 @@ class telling_down:  # noqa: N801  # reads as a statement, like contextlib's own
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         closed = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+        if isinstance(error, asyncpg.TransactionRollbackError):
+            raise Undone(f"PostgreSQL: {error}") from error
         if closed or isinstance(error, _DOWN):
             raise StoreDown(f"PostgreSQL: {error or kind}") from error
 
