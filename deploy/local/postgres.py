@@ -6,16 +6,19 @@ As root it runs as POSTGRES_UID, which nobody else uses and which needs no entry
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.credentials import ADMIN, ROLES, Credentials
 from deploy.local.errors import StackError
+from deploy.local.lock import is_alive
+from deploy.local.part import Place
 from deploy.local.paths import make_folder, tool
-from deploy.local.ports import free_ports
 from deploy.local.postgres_program import programs
 from deploy.local.server import Command, Server, start, unprivileged
 
@@ -34,30 +37,32 @@ SETTINGS = (
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-async def start_postgres(folder: Path, logs: Path, secrets: Credentials, lock: int) -> tuple[Server, int]:
-    """The server and its port."""
+async def start_postgres(place: Place, ports: Sequence[int]) -> Server:
+    """Sets the data up where there is none."""
+    folder = place.folder
     binaries = await asyncio.to_thread(programs)
     uid = POSTGRES_UID if os.geteuid() == 0 else None
     if uid is not None:
         _check_reachable(folder.parent, uid)
     if not folder.exists():
-        await _create(folder, binaries, secrets, lock)
+        await _create(folder, binaries, place.secrets, place.lock)
     _forget_stranger(folder / "postmaster.pid")
-    (port,) = free_ports(1)
+    await _end_orphans(folder)
+    (port,) = ports
     settings = [word for setting in (*SETTINGS, f"port={port}") for word in ("-c", setting)]
     command = Command(
         name="PostgreSQL",
         argv=(str(binaries / "postgres"), "-D", str(folder), *settings),
         cwd=Path("/"),
-        log=logs / "postgres.log",
+        log=place.logs / "postgres.log",
         env=ENVIRONMENT,
         uid=uid,
         stop=signal.SIGINT,  # fast: SIGTERM would wait for every client to leave
         orphaned=signal.SIGINT,
         patience_s=10.0,
-        inherit=(lock,),
+        inherit=(place.lock,),
     )
-    return await start(command, lambda server: _accepts(folder / "postmaster.pid", server)), port
+    return await start(command, lambda server: _accepts(folder / "postmaster.pid", server))
 
 
 async def _create(folder: Path, binaries: Path, secrets: Credentials, lock: int) -> None:
@@ -148,11 +153,38 @@ def _forget_stranger(file: Path) -> None:
     """PostgreSQL clears a dead predecessor's file itself, but stops at one whose pid another program has now."""
     try:
         pid = int(file.read_text(encoding="utf-8").split("\n", 1)[0])
-        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return
-    if name != "postgres":
+    if is_alive(pid) and _read(Path(f"/proc/{pid}/comm")) != "postgres":
         file.unlink(missing_ok=True)
+
+
+async def _end_orphans(folder: Path) -> None:
+    """A killed server's own processes hold its memory until they notice, which a busy one does late."""
+    while orphans := [pid for pid in _postgres_processes() if _works_in(pid, folder)]:
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.02)
+
+
+def _postgres_processes() -> list[int]:
+    names = ((int(file.parent.name), file) for file in Path("/proc").glob("[0-9]*/comm"))
+    return [pid for pid, file in names if _read(file) == "postgres" and is_alive(pid)]
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(folder)
+    except OSError:  # another user's, or gone
+        return False
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 async def _accepts(file: Path, server: Server) -> bool:

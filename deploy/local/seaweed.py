@@ -12,15 +12,17 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.credentials import Credentials, write_private
+from deploy.local.part import Place
 from deploy.local.paths import make_folder, program
-from deploy.local.ports import free_ports
 from deploy.local.server import Command, Server, start
 
 PARTS = ("master", "filer", "volume", "s3", "admin")
 PORTS = tuple(f"{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc"))
+S3_PORT = PORTS.index("s3.port")
 SOCKETS = "sockets.json"
 OPTIONS = (
     "-ip=127.0.0.1",
@@ -40,11 +42,11 @@ TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_sig
 REGION = "us-east-1"
 
 
-async def start_seaweed(folder: Path, logs: Path, secrets: Credentials, lock: int) -> tuple[Server, str]:
-    """The server and its URL, with the keys in it."""
-    make_folder(folder, 0o700)
+async def start_seaweed(place: Place, numbers: Sequence[int]) -> Server:
+    """On one port for each of PORTS."""
+    folder, secrets = make_folder(place.folder, 0o700), place.secrets
     _remove(_read_sockets(folder))
-    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    ports = dict(zip(PORTS, numbers, strict=True))
     sockets = tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock") for part in PARTS)  # noqa: S108
     make_folder(folder / "data", 0o700)
     _configure(folder, secrets)
@@ -64,13 +66,12 @@ async def start_seaweed(folder: Path, logs: Path, secrets: Credentials, lock: in
             *(f"-{name}={port}" for name, port in ports.items()),
         ),
         cwd=folder,
-        log=logs / "s3.log",
+        log=place.logs / "s3.log",
         env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
-        inherit=(lock,),
+        inherit=(place.lock,),
         litter=sockets,
     )
-    server = await start(command, lambda _: _answers(ports["s3.port"], secrets))
-    return server, f"http://{secrets.s3_access}:{secrets.s3_secret}@127.0.0.1:{ports['s3.port']}"
+    return await start(command, lambda _: _answers(ports["s3.port"], secrets))
 
 
 def _read_sockets(folder: Path) -> list[Path]:

@@ -60,10 +60,10 @@ class Server:
     async def wait(self) -> int:
         return await self.process.wait()
 
-    async def stop(self) -> None:
+    async def stop(self, *, kill: bool = False) -> None:
         """Asks with the server's own signal; what does not listen is killed, with the children it had."""
         if self.alive:
-            self.process.send_signal(self.command.stop)
+            self.process.send_signal(signal.SIGKILL if kill else self.command.stop)
         try:
             await asyncio.wait_for(self.process.wait(), self.command.patience_s)
         except TimeoutError:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 import msgspec
 
 from deploy.local import lock
 from deploy.local.credentials import ADMIN, ROLES, Credentials, credentials, write_private
-from deploy.local.errors import PortTakenError, StackError
-from deploy.local.nats import start_nats
+from deploy.local.errors import StackError
+from deploy.local.nats import start_nats, wipe
+from deploy.local.part import Begin, Part, Place
 from deploy.local.paths import make_folder
 from deploy.local.postgres import DATABASE, start_postgres
-from deploy.local.seaweed import start_seaweed
-from deploy.local.server import Server
+from deploy.local.seaweed import PORTS, S3_PORT, start_seaweed
 
 NATS, POSTGRES, S3 = "nats", "database", "s3"
 ALL = frozenset({NATS, POSTGRES, S3})
+FOLDERS = {NATS: "nats", POSTGRES: "postgres", S3: "s3"}
 RUN_FILE = "run.json"
-PORT_TRIES = 4
 LEAST_FREE = 256 << 20
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +37,31 @@ class Urls:
 
 
 class Stack:
-    """Start it in a thread that lives as long as the servers should: the kernel ends them with that thread."""
+    """Start it in a thread that lives as long as the servers should: the kernel ends them with that thread.
 
-    def __init__(self, data: Path, only: frozenset[str] = ALL, *, nats_sync: str = "1s") -> None:
+    A server that dies is started again where it was; `said` hears of it. `stop(kind)` keeps one down until
+    `start(kind)`; its URL stays the same.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        only: frozenset[str] = ALL,
+        *,
+        nats_sync: str = "1s",
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
         if unknown := only - ALL:
             raise ValueError(f"no such part of the stack: {', '.join(sorted(unknown))}")
         self.data = data.absolute()
         self.urls = Urls()
         self._only = only
         self._nats_sync = nats_sync
+        self._said = said
         self._lock: lock.Lock | None = None
-        self._servers: list[Server] = []
+        self._parts: dict[str, Part] = {}
+        self._tending: list[asyncio.Task[StackError]] = []
         self._secrets: Credentials | None = None
-        self._port = 0
 
     async def __aenter__(self) -> Stack:
         await self.start()
@@ -63,49 +72,53 @@ class Stack:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> Urls:
+    async def start(self, kind: str = "") -> Urls:
+        """Everything, or the one that `stop` stopped."""
+        if kind:
+            await self._parts[kind].start()
+            return self.urls
         # Others may pass through (PostgreSQL's uid must), but not look: every folder inside is closed.
         make_folder(self.data, 0o711)
         _check_room(self.data)
         self._lock = await lock.take(self.data / "lock")
         try:
-            await self._start_servers(self._lock.fd)
+            await self._start_servers()
         except BaseException:
             await self.stop()
             raise
         return self.urls
 
-    async def _start_servers(self, held: int) -> None:
-        secrets = self._secrets = credentials(self.data)
-        logs = make_folder(self.data / "logs", 0o700)
-        starts: dict[str, Callable[[], Awaitable[None]]] = {
-            NATS: lambda: self._start_nats(logs, secrets, held),
-            POSTGRES: lambda: self._start_postgres(logs, secrets, held),
-            S3: lambda: self._start_s3(logs, secrets, held),
-        }
-        ended = await asyncio.gather(*(starts[name]() for name in sorted(self._only)), return_exceptions=True)
-        for error in ended:
-            if error is not None:
-                raise error
-        write_private(self.data / RUN_FILE, msgspec.json.encode(self.urls).decode())
+    async def stop(self, kind: str = "", *, kill: bool = False) -> None:
+        """Everything, or one of NATS, POSTGRES and S3; `kill` gives it no time to write anything down."""
+        if kind:
+            await self._parts[kind].stop(kill=kill)
+            return
+        tending, self._tending = self._tending, []
+        for task in tending:
+            task.cancel()
+        await asyncio.gather(*tending, return_exceptions=True)
+        parts, self._parts = list(self._parts.values()), {}
+        await asyncio.gather(*(part.stop(kill=kill) for part in parts))
+        self.urls = Urls()
+        if self._lock is not None:
+            (self.data / RUN_FILE).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
-    async def _start_nats(self, logs: Path, secrets: Credentials, held: int) -> None:
-        folder = self.data / "nats"
-        server, url = await _on_free_ports(lambda: start_nats(folder, logs, secrets, held, self._nats_sync))
-        self._servers.append(server)
-        self.urls = replace(self.urls, nats=url)
+    def wipe_nats(self) -> None:
+        """Every stream is gone; only while NATS is stopped."""
+        if self.pid(NATS):
+            raise StackError("NATS runs; stop it before its store is wiped.")
+        wipe(self._place(NATS))
 
-    async def _start_postgres(self, logs: Path, secrets: Credentials, held: int) -> None:
-        folder = self.data / "postgres"
-        server, self._port = await _on_free_ports(lambda: start_postgres(folder, logs, secrets, held))
-        self._servers.append(server)
-        self.urls = replace(self.urls, database=self._dsn(ADMIN))
+    def pid(self, kind: str) -> int:
+        """The server's process; 0 while it is down."""
+        return self._parts[kind].pid
 
-    async def _start_s3(self, logs: Path, secrets: Credentials, held: int) -> None:
-        folder = self.data / "s3"
-        server, url = await _on_free_ports(lambda: start_seaweed(folder, logs, secrets, held))
-        self._servers.append(server)
-        self.urls = replace(self.urls, s3=url)
+    async def failure(self) -> StackError:
+        """Waits until a server is given up, and says why."""
+        done, _ = await asyncio.wait(self._tending, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
 
     def database_for(self, role: str, database: str = DATABASE) -> str:
         """The DSN of ql_owner (migrations), ql_worker or ql_gateway."""
@@ -113,29 +126,48 @@ class Stack:
             raise ValueError(f"no such role: {role}")
         return self._dsn(role, database)
 
+    async def _start_servers(self) -> None:
+        self._secrets = credentials(self.data)
+        made = {
+            NATS: self._part(1, lambda ports: start_nats(self._place(NATS), ports, self._nats_sync)),
+            POSTGRES: self._part(1, lambda ports: start_postgres(self._place(POSTGRES), ports)),
+            S3: self._part(len(PORTS), lambda ports: start_seaweed(self._place(S3), ports)),
+        }
+        self._parts = {kind: made[kind] for kind in sorted(self._only)}
+        ended = await asyncio.gather(*(part.start() for part in self._parts.values()), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+        self.urls = self._found()
+        write_private(self.data / RUN_FILE, msgspec.json.encode(self.urls).decode())
+        self._tending = [asyncio.create_task(part.tend()) for part in self._parts.values()]
+
+    def _part(self, ports: int, begin: Begin) -> Part:
+        return Part(begin, ports, self._said)
+
+    def _place(self, kind: str) -> Place:
+        if self._secrets is None or self._lock is None:
+            raise StackError("The stack is not running.")
+        logs = make_folder(self.data / "logs", 0o700)
+        return Place(folder=self.data / FOLDERS[kind], logs=logs, secrets=self._secrets, lock=self._lock.fd)
+
+    def _found(self) -> Urls:
+        secrets = self._place(NATS).secrets
+        urls: dict[str, str] = {}
+        for kind, part in self._parts.items():
+            if kind == NATS:
+                urls[kind] = f"nats://{secrets.nats_user}:{secrets.nats_password}@127.0.0.1:{part.ports[0]}"
+            elif kind == S3:
+                urls[kind] = f"http://{secrets.s3_access}:{secrets.s3_secret}@127.0.0.1:{part.ports[S3_PORT]}"
+            else:
+                urls[kind] = self._dsn(ADMIN)
+        return Urls(**urls)
+
     def _dsn(self, role: str, database: str = DATABASE) -> str:
-        if self._secrets is None or not self._port:
+        part = self._parts.get(POSTGRES)
+        if self._secrets is None or part is None:
             raise StackError("The embedded PostgreSQL is not running.")
-        return f"postgresql://{role}:{self._secrets.database[role]}@127.0.0.1:{self._port}/{database}"
-
-    async def failure(self) -> StackError:
-        """Waits until a server ends by itself, and says which."""
-        waits = {asyncio.create_task(server.wait()): server for server in self._servers}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        return waits[done.pop()].died()
-
-    async def stop(self) -> None:
-        servers, self._servers = self._servers, []
-        await asyncio.gather(*(server.stop() for server in servers))
-        self.urls, self._port = Urls(), 0
-        if self._lock is not None:
-            (self.data / RUN_FILE).unlink(missing_ok=True)
-            self._lock.release()
-            self._lock = None
+        return f"postgresql://{role}:{self._secrets.database[role]}@127.0.0.1:{part.ports[0]}/{database}"
 
 
 def _check_room(folder: Path) -> None:
@@ -145,13 +177,3 @@ def _check_room(folder: Path) -> None:
         raise StackError(
             f"The disk of {folder} has {free >> 20} MiB left; the stack needs {LEAST_FREE >> 20}: make room."
         )
-
-
-async def _on_free_ports(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Between our look at a port and the server's bind, another program may take it."""
-    for _ in range(PORT_TRIES - 1):
-        try:
-            return await attempt()
-        except PortTakenError:
-            continue
-    return await attempt()

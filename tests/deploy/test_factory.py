@@ -85,13 +85,14 @@ def test_a_record_that_a_killed_factory_left_is_not_believed(folder: Path) -> No
     assert running(Settings(data=folder)) is None
 
 
-def test_a_factory_that_loses_a_server_ends_and_says_which(folder: Path) -> None:
+def test_a_factory_whose_server_can_t_be_started_again_ends_and_says_which(folder: Path) -> None:
     up = subprocess.Popen(
         [QL, "up"], env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert up.stdout is not None
         assert up.stdout.readline().startswith("http://127.0.0.1:")
+        (folder / "postgres/global/pg_control").write_bytes(b"damaged")
         os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
         said = up.communicate(timeout=45)[1]
     finally:
@@ -99,4 +100,5 @@ def test_a_factory_that_loses_a_server_ends_and_says_which(folder: Path) -> None
         up.wait()
     assert up.returncode == 1
     assert "PostgreSQL ended with code -9" in said
+    assert "pg_control" in said
     assert not (folder / "factory.json").exists()

@@ -72,10 +72,11 @@ async def test_a_second_launcher_says_who_was_first(stack: Stack) -> None:
     assert err.count(b"\n") == 1
 
 
-async def test_it_fails_when_a_server_dies(folder: Path) -> None:
+async def test_a_server_that_dies_and_can_t_be_started_again_ends_it(folder: Path) -> None:
     launcher, _ = await _launch("-m", "deploy.local", str(folder))
-    postmaster = int((folder / "postgres/postmaster.pid").read_text().split("\n")[0])
-    os.kill(postmaster, signal.SIGKILL)
-    _, err = await asyncio.wait_for(launcher.communicate(), 10)
+    (folder / "postgres/global/pg_control").write_bytes(b"damaged")
+    os.kill(int((folder / "postgres/postmaster.pid").read_text().split("\n")[0]), signal.SIGKILL)
+    _, err = await asyncio.wait_for(launcher.communicate(), 30)
     assert launcher.returncode == 1
     assert b"PostgreSQL ended with code -9" in err
+    assert b"pg_control" in err.splitlines()[-1]

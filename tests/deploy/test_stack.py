@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import signal
 import socket
 import stat
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import nats
@@ -18,8 +20,8 @@ from minio.error import S3Error
 from deploy.local.errors import StackError
 from deploy.local.paths import data_home, make_folder, program
 from deploy.local.ports import free_ports
-from deploy.local.stack import ALL, NATS, POSTGRES, S3, Stack, Urls
-from tests.deploy.watching import gone, holders, listening
+from deploy.local.stack import ALL, NATS, POSTGRES, Stack, Urls
+from tests.deploy.watching import holders, listening
 from tests.servers import s3_client
 
 AS_ROOT = os.geteuid() == 0
@@ -192,7 +194,7 @@ async def test_a_taken_port_is_replaced(folder: Path, monkeypatch: pytest.Monkey
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         offers = iter([[port]])
-        monkeypatch.setattr("deploy.local.nats.free_ports", lambda count: next(offers, None) or free_ports(count))
+        monkeypatch.setattr("deploy.local.part.free_ports", lambda count: next(offers, None) or free_ports(count))
         async with Stack(folder, frozenset({NATS})) as stack:
             assert f":{port}" not in stack.urls.nats
     assert next(offers, None) is None
@@ -222,13 +224,79 @@ async def test_a_full_disk_is_told_before_anything_is_started(folder: Path, monk
     assert list(folder.iterdir()) == []
 
 
-async def test_the_death_of_a_server_is_noticed(folder: Path) -> None:
-    async with Stack(folder, frozenset({S3, NATS})) as stack:
-        (pid,) = (pid for pid in holders(folder / "lock") if Path(f"/proc/{pid}/comm").read_text().strip() == "weed")
-        os.kill(pid, 9)
-        failure = await asyncio.wait_for(stack.failure(), 5)
-    assert str(failure).startswith("SeaweedFS ended with code -9")
-    assert await gone({pid})
+@pytest.mark.parametrize("kind", sorted(ALL))
+async def test_a_server_that_dies_is_started_again_where_it_was(folder: Path, kind: str) -> None:
+    heard: list[str] = []
+    async with Stack(folder, said=heard.append) as stack:
+        await _write(stack.urls)
+        dead = stack.pid(kind)
+        os.kill(dead, signal.SIGKILL)
+        await _another(stack, kind, dead)
+        assert await _read(stack.urls) == (b"news", "row", b"bytes")
+    assert len(heard) == 1
+    assert "ended with code -9" in heard[0]
+
+
+async def _another(stack: Stack, kind: str, dead: int) -> None:
+    async with asyncio.timeout(15):
+        while stack.pid(kind) in {0, dead} or not await _listens(stack.urls, kind):  # noqa: ASYNC110 - a process can't tell
+            await asyncio.sleep(0.02)
+
+
+async def _listens(urls: Urls, kind: str) -> bool:
+    address = urlsplit(getattr(urls, kind))
+    try:
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_a_server_that_dies_again_and_again_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.part.RESTARTS", 2)
+    async with Stack(folder, frozenset({NATS})) as stack:
+        failed = asyncio.create_task(stack.failure())
+        dead = 0
+        for _ in range(3):
+            assert not failed.done()
+            async with asyncio.timeout(15):
+                while stack.pid(NATS) in {0, dead}:  # noqa: ASYNC110 - a process can't tell
+                    await asyncio.sleep(0.02)
+            dead = stack.pid(NATS)
+            os.kill(dead, signal.SIGKILL)
+        said = str(await asyncio.wait_for(failed, 5))
+    assert said.startswith("NATS ended with code -9")
+
+
+@pytest.mark.parametrize("kill", [True, False])
+async def test_one_that_is_stopped_on_purpose_stays_down_until_it_is_wanted(folder: Path, kill: bool) -> None:
+    async with Stack(folder) as stack:
+        await _write(stack.urls)
+        before = stack.urls
+        for kind in ALL:
+            await stack.stop(kind, kill=kill)
+        await asyncio.sleep(0.5)  # more than the pause before a restart
+        assert [stack.pid(kind) for kind in ALL] == [0, 0, 0]
+        for kind in ALL:
+            await stack.start(kind)
+        assert stack.urls == before
+        assert await _read(stack.urls) == (b"news", "row", b"bytes")
+
+
+async def test_a_wiped_nats_has_no_stream(folder: Path) -> None:
+    async with Stack(folder, frozenset({NATS})) as stack:
+        client = await nats.connect(stack.urls.nats)
+        await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
+        await client.close()
+        with pytest.raises(StackError, match="stop it before"):
+            stack.wipe_nats()
+        await stack.stop(NATS, kill=True)
+        stack.wipe_nats()
+        await stack.start(NATS)
+        client = await nats.connect(stack.urls.nats)
+        assert await client.jetstream().streams_info() == []
+        await client.close()
 
 
 def test_data_lives_where_the_xdg_specification_says(monkeypatch: pytest.MonkeyPatch) -> None:
