@@ -1,0 +1,60 @@
+"""A closed loop in a process of its own: N workflows in flight, a new one for each that ends, until told to stop.
+
+Standard library only, since each peer runs it in its own environment. It prints `warm` after its warm-up; a line on
+stdin stops it: it lets the rest end, and prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+One = Callable[[], Awaitable[bool]]
+"""Runs one workflow; whether it ended as it should."""
+
+
+async def run(one: One, in_flight: int, warm_up: int, patience_s: float) -> None:
+    """The whole life of the loop. An error of `one` ends it."""
+    samples: list[tuple[float, float]] = []
+    unlike = 0
+    stopping, warm = asyncio.Event(), asyncio.Event()
+
+    async def keep_one() -> None:
+        nonlocal unlike
+        while not stopping.is_set():
+            began = time.monotonic()
+            unlike += not await one()
+            ended = time.monotonic()
+            samples.append((ended, ended - began))
+            if len(samples) >= warm_up:
+                warm.set()
+
+    tasks = [asyncio.create_task(keep_one()) for _ in range(in_flight)]
+    failing = asyncio.gather(*tasks)
+    await _either(warm.wait(), failing)
+    _say("warm")
+    await _either(asyncio.to_thread(sys.stdin.readline), failing)
+    stopping.set()
+    _, late = await asyncio.wait(tasks, timeout=patience_s)
+    for task in late:
+        task.cancel()
+    await asyncio.wait({failing}, timeout=5)
+    if failing.done() and not failing.cancelled():
+        failing.result()
+    _say(json.dumps({"samples": samples, "unlike": unlike, "lost": len(late)}))
+
+
+async def _either(wanted: Awaitable[object], failing: asyncio.Future[list[None]]) -> None:
+    waiting: asyncio.Future[object] = asyncio.ensure_future(wanted)
+    both: set[asyncio.Future[object]] = {waiting, failing}  # type: ignore[arg-type]  # a Future is invariant
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    if failing.done():
+        failing.result()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
