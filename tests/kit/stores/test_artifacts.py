@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 
 import msgspec
@@ -26,6 +27,11 @@ def artifacts(request: pytest.FixtureRequest) -> Artifacts:
         return MemoryArtifacts()
     found: Artifacts = request.getfixturevalue("s3")
     return found
+
+
+async def looked(artifacts: Artifacts, ref: Ref) -> bytes:
+    """The bytes as they lie in the store."""
+    return b"".join([chunk async for chunk in artifacts.chunks(ref)])
 
 
 async def test_bytes_come_back_from_the_address_of_their_digest(artifacts: Artifacts) -> None:
@@ -79,18 +85,70 @@ async def test_changed_bytes_are_lost_until_they_are_put_again(artifacts: Artifa
     ref = await artifacts.put("default", b"right")
     await artifacts.put("default", b"wrong", key=ref.key)
     with pytest.raises(ArtifactLost, match="does not hold the bytes"):
-        await artifacts.get(ref)
+        await looked(artifacts, ref)
     await artifacts.put("default", b"right")
-    assert await artifacts.get(ref) == b"right"
+    assert await looked(artifacts, ref) == b"right"
 
 
 async def test_a_shortened_object_is_lost(artifacts: Artifacts) -> None:
     ref = await artifacts.put("default", b"right")
     await artifacts.put("default", b"ri", key=ref.key)
     with pytest.raises(ArtifactLost):
-        await artifacts.get(ref)
+        await looked(artifacts, ref)
     with pytest.raises(ArtifactLost):
         await artifacts.get(msgspec.structs.replace(ref, offset=3, length=2))
+
+
+async def test_small_bodies_that_wait_share_an_object_of_their_tenant(
+    s3: S3Artifacts, stack: Stack, bucket: str
+) -> None:
+    bodies = [b"%d" % number * 500 for number in range(300)]
+    kept = [(tenant, body) for body in bodies for tenant in ("one", "two")]
+    refs = await asyncio.gather(*(s3.put(tenant, body) for tenant, body in kept))
+    assert len({ref.key for ref in refs}) <= 10
+    fresh = S3Artifacts(stack.urls.s3, bucket)
+    for (tenant, body), ref in zip(kept, refs, strict=True):
+        assert ref.key.startswith((f"packs/{tenant}/", f"artifacts/{tenant}/"))
+        assert ref.sha256 == sha256(body).hexdigest()
+    assert [await fresh.get(ref) for ref in refs[::20]] == [body for _, body in kept[::20]]
+
+
+async def test_one_byte_of_damage_in_a_pack_loses_exactly_the_artifact_it_belongs_to(
+    s3: S3Artifacts, stack: Stack, bucket: str
+) -> None:
+    refs = await asyncio.gather(*(s3.put("default", b"body %d" % number) for number in range(8)))
+    (key,) = {ref.key for ref in refs}
+    whole = bytearray(b"".join([b"body %d" % number for number in range(8)]))
+    whole[refs[5].offset + 2] ^= 1
+    await s3.put("default", bytes(whole), key=key)
+    fresh = S3Artifacts(stack.urls.s3, bucket)
+    for number, ref in enumerate(refs):
+        if number == 5:
+            with pytest.raises(ArtifactLost, match=ref.sha256):
+                await fresh.get(ref)
+        else:
+            assert await fresh.get(ref) == b"body %d" % number
+
+
+async def test_what_was_put_or_read_is_read_again_without_the_store(s3: S3Artifacts, stack: Stack, bucket: str) -> None:
+    ref = await s3.put("default", b"right")
+    reader = S3Artifacts(stack.urls.s3, bucket)
+    assert await reader.get(ref) == b"right"
+    await s3.put("default", b"wrong", key=ref.key)
+    for artifacts in (s3, reader):
+        assert await artifacts.get(ref) == b"right"
+        with pytest.raises(ArtifactLost):
+            await looked(artifacts, ref)
+    reader.cache.clear()
+    with pytest.raises(ArtifactLost):
+        await reader.get(ref)
+
+
+async def test_a_reference_into_another_object_is_never_answered_from_memory(s3: S3Artifacts) -> None:
+    ref = await s3.put("one", b"secret of one")
+    for key in (ref.key.replace("/one/", "/two/"), ref.key + "0"):
+        with pytest.raises(ArtifactLost, match="is not in the store"):
+            await s3.get(msgspec.structs.replace(ref, key=key))
 
 
 async def test_a_tenant_can_not_climb(artifacts: Artifacts) -> None:
@@ -100,8 +158,8 @@ async def test_a_tenant_can_not_climb(artifacts: Artifacts) -> None:
 
 async def test_no_server_or_wrong_keys_are_store_down(stack: Stack, bucket: str) -> None:
     gone = S3Artifacts("http://a:b@127.0.0.1:1", bucket)
-    with pytest.raises(StoreDown):
-        await gone.put("default", b"x")
+    told = await asyncio.gather(*(gone.put("default", b"%d" % number) for number in range(3)), return_exceptions=True)
+    assert [type(error) for error in told] == [StoreDown] * 3
     at = endpoint(stack.urls.s3)
     with pytest.raises(StoreDown, match="refused"):
         await S3Artifacts(f"http://{at.access}:wrong@{at.address}", bucket).put("default", b"x")

@@ -1,4 +1,4 @@
-"""Artifacts in S3, over obstore: put at their sha256, checked at every read."""
+"""Artifacts in S3, over obstore: put at their sha256 (small ones together), checked at every read from the store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from obstore.store import S3Store
 
 from contracts.events import Ref
 
+from .cache import MOST_BYTES, Cache
 from .drops import ArtifactLost, StoreDown
 from .keys import artifact_key
+from .packs import SMALL, Packer
 
 REGION = "us-east-1"
 _CHUNK = 256 * 1024
@@ -49,33 +51,55 @@ def endpoint(url: str) -> Endpoint:
     )
 
 
-class S3Artifacts:
-    """Artifacts in one bucket. A put never asks first whether the object is there: so a damaged one is healed."""
+def open_store(url: str, bucket: str) -> S3Store:
+    """One bucket of the server at the URL; nothing is sent yet."""
+    at = endpoint(url)
+    return S3Store(
+        bucket,
+        endpoint=at.url,
+        access_key_id=at.access,
+        secret_access_key=at.secret,
+        region=REGION,
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True, "timeout": timedelta(seconds=30)},
+        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=5)},
+    )
 
-    def __init__(self, url: str, bucket: str) -> None:
-        at = endpoint(url)
-        self._store = S3Store(
-            bucket,
-            endpoint=at.url,
-            access_key_id=at.access,
-            secret_access_key=at.secret,
-            region=REGION,
-            virtual_hosted_style_request=False,
-            client_options={"allow_http": True, "timeout": timedelta(seconds=30)},
-            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=5)},
-        )
+
+class S3Artifacts:
+    """Artifacts in one bucket. A put never asks first whether the object is there: so a damaged one is healed.
+
+    `get` may answer from this process's memory, where the bytes are right but tell nothing of the object: a loss is
+    then found by the next process that reads it. Who must know whether the object is there reads `chunks`.
+    """
+
+    def __init__(self, url: str, bucket: str, *, cache_bytes: int = MOST_BYTES) -> None:
+        self.cache = Cache(cache_bytes)
+        self._store = open_store(url, bucket)
+        self._packer = Packer(self._put)
 
     async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
         digest = sha256(body).hexdigest()
-        key = key or artifact_key(tenant, digest)
+        if not key and len(body) <= SMALL:
+            ref = await self._packer.put(tenant, body, digest)
+        else:
+            ref = Ref(key=key or artifact_key(tenant, digest), offset=0, length=len(body), sha256=digest)
+            await self._put(ref.key, body)
+        self.cache.keep(ref, body)
+        return ref
+
+    async def _put(self, key: str, body: bytes) -> None:
         try:
             await obstore.put_async(self._store, key, body)
         except (BaseError, OSError) as error:
             raise _down(error) from error
-        return Ref(key=key, offset=0, length=len(body), sha256=digest)
 
     async def get(self, ref: Ref) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks(ref)])
+        body = self.cache.get(ref)
+        if body is None:
+            body = b"".join([chunk async for chunk in self.chunks(ref)])
+            self.cache.keep(ref, body)
+        return body
 
     async def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
         digest = sha256()

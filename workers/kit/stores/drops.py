@@ -359,15 +359,16 @@ class Artifacts(Protocol):
     """Bytes by their sha256."""
 
     async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
-        """Store `body` (at its content-addressed key unless `key` is given); putting twice is harmless."""
+        """Store `body` (where the store likes, unless `key` is given); putting twice is harmless."""
         ...
 
     async def get(self, ref: Ref) -> bytes:
-        """The bytes, checked against their sha256. Raises `ArtifactLost` when they are gone or changed."""
+        """The bytes, checked against their sha256; may be answered from memory. Raises `ArtifactLost`."""
         ...
 
     def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
-        """The bytes as a stream, unchecked until its end, where `ArtifactLost` is raised if they were changed."""
+        """The bytes as they lie in the store, never from memory: unchecked until the end, where `ArtifactLost` is
+        raised if they were changed."""
         ...
 
 

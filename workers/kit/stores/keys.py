@@ -1,13 +1,24 @@
-"""Names of objects in the bucket."""
+"""Names of objects in the bucket: nobody else makes one.
+
+A body lies alone at its own sha256, or with others of its tenant in a pack at the pack's; a capsule always lies alone.
+"""
 
 from __future__ import annotations
 
 from contracts.subjects import token
 
+COLLECTED = ("artifacts/", "packs/")
+"""Where objects lie that may have been written for nothing: put, and never referred to by a drop."""
+
 
 def artifact_key(tenant: str, digest: str) -> str:
     """Where an artifact lies: equal bytes of one tenant are stored once."""
     return f"artifacts/{token(tenant)}/{digest[:2]}/{digest}"
+
+
+def pack_key(tenant: str, digest: str) -> str:
+    """Where small artifacts of one tenant lie one after another: `digest` is that of the whole object."""
+    return f"packs/{token(tenant)}/{digest[:2]}/{digest}"
 
 
 def capsule_key(tenant: str, workflow: str, digest: str) -> str:
