@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -196,9 +196,18 @@ class Away(PgDrops):
             self.done.add((what, stage))
             raise StoreDown(f"no {what}")
 
-    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
+    async def claim(
+        self,
+        stage: str,
+        tenant: str,
+        workflow: str,
+        *,
+        lease_s: float,
+        attempts: int,
+        takes: Collection[str] = (),
+    ) -> Claim | NoClaim:
         self._fail_first("claim", stage)
-        return await PgDrops.claim(self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts)
+        return await PgDrops.claim(self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=takes)
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
         self._fail_first("commit", claim.stage)

@@ -53,7 +53,8 @@ class Run:
         else:
             place = self.rng.randrange(len(self.wakes))
             stage = self.wakes[place] if self.rng.random() < 0.1 else self.wakes.pop(place)
-            claim = await self.drops.claim(stage, "t", "W", lease_s=LEASE, attempts=1000)
+            takes = TOPOLOGY.ancestors(stage)
+            claim = await self.drops.claim(stage, "t", "W", lease_s=LEASE, attempts=1000, takes=takes)
             if isinstance(claim, Claim):
                 self.working.append(claim)
 

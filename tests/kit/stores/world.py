@@ -70,7 +70,8 @@ class World:
     async def look(
         self, stage: str, workflow: str, *, tenant: str = TENANT, lease_s: float = 30, attempts: int = 5
     ) -> Claim | NoClaim:
-        return await self.drops.claim(stage, tenant, workflow, lease_s=lease_s, attempts=attempts)
+        takes = SMALL.ancestors(stage)
+        return await self.drops.claim(stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=takes)
 
     async def why(self, stage: str, workflow: str) -> str:
         """Why there is no claim."""

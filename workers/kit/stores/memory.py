@@ -5,7 +5,7 @@ Nothing here awaits between reading and writing, so each method is atomic.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -116,12 +116,21 @@ class MemoryDrops:
     memory: Memory
     topology: Topology
 
-    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
+    async def claim(
+        self,
+        stage: str,
+        tenant: str,
+        workflow: str,
+        *,
+        lease_s: float,
+        attempts: int,
+        takes: Collection[str] = (),
+    ) -> Claim | NoClaim:
         found, now = self._mine(tenant, workflow), self.memory.clock()
         if found is None:
             return NoClaim(reason="unknown")
         rows = list(found.rows.values())
-        look = standing.look(self.topology, stage, found.state, found.created_at, rows, now)
+        look = standing.look(self.topology, stage, found.state, found.created_at, rows, now, takes)
         if isinstance(look, NoClaim):
             return look
         taken = standing.claim_of(

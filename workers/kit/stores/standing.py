@@ -5,7 +5,7 @@ A row is one drop. Nothing here reads a clock or a store; `now` is the store's t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -109,9 +109,19 @@ def rounds_left(topology: Topology, stage: str, rows: Iterable[Row]) -> int:
 
 
 def look(
-    topology: Topology, stage: str, state: WorkflowState, begun: datetime, rows: Sequence[Row], now: datetime
+    topology: Topology,
+    stage: str,
+    state: WorkflowState,
+    begun: datetime,
+    rows: Sequence[Row],
+    now: datetime,
+    takes: Collection[str] = (),
 ) -> Runnable | NoClaim:
-    """Whether the stage can claim its due row of a workflow in `state` that began at `begun`, else why not."""
+    """Whether the stage can claim its due row of a workflow in `state` that began at `begun`, else why not.
+
+    Its inputs are its needs and those ancestors that it `takes`. Of the workflow's rows it asks for those of the stage
+    and of its inputs, and for every row that opened a revision.
+    """
     if state != "active":
         return NoClaim(reason="ended")
     opened = openings(rows)
@@ -121,7 +131,7 @@ def look(
     refused = None if row is None else _refused(row, now)
     if refused is not None:
         return refused
-    wanted = topology.inputs(stage, revision, opened)
+    wanted = inputs_at(topology, stage, revision, opened, takes)
     inputs = {name: by_name[name, wanted[name]] for name in topology.stages if (name, wanted.get(name)) in by_name}
     if len(inputs) < len(wanted) or any(found.state != "completed" for found in inputs.values()):
         return NoClaim(reason="inputs missing")
@@ -134,6 +144,15 @@ def look(
         repair=_repair(stage, revision, rows),
         since=max(causes, default=begun),
     )
+
+
+def inputs_at(
+    topology: Topology, stage: str, revision: int, opened: Sequence[Opening], takes: Collection[str]
+) -> dict[str, int]:
+    """The revision of each input that row (stage, revision) is made from."""
+    needs = topology[stage].needs
+    wanted = topology.inputs(stage, revision, opened)
+    return {name: wanted[name] for name in wanted if name in needs or name in takes}
 
 
 def _refused(row: Row, now: datetime) -> NoClaim | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from contracts.artifacts import Submission
@@ -58,7 +59,14 @@ RELEASE = f"""
 
 
 async def claim(
-    connection: Connection, topology: Topology, stage: str, tenant: str, workflow: str, lease_s: float, attempts: int
+    connection: Connection,
+    topology: Topology,
+    stage: str,
+    tenant: str,
+    workflow: str,
+    lease_s: float,
+    attempts: int,
+    takes: Collection[str],
 ) -> Claim | NoClaim:
     """Within a transaction: lock, look, take."""
     head = await connection.fetchrow(LOCK, workflow, tenant)
@@ -67,7 +75,7 @@ async def claim(
     records = await connection.fetch(ROWS, workflow)
     now: datetime = records[0]["now"]
     rows = [row_of(record) for record in records if record["stage"] is not None]
-    found = standing.look(topology, stage, head["state"], head["created_at"], rows, now)
+    found = standing.look(topology, stage, head["state"], head["created_at"], rows, now, takes)
     if isinstance(found, NoClaim):
         return found
     taken = standing.claim_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from contracts.topology import Topology
@@ -19,9 +19,18 @@ class PgDrops:
     pool: Pool
     topology: Topology
 
-    async def claim(self, stage: str, tenant: str, workflow: str, *, lease_s: float, attempts: int) -> Claim | NoClaim:
+    async def claim(
+        self,
+        stage: str,
+        tenant: str,
+        workflow: str,
+        *,
+        lease_s: float,
+        attempts: int,
+        takes: Collection[str] = (),
+    ) -> Claim | NoClaim:
         async with transaction(self.pool) as connection:
-            return await claims.claim(connection, self.topology, stage, tenant, workflow, lease_s, attempts)
+            return await claims.claim(connection, self.topology, stage, tenant, workflow, lease_s, attempts, takes)
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
         async with connected(self.pool) as connection:
