@@ -115,7 +115,7 @@ class Factory:
         urls = {NATS: given.nats_url, POSTGRES: given.database_url, S3: given.s3_url}
         embedded = frozenset(part for part, url in urls.items() if not url)
         stack = await self._open.enter_async_context(
-            Stack(self.data, embedded, nats_sync=given.nats_sync, said=self._said)
+            Stack(self.data, embedded, nats_sync=given.nats_sync, nats_max_bytes=given.nats_max_bytes, said=self._said)
         )
         self._failures = [self.processes.failure, *([stack.failure] if embedded else [])]
         self._said("servers are up")

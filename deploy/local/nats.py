@@ -1,4 +1,7 @@
-"""NATS with JetStream: loopback, one user with a random password, no monitoring port."""
+"""NATS with JetStream: loopback, a random password, no monitoring port.
+
+Our user may ask what the server's settings are (keeper and doctor do), and nothing else of the system account.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from deploy.local.server import Command, Server, start
 
 STORE = "jetstream"
 """What the server calls its folder in `store_dir`."""
+BESIDE_EVENTS = 256 << 20
+"""Bytes for the other streams; the keeper keeps as much free for them."""
+DISK_SHARE = 0.8
+"""A server whose disk is full takes nothing until it is started again; one at its own limit only refuses."""
 CONFIGURATION = """\
 server_name: quantumlayer-local
 listen: "127.0.0.1:{port}"
@@ -22,19 +29,32 @@ max_payload: 1MB
 jetstream {{
     store_dir: {store}
     max_memory_store: 64MB
-    max_file_store: 10GB
+    max_file_store: {room}
     sync_interval: {sync}
 }}
-authorization {{ user: "{user}", password: "{password}" }}
+accounts {{
+    QL {{
+        jetstream: enabled
+        users: [{{ user: "{user}", password: "{password}" }}]
+        imports: [{{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.PING.VARZ" }} }}]
+    }}
+    SYS {{ exports: [{{ service: "$SYS.REQ.SERVER.PING.VARZ", accounts: [QL] }}] }}
+}}
+system_account: SYS
 """
 
 
-async def start_nats(place: Place, ports: Sequence[int], sync: str) -> Server:
-    """`sync` is JetStream's sync_interval: how much a power cut may take."""
+async def start_nats(place: Place, ports: Sequence[int], *, sync: str, max_bytes: int) -> Server:
+    """`sync` is JetStream's sync_interval: what a power cut may take; `max_bytes` is for the event stream."""
     folder, secrets = make_folder(place.folder, 0o700), place.secrets
     (port,) = ports
     text = CONFIGURATION.format(
-        port=port, store=json.dumps(str(folder)), sync=sync, user=secrets.nats_user, password=secrets.nats_password
+        port=port,
+        store=json.dumps(str(folder)),
+        room=min(max_bytes + BESIDE_EVENTS, int(shutil.disk_usage(folder).total * DISK_SHARE)),
+        sync=sync,
+        user=secrets.nats_user,
+        password=secrets.nats_password,
     )
     configuration = write_private(folder / "server.conf", text)
     command = Command(

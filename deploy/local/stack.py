@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +26,8 @@ ALL = frozenset({NATS, POSTGRES, S3})
 FOLDERS = {NATS: "nats", POSTGRES: "postgres", S3: "s3"}
 RUN_FILE = "run.json"
 LEAST_FREE = 256 << 20
+NATS_SYNC, NATS_MAX_BYTES = "1s", 8 << 30
+"""As in the settings, which a stack knows nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,16 @@ class Urls:
     nats: str = ""
     database: str = ""
     s3: str = ""
+
+
+def servers(data: Path) -> Urls:
+    """Those of the stack that runs on this folder, for its owner; empty ones when none does."""
+    if not lock.is_held(data / "lock"):
+        return Urls()
+    try:
+        return msgspec.json.decode((data / RUN_FILE).read_bytes(), type=Urls)
+    except (OSError, msgspec.DecodeError):
+        return Urls()
 
 
 class Stack:
@@ -48,7 +61,8 @@ class Stack:
         data: Path,
         only: frozenset[str] = ALL,
         *,
-        nats_sync: str = "1s",
+        nats_sync: str = NATS_SYNC,
+        nats_max_bytes: int = NATS_MAX_BYTES,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
         if unknown := only - ALL:
@@ -56,7 +70,7 @@ class Stack:
         self.data = data.absolute()
         self.urls = Urls()
         self._only = only
-        self._nats_sync = nats_sync
+        self._begin_nats = partial(start_nats, sync=nats_sync, max_bytes=nats_max_bytes)
         self._said = said
         self._lock: lock.Lock | None = None
         self._parts: dict[str, Part] = {}
@@ -129,7 +143,7 @@ class Stack:
     async def _start_servers(self) -> None:
         self._secrets = credentials(self.data)
         made = {
-            NATS: self._part(1, lambda ports: start_nats(self._place(NATS), ports, self._nats_sync)),
+            NATS: self._part(1, lambda ports: self._begin_nats(self._place(NATS), ports)),
             POSTGRES: self._part(1, lambda ports: start_postgres(self._place(POSTGRES), ports)),
             S3: self._part(len(PORTS), lambda ports: start_seaweed(self._place(S3), ports)),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import subprocess
@@ -12,16 +13,13 @@ from dataclasses import asdict, dataclass
 from deploy.local.errors import StackError
 from deploy.local.factory import data_folder
 from deploy.local.paths import make_folder, program
+from deploy.local.stack import servers
 from gateway.cli import connect, output
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, CliError
 from workers.kit.settings import Settings
 
 BROKEN = 1
-SYNC = {
-    "always": "every event is on disk before it is acknowledged; a power cut loses none",
-    "else": "a power cut may lose the stream's last moments; they are sent again from PostgreSQL, no workflow is lost",
-}
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,12 @@ def doctor(as_json: bool) -> None:
     """Print every check; exit status 1 when one that is needed fails."""
     settings = connect.settings()
     sys.stderr.write("attacking the sandbox takes a quarter of a minute\n")
-    checks = [check(settings) for check in CHECKS]
+    checks = [*(check(settings) for check in CHECKS), *_durability(settings)]
     if as_json:
         output.as_json([asdict(check) for check in checks])
     else:
         for check in checks:
-            sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:18} {check.found}\n")
+            sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:20} {check.found}\n")
             if not check.ok:
                 sys.stdout.write(f"      -> {check.advice}\n")
     if not all(check.ok for check in checks):
@@ -98,9 +96,27 @@ def _models(settings: Settings) -> Check:
     return Check("models", True, f"{settings.models} (the built-in rule-based stand-in needs no key)")
 
 
-def _sync(settings: Settings) -> Check:
-    meaning = SYNC.get(settings.nats_sync, SYNC["else"])
-    return Check("nats sync_interval", True, f"{settings.nats_sync}: {meaning}")
+def _durability(settings: Settings) -> list[Check]:
+    """What a power cut would take, and whether the event stream is full: asked of the servers themselves."""
+    from workers.kit.durability import look
+    from workers.kit.stores.drops import StoreDown
+
+    here = servers(data_folder(settings))
+    nats_url, database_url = settings.nats_url or here.nats, settings.database_url or here.database
+    if not nats_url or not database_url:
+        return [Check("power cut", True, "the servers can be asked while they run; see docs/explanation/durability.md")]
+    try:
+        seen = asyncio.run(look(settings.model_copy(update={"nats_url": nats_url, "database_url": database_url})))
+    except StoreDown as error:
+        return [Check("power cut", False, str(error), "look into the logs in the data folder")]
+    full = [Check("event stream", False, seen.full, "raise QL_NATS_MAX_BYTES")] if seen.full else []
+    return [
+        *(
+            Check(f"{promise.store} power cut", not promise.advice, str(promise), promise.advice)
+            for promise in seen.promises
+        ),
+        *full,
+    ]
 
 
 def _factory(settings: Settings) -> Check:
@@ -115,4 +131,4 @@ def _factory(settings: Settings) -> Check:
     return Check("factory", True, f"{url} ready")
 
 
-CHECKS: tuple[Callable[[Settings], Check], ...] = (_python, _servers, _data, _sandbox, _models, _sync, _factory)
+CHECKS: tuple[Callable[[Settings], Check], ...] = (_python, _servers, _data, _sandbox, _models, _factory)

@@ -18,9 +18,10 @@ from nats.aio.client import Client
 
 from contracts.topology import TOPOLOGY
 from observability import telemetry
+from workers.kit.durability import nats_promise, postgres_promise, server_config
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.pg import PgDrops, open_pool
+from workers.kit.stores.pg import PgDrops, Pool, open_pool
 
 from .keep import Keeper
 
@@ -57,6 +58,7 @@ async def _keep(settings: Settings, *, once: bool) -> None:
     pool = await open_pool(settings.database_url, 2)
     woken: list[Keeper] = []
     nc = await _connect(settings, woken)
+    await _tell(nc, pool)
     keeper = Keeper(nc, PgDrops(pool, TOPOLOGY), TOPOLOGY, settings)
     woken.append(keeper)
     try:
@@ -68,6 +70,13 @@ async def _keep(settings: Settings, *, once: bool) -> None:
     finally:
         await nc.close()
         await pool.close()
+
+
+async def _tell(nc: Client, pool: Pool) -> None:
+    """What a power cut would take, as the servers are set."""
+    for promise in (nats_promise(await server_config(nc)), await postgres_promise(pool)):
+        say = log.warning if promise.advice else log.info
+        say("durability", store=promise.store, found=promise.found, meaning=promise.meaning, advice=promise.advice)
 
 
 async def _connect(settings: Settings, woken: list[Keeper]) -> Client:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import Topology
+from workers.kit.durability import fill, max_storage, server_config
 from workers.kit.runner.api import call, find
 from workers.kit.runner.gate import lost
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import StreamLedger
 
-from .provision import DEAD_STREAM, EVENT_STREAM, RETENTION_S, make_durable, make_stream
+from .provision import DEAD_STREAM, RETENTION_S, event_stream, make_durable, make_stream, room
 
 WATCH_S = 3.0
 SETTLED_S = 30.0
@@ -39,6 +41,7 @@ class Keeper:
         self._soon = asyncio.Event()
         self._provisioned = False
         self._adopt_again = 0.0
+        self._told = ""
 
     def reconnected(self) -> None:
         """Look at once: the server may have come back without its store."""
@@ -66,10 +69,10 @@ class Keeper:
         info = await find(self._nc, f"STREAM.INFO.{subjects.STREAM}")
         if info is not None and (reason := await lost(self._nc, info, known.seq, known.event)):
             log.error("stream.lost", reason=reason)
-            await call(self._nc, f"STREAM.DELETE.{subjects.STREAM}")
-            info = None
+            info = await self._without(info["created"])
         if info is None or not self._provisioned:
-            info = await make_stream(self._nc, EVENT_STREAM, first_seq=known.seq and known.seq + 1)
+            stream = event_stream(await self._room())
+            info = await make_stream(self._nc, stream, first_seq=known.seq and known.seq + 1)
         if info["created"] != known.created:
             await self._adopt(info["created"])
             self._adopt_again = time.monotonic() + SETTLED_S
@@ -79,6 +82,30 @@ class Keeper:
             self._adopt_again = 0
         await self._make_the_rest()
         self._provisioned = True
+        self._warn(fill(info))
+
+    async def _room(self) -> int:
+        wanted, limit = self._settings.nats_max_bytes, max_storage(await server_config(self._nc))
+        allowed = room(wanted, limit)
+        if allowed < wanted:
+            log.warning("stream.smaller", bytes=allowed, wanted=wanted, max_file_store=limit)
+        return allowed
+
+    def _warn(self, told: str) -> None:
+        """Once, when the stream is nearly full; once more when it is not any longer."""
+        if told and not self._told:
+            log.error("stream.full", reason=told)
+        elif self._told and not told:
+            log.info("stream.has_room")
+        self._told = told
+
+    async def _without(self, created: str) -> dict[str, Any] | None:
+        """Deletes the stream of that time; another keeper's new one stays, and is the answer."""
+        info = await find(self._nc, f"STREAM.INFO.{subjects.STREAM}")
+        if info is None or info["created"] != created:
+            return info
+        await find(self._nc, f"STREAM.DELETE.{subjects.STREAM}")
+        return None
 
     async def _adopt(self, created: str) -> None:
         again = await self._ledger.adopt(created, since_s=RETENTION_S)

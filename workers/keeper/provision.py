@@ -11,14 +11,21 @@ from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import Topology
-from workers.kit.runner.api import call, find
+from workers.kit.runner.api import ApiError, call, find
 from workers.kit.settings import Settings
 
 _S = 1_000_000_000
+NAME_IN_USE, NO_ROOM = 10058, 10047
+NO_ROOM_ADVICE = "set QL_NATS_MAX_BYTES to less than its max_file_store, or give it more"
 RETENTION_S = 30 * 24 * 3600
 DEDUPE_S = 120
 PENDING_PER_SLOT = 8
 """How many un-acked messages a durable may have over all its workers, as a multiple of one process's slots."""
+
+
+class NoRoom(Exception):
+    """The server may not store as much as a stream asks for."""
+
 
 EVENT_STREAM: dict[str, object] = {
     "name": subjects.STREAM,
@@ -36,11 +43,15 @@ EVENT_STREAM: dict[str, object] = {
     "deny_purge": True,
     "republish": {"src": subjects.EVENTS, "dest": f"{subjects.RESULTS}.>"},
 }
+DEAD_BYTES = 128 << 20
+BESIDE_EVENTS = 256 << 20
+"""Of what the server may store, kept free for the dead letters' stream and what else an operator makes."""
 DEAD_STREAM: dict[str, object] = {
     "name": subjects.DEAD_STREAM,
     "description": "News of dead letters; their bytes are in PostgreSQL",
     "subjects": [subjects.DEAD],
     "retention": "limits",
+    "max_bytes": DEAD_BYTES,
     "discard": "new",
     "storage": "file",
     "compression": "s2",
@@ -48,6 +59,16 @@ DEAD_STREAM: dict[str, object] = {
     "duplicate_window": DEDUPE_S * _S,
     "allow_direct": True,
 }
+
+
+def event_stream(max_bytes: int) -> dict[str, object]:
+    """The configuration of the stream of events, which refuses what comes above `max_bytes` and drops nothing."""
+    return EVENT_STREAM | {"max_bytes": max_bytes}
+
+
+def room(wanted: int, max_storage: int) -> int:
+    """What the event stream may hold on a server that may store `max_storage` bytes (0: it does not tell)."""
+    return min(wanted, max(max_storage - BESIDE_EVENTS, max_storage // 2)) if max_storage > 0 else wanted
 
 
 def durable(stage: str, topology: Topology, settings: Settings) -> dict[str, object]:
@@ -70,9 +91,20 @@ async def make_stream(nc: Client, config: dict[str, object], *, first_seq: int =
     name = config["name"]
     existing = await find(nc, f"STREAM.INFO.{name}")
     if existing is None:
-        return await call(nc, f"STREAM.CREATE.{name}", config | ({"first_seq": first_seq} if first_seq else {}))
+        return await _created(nc, name, config | ({"first_seq": first_seq} if first_seq else {}))
     kept = {key: existing["config"][key] for key in ("first_seq", "num_replicas") if key in existing["config"]}
     return await call(nc, f"STREAM.UPDATE.{name}", config | kept)
+
+
+async def _created(nc: Client, name: object, config: dict[str, object]) -> dict[str, Any]:
+    try:
+        return await call(nc, f"STREAM.CREATE.{name}", config)
+    except ApiError as error:
+        if error.code == NAME_IN_USE and (made := await find(nc, f"STREAM.INFO.{name}")) is not None:
+            return made  # by another keeper, a moment ago
+        if error.code == NO_ROOM:
+            raise NoRoom(f"the NATS server has no room for the stream {name}: {NO_ROOM_ADVICE}") from error
+        raise
 
 
 async def make_durable(nc: Client, stage: str, topology: Topology, settings: Settings) -> None:

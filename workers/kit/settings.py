@@ -58,6 +58,9 @@ class Settings(BaseModel):
     )
     grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
     nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
+    nats_max_bytes: int = Field(
+        default=8 << 30, ge=1 << 20, description="Bytes the event stream may hold; a full one refuses and drops nothing"
+    )
     crash: str = Field(
         default="",
         pattern=r"^([a-z_0-9*]+:[a-z_0-9]+:/.+)?$",
