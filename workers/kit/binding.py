@@ -28,7 +28,11 @@ class BindingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """How one stage is called: which parameter gets what. `inputs` and `repairs` map a parameter to a stage."""
+    """How one stage is called: which parameter gets what. `inputs` and `repairs` map a parameter to a stage.
+
+    `takes` are the ancestors whose drops a claim names: those of `inputs`, and all of them for the last stage, since
+    what it writes says where everything came from.
+    """
 
     row: Stage
     stage: Callable[..., object]
@@ -38,6 +42,7 @@ class Binding:
     inputs: Mapping[str, str]
     repairs: Mapping[str, str]
     types: Mapping[str, type[msgspec.Struct]]
+    takes: frozenset[str]
 
     def instance(self, adapters: Mapping[str, object]) -> StageCall:
         """The stage, given an adapter for each port by field name."""
@@ -65,6 +70,7 @@ def bind(stage: object, name: str, topology: Topology) -> Binding:
         inputs=found.inputs,
         repairs=found.repairs,
         types=found.types,
+        takes=topology.ancestors(name) if row is topology.last else frozenset(found.inputs.values()),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 import structlog
 
+from workers.kit import crash
 from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Question, question_key
 from workers.kit.stores import ledger as kept
 from workers.kit.stores.drops import StoreDown
@@ -79,6 +80,7 @@ class Service:
             said = await self._provider.complete(self.model, question.messages, question.schema)
         if isinstance(said, Problem):
             return said
+        crash.at(question.stage, "after_llm")
         answer = kept.Answer(
             text=said.text,
             finish_reason=said.finish,
@@ -91,6 +93,7 @@ class Service:
             most = MAX_REPLY_BYTES // 1024
             raise AnswerTooLong(f"{size // 1024} KiB, more than the {most} KiB that fit on the bus")
         first = await self._ledger.put(question.tenant, key, answer, workflow=question.workflow, stage=question.stage)
+        crash.at(question.stage, "after_journal")
         return _told(first, key)
 
 

@@ -11,12 +11,16 @@ import pytest
 
 from contracts import cloudevents, subjects
 from contracts.artifacts import JSON
-from contracts.events import Ref, StageCompleted, event
+from contracts.events import Input, Ref, StageCompleted, event
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
-from tests.kit.runner.small import SMALL, STAGES, Draft
+from tests.kit.runner import small
+from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
+from tests.kit.runner.test_attempt import attempts, claim_of
 from tests.servers import Database, s3_client
-from workers.kit.runner import sweeper
-from workers.kit.stores.drops import Claim, Completed
+from workers.kit.runner import sweeper, work
+from workers.kit.runner.attempt import Lost
+from workers.kit.stores.drops import Claim, Completed, InputDrop, Retry
+from workers.kit.stores.memory import MemoryArtifacts
 
 OTHER = "01JABCDEFGHJKMNPQRSTVWXYZ0"
 SUBJECT = f"ql.evt.{TENANT}.{OTHER}.draft.completed.1"
@@ -106,19 +110,51 @@ async def test_an_event_with_a_sha256_that_was_never_written_is_buried_and_the_w
     assert all(f"draft wrote {ref.sha256}" in row["reason"] for row in found)
 
 
-async def test_an_artifact_whose_bytes_changed_is_tried_again_then_ends_only_its_own_workflow(
+async def overwrite(servers: Servers, ref: Ref, body: bytes) -> None:
+    await asyncio.to_thread(s3_client(servers.s3).put_object, servers.bucket, ref.key, io.BytesIO(body), len(body))
+
+
+async def test_an_artifact_whose_bytes_changed_is_made_again_by_its_own_stage(
     servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "UNPUBLISHED_S", 0)
+    monkeypatch.setattr(work, "REARMED_S", 0.1)
     workflow, ref = await drafted(servers, "p")
-    body = b"tampered"
-    await asyncio.to_thread(s3_client(servers.s3).put_object, servers.bucket, ref.key, io.BytesIO(body), len(body))
-    async with pipeline(servers, SMALL, STAGES, sweep_s=0.1, attempts=2) as running:
+    await overwrite(servers, ref, b"tampered")
+    async with pipeline(servers, SMALL, STAGES, sweep_s=0.1) as running:
         running.follow(workflow)
-        assert await running.end(workflow) == "failed"
-        assert await running.end(await running.submit("another")) == "completed"
-    reasons = {row["reason"] for row in await letters(database)}
-    assert any("an input can't be used" in reason and ref.sha256 in reason for reason in reasons)
+        assert await running.end(workflow) == "completed"
+        told = [event.subject for event in await running.reads.events(TENANT, workflow)]
+        assert sum(".draft.completed." in subject for subject in told) == 1
+        assert running.done("rearmed") >= 1
+    assert await letters(database) == []
+
+
+async def test_all_lost_inputs_are_found_at_once() -> None:
+    good, gone = MemoryArtifacts(), []
+    inputs = {}
+    for stage, body in (("draft", Draft(text="d")), ("check", Verdict(good=True, of="d")), ("side", Draft(text="d"))):
+        ref = await good.put(TENANT, msgspec.json.encode(body))
+        told = Input(stage=stage, revision=1, sha256=ref.sha256)
+        inputs[stage] = InputDrop(input=told, ref=ref, media_type=JSON)
+    for stage in ("draft", "check"):
+        missing = msgspec.structs.replace(inputs[stage].ref, key=f"artifacts/{TENANT}/nowhere/{stage}")
+        inputs[stage] = msgspec.structs.replace(inputs[stage], ref=missing)
+        gone.append(missing.key)
+    made = await attempts(small.pack, "pack", good).make(claim_of("pack", **inputs))
+    assert isinstance(made, Lost)
+    assert set(made.stages) == {"draft", "check"}
+    assert all(key in made.error for key in gone)
+
+
+async def test_bytes_that_are_right_but_unreadable_are_not_lost() -> None:
+    artifacts = MemoryArtifacts()
+    ref = await artifacts.put(TENANT, b"[]")
+    told = Input(stage="draft", revision=1, sha256=ref.sha256)
+    claim = claim_of("check", draft=InputDrop(input=told, ref=ref, media_type=JSON))
+    made = await attempts(small.accept, "check", artifacts).make(claim)
+    assert isinstance(made, Retry)
+    assert "an input can't be used" in made.error
 
 
 async def unacked(running: Pipeline) -> int:

@@ -20,8 +20,8 @@ from tests.kit.runner.test_pull import server
 from workers.keeper.keep import Keeper
 from workers.keeper.provision import EVENT_STREAM, make_stream
 from workers.kit.runner.api import call, find
+from workers.kit.runner.outbox import Counts, Outbox
 from workers.kit.runner.publish import Held, Publisher
-from workers.kit.runner.work import Counts, publish_and_note
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import NewWorkflow, StoredEvent
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
@@ -40,7 +40,7 @@ class Factory:
     async def fact(self) -> StoredEvent:
         self.made += 1
         new = NewWorkflow(id=f"w{self.made}", tenant="default", submission=Submission(prompt="p"), deadline_s=60)
-        return (await MemoryReads(self.memory).submit(new)).events[0]
+        return (await MemoryReads(self.memory).submit(new, most=1000)).events[0]
 
     async def tell(self) -> int:
         """Publish a new fact and note it; its sequence."""
@@ -131,13 +131,15 @@ async def test_what_is_held_stays_unpublished_and_in_order(made: Factory) -> Non
     await made.tell()
     await replace_stream(made.nc)
     facts = (await made.fact(), await made.fact())
-    await publish_and_note(made.publisher, drops, facts, counts)
+    outbox = Outbox(made.publisher, drops, counts)
+    await outbox.send(facts)
     assert counts.done["events"] == 0
     assert await made.last() == 1  # the first one's PubAck told of the loss
     await made.keeper.keep()
     owed = await drops.unpublished(["workflow"], older_s=0, limit=10)
     assert len(owed) == 3
-    await publish_and_note(made.publisher, drops, tuple(owed), counts)
+    await outbox.send(owed)
+    await outbox.flush()
     assert not await drops.unpublished(["workflow"], older_s=0, limit=10)
     assert await made.last() == 1 + 3
 

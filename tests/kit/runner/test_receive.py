@@ -80,13 +80,13 @@ def test_what_nobody_can_read_is_dead(subject: str, headers: dict[str, str] | No
 def test_nothing_makes_reading_or_burying_raise(tail: str, headers: dict[str, str], body: bytes) -> None:
     for subject in (SUBJECT, f"ql.evt.{tail}", f"ql.wake.{tail}", tail):
         read(subject, HEADERS | headers, body)
-        kept = letter(subject, headers, body, stage="packaging", reason=tail)
+        kept = letter(subject, headers, body, "packaging", tail)
         assert "\0" not in kept.subject + kept.headers + kept.reason
 
 
 def test_a_dead_letter_is_the_same_for_the_same_message() -> None:
-    first, again = (letter(SUBJECT, HEADERS, b"x" * 100_000, stage="packaging", reason=r) for r in ("one", "two"))
-    other = letter(SUBJECT, HEADERS, b"x" * 100_000, stage="documentation", reason="one")
+    first, again = (letter(SUBJECT, HEADERS, b"x" * 100_000, "packaging", r) for r in ("one", "two"))
+    other = letter(SUBJECT, HEADERS, b"x" * 100_000, "documentation", "one")
     assert first.id == again.id != other.id
     assert (first.tenant, first.workflow, len(first.body)) == ("default", WORKFLOW, KEPT_BYTES)
 

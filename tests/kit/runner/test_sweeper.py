@@ -7,17 +7,23 @@ import asyncio
 import pytest
 
 from contracts import subjects
-from tests.flow.noop import TENANT, Servers, pipeline
+from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
 from workers.kit.runner import sweeper
+from workers.kit.runner.outbox import Counts, Outbox
 from workers.kit.runner.sweeper import Sweeper
-from workers.kit.runner.work import Counts
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "ABSENT_S", 0.2)
     monkeypatch.setattr(sweeper, "UNPUBLISHED_S", 0.2)
+
+
+def sweeper_of(running: Pipeline, counts: Counts) -> Sweeper:
+    outbox = Outbox(running.publisher, running.drops, counts)
+    settings = running.servers.settings()
+    return Sweeper(["draft"], SMALL, running.drops, running.publisher, outbox, running.nc, settings, counts)
 
 
 async def test_a_message_that_was_lost_is_made_up_for_by_a_wake(servers: Servers) -> None:
@@ -35,8 +41,8 @@ async def test_a_message_that_was_lost_is_made_up_for_by_a_wake(servers: Servers
 async def test_a_queue_is_not_woken(servers: Servers) -> None:
     async with pipeline(servers, SMALL, workers=0) as running:
         await running.submit("p")
-        counts, settings = Counts(), servers.settings()
-        sweeping = Sweeper(["draft"], SMALL, running.drops, running.publisher, running.nc, settings, counts)
+        counts = Counts()
+        sweeping = sweeper_of(running, counts)
         for _ in range(3):
             await sweeping.sweep()
         assert counts.done["wakes"] == 0
@@ -53,8 +59,7 @@ async def test_each_duty_fails_alone(servers: Servers) -> None:
     async with pipeline(servers, SMALL, workers=0) as running:
         workflow = await running.submit("p", deadline_s=0.01)
         await running.nc.jetstream().delete_consumer(subjects.STREAM, "draft")
-        sweeping = Sweeper(["draft"], SMALL, running.drops, running.publisher, running.nc, servers.settings(), Counts())
-        await sweeping.sweep()
+        await sweeper_of(running, Counts()).sweep()
         found = await running.reads.workflow(TENANT, workflow)
         assert found is not None
         assert found.state == "expired"

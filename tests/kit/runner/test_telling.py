@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 import structlog
@@ -13,7 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.flow.noop import Servers, pipeline
 from tests.kit.runner import small
 from tests.kit.runner.small import SMALL, STAGES
-from workers.kit.stage import Run
+from workers.kit.runner import attempt
+from workers.kit.stage import Run, Transient
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -44,21 +47,25 @@ async def test_every_stage_is_one_span_of_the_workflows_trace(
     assert seen == [f"00-{TRACE}-{within.context.span_id:016x}-01"]
 
 
-async def test_progress_is_told_live_and_logs_know_their_workflow(servers: Servers) -> None:
+async def test_what_takes_a_while_is_told_live_and_logs_know_their_workflow(servers: Servers) -> None:
     context: list[dict[str, object]] = []
 
-    async def check(draft: small.Draft) -> small.Verdict:
+    async def check(run: Run, draft: small.Draft) -> small.Verdict:
         context.append(structlog.contextvars.get_contextvars())
+        await asyncio.sleep(2 * attempt.SHOWN_S)
+        if run.attempt == 1:
+            raise Transient("not yet")
         return await small.accept(draft)
 
-    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweeps=False) as running:
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweep_s=0.1) as running:
         live = await running.nc.subscribe("ql.live.>")
         workflow = await running.submit("p")
         await running.end(workflow)
-        told = [await live.next_msg(timeout=5) for _ in range(2 * len(SMALL.stages))]
-    mine = [msgspec.json.decode(message.data) for message in told if message.subject.endswith(f".{workflow}.check")]
-    assert mine == [
+        told = [await live.next_msg(timeout=5) for _ in range(3)]
+    assert [message.subject for message in told] == [f"ql.live.default.{workflow}.check"] * 3
+    assert [msgspec.json.decode(message.data) for message in told] == [
         {"stage": "check", "revision": 1, "state": "started", "attempt": 1},
-        {"stage": "check", "revision": 1, "state": "finished", "outcome": "completed"},
+        {"stage": "check", "revision": 1, "state": "finished", "outcome": "retry"},
+        {"stage": "check", "revision": 1, "state": "started", "attempt": 2},
     ]
-    assert context == [{"workflow": workflow, "stage": "check", "revision": 1, "attempt": 1}]
+    assert context == [{"workflow": workflow, "stage": "check", "revision": 1, "attempt": n} for n in (1, 2)]

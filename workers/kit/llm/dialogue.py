@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.artifacts import File
+from workers.kit import crash
 from workers.kit.prompts.block import with_block
 from workers.kit.prompts.system import NoPrompt, system_prompt
 from workers.kit.stage import Permanent, Refused, Run, Transient, Unfit
@@ -99,6 +100,7 @@ class Dialogue(ABC):
             raise Unfit(sentence) from None
 
     async def _answer(self, question: Question) -> Answer:
+        crash.at(question.stage, "before_llm")
         reply = await self.ask(question)
         if isinstance(reply, Answer):
             return reply

@@ -1,6 +1,7 @@
 """One attempt at a claim: load what the stage asks for, call it, store what it made; how it ended is an `Outcome`.
 
-Errors of the stage become Retry or Failed. A store that is down is nobody's fault: that goes up.
+Errors of the stage become Retry or Failed; inputs that are gone become `Lost`. A store that is down is nobody's fault:
+that goes up.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import math
 import random
 import traceback
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -16,7 +18,9 @@ import structlog
 
 from contracts import artifacts as bodies
 from contracts.artifacts import Capsule
+from contracts.events import Ref
 from observability.telemetry import traceparent
+from workers.kit import crash
 from workers.kit.binding import Binding, StageCall
 from workers.kit.stage import Permanent, Reject, Run, Transient
 from workers.kit.stores.drops import (
@@ -36,7 +40,17 @@ from workers.kit.stores.keys import capsule_key
 MOST_ASKED_S = 120.0
 """A stage may ask for a longer pause than this; it does not get it."""
 
+SHOWN_S = 0.05
+"""Work that is over before this is not told to be begun: its event is the better news."""
+
 log = structlog.get_logger(__name__)
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """The artifacts of these inputs' stages are gone or changed; nothing was done."""
+
+    stages: tuple[str, ...]
+    error: str
 
 
 class BackOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +77,36 @@ class Attempts:
         self._limit = limit
         self._back_off = back_off
 
-    async def make(self, claim: Claim) -> Outcome:
-        """Do the work of `claim`. `StoreDown` is raised; cancelling stops the stage."""
+    @property
+    def takes(self) -> Collection[str]:
+        """The ancestors whose drops a claim has to name."""
+        return self._binding.takes
+
+    async def make(self, claim: Claim, started: Callable[[Claim], None] | None = None) -> Outcome | Lost:
+        """Do the work of `claim`; `started` is called when the stage has been at it for `SHOWN_S`.
+
+        `StoreDown` is raised; cancelling stops the stage, and so does its time limit.
+        """
+        limit_s = self._binding.row.limit_s
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                return await self._made(claim, started)
+        except TimeoutError as error:
+            if limit.expired():
+                return self._again(claim, f"the stage took longer than {limit_s:g} s")
+            return self._bug(claim, error)
+
+    async def _made(self, claim: Claim, started: Callable[[Claim], None] | None) -> Outcome | Lost:
         try:
             arguments = await self._arguments(claim)
-        except (ArtifactLost, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
             return self._again(claim, f"an input can't be used: {error}")
+        if isinstance(arguments, Lost):
+            return arguments
+        showing = asyncio.get_running_loop().call_later(SHOWN_S, started, claim) if started else None
         try:
-            return await self._stored(claim, await self._call(**arguments))
+            product = await self._call(**arguments)
         except StoreDown:
             raise
         except Transient as error:
@@ -83,12 +119,16 @@ class Attempts:
             return self._bug(claim, error)
         except Exception as error:  # noqa: BLE001  # whatever a stage raises is counted
             return self._bug(claim, error)
+        finally:
+            if showing is not None:
+                showing.cancel()
+        return await self._stored(claim, product)
 
     def _bug(self, claim: Claim, error: BaseException) -> Outcome:
         log.error("stage.bug", exc_info=error)
         return self._again(claim, traceback.format_exception_only(error)[-1].strip())
 
-    async def _arguments(self, claim: Claim) -> dict[str, object]:
+    async def _arguments(self, claim: Claim) -> dict[str, object] | Lost:
         binding = self._binding
         arguments: dict[str, object] = {}
         if binding.run:
@@ -97,10 +137,28 @@ class Attempts:
             arguments[binding.submission] = claim.submission
         wanted = {name: claim.inputs[stage] for name, stage in binding.inputs.items()}
         wanted |= {name: claim.repair[stage] for name, stage in binding.repairs.items() if stage in claim.repair}
-        loaded = await asyncio.gather(*(self._artifacts.get(drop.ref) for drop in wanted.values()))
+        loaded = await self._loaded([drop.ref for drop in wanted.values()])
+        missing = [
+            (drop, body) for drop, body in zip(wanted.values(), loaded, strict=True) if not isinstance(body, bytes)
+        ]
+        if missing:
+            stages = tuple(dict.fromkeys(drop.input.stage for drop, _ in missing))
+            return Lost(stages=stages, error="; ".join(str(error) for _, error in missing))
         for name, body in zip(wanted, loaded, strict=True):
-            arguments[name] = bodies.decode(body, binding.types[name])
+            arguments[name] = bodies.decode(body, binding.types[name])  # type: ignore[arg-type]  # the others were `missing`
         return arguments
+
+    async def _loaded(self, refs: Sequence[Ref]) -> list[bytes | ArtifactLost]:
+        """Each one's bytes, or that they are lost: all are looked at, so that all can be made again at once."""
+        if len(refs) == 1:
+            return [await self._body(refs[0])]
+        return await asyncio.gather(*map(self._body, refs)) if refs else []
+
+    async def _body(self, ref: Ref) -> bytes | ArtifactLost:
+        try:
+            return await self._artifacts.get(ref)
+        except ArtifactLost as error:
+            return error
 
     async def _stored(self, claim: Claim, product: msgspec.Struct) -> Outcome:
         report = product.report if isinstance(product, Reject) else product
@@ -113,7 +171,9 @@ class Attempts:
         key = ""
         if isinstance(report, Capsule):
             key = capsule_key(claim.tenant, claim.workflow, sha256(body).hexdigest())
+        crash.at(claim.stage, "before_s3")
         ref = await self._artifacts.put(claim.tenant, body, key=key)
+        crash.at(claim.stage, "after_s3")
         if isinstance(product, Reject):
             return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=len(product.findings))
         return Completed(artifact=ref, media_type=media_type, capsule=_head(report))

@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 EXPIRES_S = 30
 IDLE_HEARTBEAT_S = 2
 REPAIR_S = (0.1, 5.0)
+DRAIN_S = 2.0
 _NANO = 10**9
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ class PullLoop:
         for task in (self._watching, self._repairing):
             if task is not None:
                 task.cancel()
-        await self._unsubscribe()
+        await self._drain()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_s)
             for task in late:
@@ -99,6 +100,13 @@ class PullLoop:
             with contextlib.suppress(NatsError):
                 await self._subscription.unsubscribe()
 
+    async def _drain(self) -> None:
+        """Give the credit back: the server forgets the request with its inbox, what is on its way goes back at once."""
+        if self._subscription is not None:
+            with contextlib.suppress(NatsError, TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py
+
     async def _durable_exists(self) -> bool:
         try:
             answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{self._stream}.{self.durable}", timeout=2)
@@ -132,6 +140,9 @@ class PullLoop:
         self._heard = time.monotonic()
         # A stored message may carry any header, also "Status"; only a delivery has an ack subject.
         if message.reply.startswith("$JS.ACK."):
+            if self._stopping:
+                await message.nak()
+                return
             self._patience = 0.0
             self._asked = max(0, self._asked - 1)
             self._free -= 1

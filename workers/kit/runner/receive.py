@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,9 @@ from workers.kit.stores.drops import Claim, DeadLetter
 
 KEPT_BYTES = 64 * 1024
 KEPT_SUBJECT = 1024
+Kind = Literal["message", "work"]
+"""What a dead letter is: a message that can't be read, or the one whose work was given up."""
+
 UNKNOWN = "unknown"
 """Stands for a tenant or workflow that can't be read from a dead message."""
 
@@ -81,7 +85,9 @@ def contradiction(event: Event, claim: Claim) -> str:
     return f"the event names the sha256 {data.artifact.sha256[:64]!r}, but {data.stage} wrote {drop.input.sha256}"
 
 
-def letter(subject: str, headers: Mapping[str, str] | None, body: bytes, *, stage: str, reason: str) -> DeadLetter:
+def letter(
+    subject: str, headers: Mapping[str, str] | None, body: bytes, stage: str, reason: str, kind: Kind = "message"
+) -> DeadLetter:
     """The dead letter of a message; the same message gives the same one."""
     kept = msgspec.json.encode({_text(name): _text(value) for name, value in (headers or {}).items()})
     digest = hashlib.sha256(body).hexdigest()
@@ -97,6 +103,7 @@ def letter(subject: str, headers: Mapping[str, str] | None, body: bytes, *, stag
         body=body[:KEPT_BYTES],
         sha256=digest,
         reason=_text(reason)[:2000],
+        kind=kind,
     )
 
 

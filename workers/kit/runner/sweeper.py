@@ -1,6 +1,7 @@
 """The second chance of everything: events that were committed but not published, rows that no message has woken.
 
-It looks at this process's own stages only and never claims. Each duty fails alone; without faults it sends nothing.
+It looks at this process's own stages only and never claims; the first stage's workers also let waiting workflows in
+and end those whose deadline has passed. Each duty fails alone; without faults it sends nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from contracts.topology import LIFECYCLE, Topology
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
 
+from .outbox import Counts, Outbox
 from .publish import Publisher
-from .work import Counts, publish_and_note
 
 UNPUBLISHED_S = 5
 ABSENT_S = 5
@@ -43,6 +44,7 @@ class Sweeper:
         topology: Topology,
         drops: Drops,
         publisher: Publisher,
+        outbox: Outbox,
         nc: Client,
         settings: Settings,
         counts: Counts,
@@ -51,6 +53,7 @@ class Sweeper:
         self._first = topology.first.name in stages
         self._drops = drops
         self._publisher = publisher
+        self._outbox = outbox
         self._nc = nc
         self._settings = settings
         self._counts = counts
@@ -68,6 +71,7 @@ class Sweeper:
         for stage in self._stages:
             await self._duty(f"wake {stage}", self._wake, stage)
         if self._first:
+            await self._duty("admit", self._admit)
             await self._duty("expire", self._expire)
 
     async def _duty(self, name: str, duty: Callable[..., Awaitable[None]], *arguments: str) -> None:
@@ -78,13 +82,15 @@ class Sweeper:
 
     async def _relay(self) -> None:
         stages = (*self._stages, LIFECYCLE) if self._first else self._stages
-        events = tuple(await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT))
-        await publish_and_note(self._publisher, self._drops, events, self._counts)
+        events = await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT)
+        await self._outbox.send(events)
         self._counts.add("relayed", len(events))
 
+    async def _admit(self) -> None:
+        await self._outbox.send(await self._drops.admit(most=self._settings.tenant_active, limit=LIMIT))
+
     async def _expire(self) -> None:
-        events = tuple(await self._drops.expire(limit=LIMIT))
-        await publish_and_note(self._publisher, self._drops, events, self._counts)
+        await self._outbox.send(await self._drops.expire(limit=LIMIT))
 
     async def _wake(self, stage: str) -> None:
         queued = await self._queued(stage)

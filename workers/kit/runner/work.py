@@ -1,4 +1,4 @@
-"""What a stage does with a message: claim, work under a heartbeat, commit, publish, ack (design: the stage protocol).
+"""What a stage does with a message: claim, work, commit, publish, ack (design: the stage protocol).
 
 Every step may be repeated and every wait may be cut off: the store decides what still counts.
 """
@@ -8,38 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 
 import structlog
 from nats.aio.msg import Msg
 
 from contracts.events import Event
 from observability.telemetry import SpanKind, span
+from workers.kit import crash
 from workers.kit.settings import Settings
-from workers.kit.stores.drops import Claim, Committed, Drops, Failed, NoClaim, Outcome, Retry, StoredEvent, StoreDown
+from workers.kit.stores.drops import Claim, Committed, Drops, Failed, NoClaim, Outcome, Retry, StoreDown
 
 from . import receive
-from .attempt import Attempts
-from .publish import Held, NotPublished, Publisher
+from .attempt import Attempts, Lost
+from .outbox import Counts, Outbox
+from .publish import Publisher
+from .receive import Kind
+from .wheel import Wheel
 
 COMMIT_AGAIN_S = 0.5
 STORE_AGAIN_S = 1.0
-STOP_S = 5.0
-"""How long a stage may take to notice that it was cancelled."""
+REARMED_S = 1.0
+"""After its inputs were lost a row waits so long at least for those who make them again."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What one process has done since it started, by name."""
-
-    done: Counter[str] = field(default_factory=Counter)
-
-    def add(self, name: str, by: int = 1) -> None:
-        """One more of `name`."""
-        self.done[name] += by
 
 
 class StageWork:
@@ -51,117 +42,127 @@ class StageWork:
         attempts: Attempts,
         drops: Drops,
         publisher: Publisher,
+        outbox: Outbox,
+        wheel: Wheel,
         settings: Settings,
         counts: Counts,
     ) -> None:
         self.stage = stage
+        self._span = f"process ql.evt.{{tenant}}.{{workflow}}.{stage}"
         self._attempts = attempts
         self._drops = drops
         self._publisher = publisher
+        self._outbox = outbox
+        self._wheel = wheel
         self._settings = settings
         self._counts = counts
+        self._takes = attempts.takes
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def handle(self, message: Msg) -> None:
-        """Deal with one delivery. What it raises is a bug of ours: without an ack the message comes again."""
+        """Deal with one delivery, in a task of its own. What it raises is a bug of ours: the message comes again."""
         try:
             await self._receive(message)
         except StoreDown as error:
             # Holds its slot for a while: a queue must not rush through a store that is away.
-            log.warning("work.store_down", error=str(error))
+            log.warning("work.store_down", stage=self.stage, error=str(error))
             await asyncio.sleep(STORE_AGAIN_S)
             await message.nak()
 
     async def _receive(self, message: Msg) -> None:
         match receive.read(message.subject, message.headers, message.data):
+            case receive.Look(tenant=tenant, workflow=workflow, event=event):
+                await self._look(message, tenant, workflow, event)
             case receive.Dead(reason=reason):
-                await self._bury(message, reason)
+                await self._bury(message, reason, "message")
                 await message.term()
             case receive.Newer(type=kind):
                 # The row is in the store, where a worker that knows the version finds it by the sweeper's wake. A
                 # delayed nak, or no ack, would hold one of the durable's pending places until the upgrade.
-                log.warning("event.newer", type=kind)
+                log.warning("event.newer", stage=self.stage, type=kind)
                 await message.ack()
-            case receive.Look(tenant=tenant, workflow=workflow, event=event):
-                with structlog.contextvars.bound_contextvars(workflow=workflow, stage=self.stage):
-                    await self._look(message, tenant, workflow, event)
 
     async def _look(self, message: Msg, tenant: str, workflow: str, event: Event | None) -> None:
         lease_s, attempts = self._settings.lease_s, self._settings.attempts
-        claim = await self._drops.claim(self.stage, tenant, workflow, lease_s=lease_s, attempts=attempts)
+        claim = await self._drops.claim(
+            self.stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=self._takes
+        )
         if isinstance(claim, NoClaim):
-            await self._idle(message, claim)
+            await self._idle(message, workflow, claim)
             await message.ack()
             return
-        with structlog.contextvars.bound_contextvars(revision=claim.revision, attempt=claim.attempt):
-            try:
-                if event is not None and (reason := receive.contradiction(event, claim)):
-                    await self._bury(message, reason)
-                await self._do(message, claim)
-            except asyncio.CancelledError:
-                await self._drops.release(claim)
-                await message.nak()
-                raise
-        if not message.is_acked:
-            await message.ack()
+        crash.at(self.stage, "after_claim")
+        # The task serves this one message: what is bound here ends with it.
+        structlog.contextvars.bind_contextvars(
+            workflow=workflow, stage=self.stage, revision=claim.revision, attempt=claim.attempt
+        )
+        try:
+            if event is not None and (reason := receive.contradiction(event, claim)):
+                await self._bury(message, reason, "message")
+            await self._do(message, claim)
+        except asyncio.CancelledError:
+            await self._drops.release(claim)
+            await message.nak()
+            raise
+        crash.at(self.stage, "before_ack")
+        await message.ack()
+        crash.at(self.stage, "after_ack")
 
-    async def _idle(self, message: Msg, answer: NoClaim) -> None:
+    async def _idle(self, message: Msg, workflow: str, answer: NoClaim) -> None:
         """Nothing to do; a row whose workers all died has just ended its workflow, and somebody must say so."""
         self._counts.add(f"idle.{answer.reason}")
         if answer.reason == "exhausted":
-            await publish_and_note(self._publisher, self._drops, answer.events, self._counts)
-            await self._bury(message, answer.error)
+            log.warning("stage.not_done", workflow=workflow, stage=self.stage, outcome="failed", error=answer.error)
+            await self._outbox.send(answer.events)
+            await self._bury(message, answer.error, "work")
 
     async def _do(self, message: Msg, claim: Claim) -> None:
-        template = f"process ql.evt.{{tenant}}.{{workflow}}.{self.stage}"
-        with span(template, SpanKind.CONSUMER, claim.traceparent, stage=self.stage) as current:
-            await self._tell(claim, state="started", attempt=claim.attempt)
+        with span(self._span, SpanKind.CONSUMER, claim.traceparent, stage=self.stage) as current:
             try:
-                outcome = await self._beating(message, claim)
+                outcome = await self._worked(message, claim)
+                state = await self._ended(claim, outcome)
             except StoreDown as error:
                 # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
                 log.warning("work.store_down", error=str(error))
                 await self._drops.release(claim)
                 return
-            if outcome is None:
-                self._counts.add("superseded")
-                return
-            committed = await self._commit(claim, outcome)
-            current.set_attribute("outcome", committed.state)
-        self._counts.add(committed.state)
+            current.set_attribute("outcome", state)
+        self._counts.add(state)
+        if isinstance(outcome, Failed) and claim.attempt >= self._settings.attempts:
+            await self._bury(message, outcome.error, "work")
+        if state not in {"completed", "rejected", "failed"}:  # of those their events tell
+            await self._tell(claim, state="finished", outcome=state)
+
+    async def _worked(self, message: Msg, claim: Claim) -> Outcome | Lost | None:
+        """The outcome; None when the work was stopped, since it is no longer due or no longer ours."""
+        with self._wheel.job(message, claim):
+            return await self._attempts.make(claim, self._started)
+        return None
+
+    async def _ended(self, claim: Claim, outcome: Outcome | Lost | None) -> str:
+        """Write down how it ended, and tell it: the state that the row has now."""
+        if outcome is None:
+            return "superseded"
+        if isinstance(outcome, Lost):
+            return await self._rearm(claim, outcome)
+        crash.at(self.stage, "before_commit")
+        committed = await self._patiently(claim, outcome)
+        crash.at(self.stage, "after_commit")
+        await self._outbox.send(committed.events)
+        crash.at(self.stage, "after_publish")
         if isinstance(outcome, Retry | Failed):
             log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
-        if isinstance(outcome, Failed) and claim.attempt >= self._settings.attempts:
-            await self._bury(message, outcome.error)
-        await self._tell(claim, state="finished", outcome=committed.state)
+        return committed.state
 
-    async def _beating(self, message: Msg, claim: Claim) -> Outcome | None:
-        """The outcome; None when the work was stopped, since it is no longer due or no longer ours."""
-        work = asyncio.create_task(self._attempts.make(claim))
-        beat = asyncio.create_task(self._beat(message, claim))
-        try:
-            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
-            return work.result() if work.done() else None
-        finally:
-            beat.cancel()
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({work}, timeout=STOP_S)
-
-    async def _beat(self, message: Msg, claim: Claim) -> None:
-        """Signs of life to the bus and the store; returns when the store says to stop."""
-        while True:
-            await asyncio.sleep(self._settings.heartbeat_s)
-            try:
-                await message.in_progress()
-                if not await self._drops.renew(claim, lease_s=self._settings.lease_s):
-                    return
-            except Exception as error:  # noqa: BLE001  # an unreachable store must not stop paid work; commit decides
-                log.warning("work.heartbeat_missed", error=str(error))
-
-    async def _commit(self, claim: Claim, outcome: Outcome) -> Committed:
-        committed = await self._patiently(claim, outcome)
-        await publish_and_note(self._publisher, self._drops, committed.events, self._counts)
-        return committed
+    async def _rearm(self, claim: Claim, lost: Lost) -> str:
+        """Have the lost inputs made again; this row waits for them."""
+        log.error("inputs.lost", stages=list(lost.stages), error=lost.error)
+        if not await self._drops.rearm(claim, lost.stages, after_s=REARMED_S):
+            return "superseded"
+        for stage in lost.stages:
+            with contextlib.suppress(Exception):  # the sweeper's wakes come anyway
+                await self._publisher.wake(stage, claim.tenant, claim.workflow)
+        return "rearmed"
 
     async def _patiently(self, claim: Claim, outcome: Outcome) -> Committed:
         """Commit; while the store is away, try for as long as the lease may last: the work was paid for."""
@@ -175,9 +176,9 @@ class StageWork:
                 log.warning("work.commit_again", error=str(error))
                 await asyncio.sleep(COMMIT_AGAIN_S)
 
-    async def _bury(self, message: Msg, reason: str) -> None:
-        letter = receive.letter(message.subject, message.headers, message.data, stage=self.stage, reason=reason)
-        log.error("event.dead", letter=letter.id, reason=letter.reason)
+    async def _bury(self, message: Msg, reason: str, kind: Kind) -> None:
+        letter = receive.letter(message.subject, message.headers, message.data, self.stage, reason, kind)
+        log.error("event.dead", letter=letter.id, stage=self.stage, reason=letter.reason)
         await self._drops.bury(letter)
         self._counts.add("dead")
         try:
@@ -185,29 +186,13 @@ class StageWork:
         except Exception as error:  # noqa: BLE001  # the row is the dead letter, this was only the news of it
             log.warning("event.dead_untold", letter=letter.id, error=str(error) or type(error).__name__)
 
+    def _started(self, claim: Claim) -> None:
+        """The stage has been at work for a while: somebody may want to see it."""
+        task = asyncio.create_task(self._tell(claim, state="started", attempt=claim.attempt))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
     async def _tell(self, claim: Claim, **news: object) -> None:
         told = {"stage": claim.stage, "revision": claim.revision, **news}
         with contextlib.suppress(Exception):
             await self._publisher.live(claim.tenant, claim.workflow, claim.stage, told)
-
-
-async def publish_and_note(publisher: Publisher, drops: Drops, events: tuple[StoredEvent, ...], counts: Counts) -> None:
-    """Publish committed events in their order; what does not get there stays unpublished, for the sweeper."""
-    placed = []
-    for event in events:
-        try:
-            placed.append(await publisher.fact(event))
-        except Held as error:
-            log.warning("event.held", event_id=event.id, error=str(error))
-            break
-        except NotPublished as error:
-            log.error("event.refused", event_id=event.id, error=str(error))
-        except Exception as error:  # noqa: BLE001  # the bus is away: the rows are committed and will be sent
-            log.warning("event.unpublished", event_id=event.id, error=str(error) or type(error).__name__)
-            break
-    if placed:
-        counts.add("events", len(placed))
-        try:
-            await drops.published(placed)
-        except StoreDown as error:  # then the sweeper publishes them once more, and learns where they stand
-            log.warning("event.not_noted", error=str(error))

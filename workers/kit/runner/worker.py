@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from contracts import subjects
 from contracts.topology import Topology
@@ -15,10 +17,14 @@ from workers.kit.stores.drops import Artifacts, Drops
 from workers.kit.wiring import Means, ports_of, wire
 
 from .attempt import Attempts, BackOff
+from .outbox import Counts, Outbox
 from .publish import Publisher
 from .pull import PullLoop
 from .sweeper import Sweeper
-from .work import Counts, StageWork
+from .wheel import Wheel
+from .work import StageWork
+
+FLUSH_S = 5
 
 
 class Worker:
@@ -38,8 +44,11 @@ class Worker:
         sweeps: bool = True,
     ) -> None:
         self.counts = Counts()
+        self._nc = nc
         self._settings = settings
         publisher = Publisher(nc, drops)
+        self._outbox = Outbox(publisher, drops, self.counts)
+        self._wheel = Wheel(drops, settings)
         adapters = wire(bindings, Means(nc, settings), given)
         self._loops = []
         for binding in bindings:
@@ -51,13 +60,16 @@ class Worker:
                 limit=settings.attempts,
                 back_off=back_off or BackOff(),
             )
-            work = StageWork(name, attempts, drops, publisher, settings, self.counts)
+            work = StageWork(name, attempts, drops, publisher, self._outbox, self._wheel, settings, self.counts)
             self._loops.append(
                 PullLoop(nc, stream=subjects.STREAM, durable=name, slots=settings.slots, handle=work.handle)
             )
         names = [binding.row.name for binding in bindings]
-        self._sweeper = Sweeper(names, topology, drops, publisher, nc, settings, self.counts) if sweeps else None
+        self._sweeper = (
+            Sweeper(names, topology, drops, publisher, self._outbox, nc, settings, self.counts) if sweeps else None
+        )
         self._sweeping: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -66,16 +78,26 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to fetch; durables that are not there yet are waited for."""
+        self._beating = asyncio.create_task(self._wheel.run())
         for loop in self._loops:
             await loop.start()
         if self._sweeper is not None:
             self._sweeping = asyncio.create_task(self._sweeper.run())
 
     async def stop(self) -> None:
-        """Fetch no more, finish what runs within the grace time, hand the rest back."""
+        """Fetch no more, finish what runs within the grace time, hand the rest back, leave nothing untold."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         await asyncio.gather(*(loop.stop(self._settings.grace_s) for loop in self._loops))
+        if self._beating is not None:  # what still ran had to show that it lives
+            self._beating.cancel()
+        await self._outbox.flush()
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._nc.flush(FLUSH_S)
+
+    def nudge(self, tenant: str, workflow: str) -> None:
+        """Somebody says that the workflow was cancelled: work at it ends now, if the store says so too."""
+        self._wheel.nudge(tenant, workflow)
 
     def reconnected(self) -> None:
         """The server has forgotten what was asked of it: ask again."""

@@ -1,0 +1,97 @@
+"""Committed events on their way to the stream: published at once and in their order, noted a moment later in batches.
+
+Nothing here is the only copy: what is cut off stays unpublished in the store, where a sweeper finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from workers.kit.stores.drops import Drops, StoredEvent, StoreDown
+
+from .publish import Held, NotPublished, Publisher
+
+NOTE_S = 0.05
+"""Nobody waits for a note, so it waits for company."""
+
+FLUSH_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one process has done since it started, by name."""
+
+    done: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, by: int = 1) -> None:
+        """One more of `name`."""
+        self.done[name] += by
+
+
+class Outbox:
+    """One a process."""
+
+    def __init__(self, publisher: Publisher, drops: Drops, counts: Counts) -> None:
+        self._publisher = publisher
+        self._drops = drops
+        self._counts = counts
+        self._cut_off: dict[str, StoredEvent] = {}
+        self._placed: list[StoredEvent] = []
+        self._noting: asyncio.Task[None] | None = None
+
+    async def send(self, events: Sequence[StoredEvent]) -> None:
+        """Publish; what does not get there stays unpublished, for the sweeper."""
+        for event in events:
+            self._cut_off[event.id] = event
+        placed = await published(self._publisher, events)
+        for event in events:  # not when cancelled: then `flush` tries them once more
+            self._cut_off.pop(event.id, None)
+        if placed:
+            self._counts.add("events", len(placed))
+            self._placed += placed
+            if self._noting is None or self._noting.done():
+                self._noting = asyncio.create_task(self._note())
+
+    async def flush(self) -> None:
+        """Before the process ends: publish what a cancellation cut off, and note everything."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self.send(tuple(self._cut_off.values()))
+                if self._noting is not None:
+                    await self._noting
+
+    async def _note(self) -> None:
+        while self._placed:
+            await asyncio.sleep(NOTE_S)
+            batch, self._placed = self._placed, []
+            try:
+                await self._drops.published(batch)
+            except StoreDown as error:  # then the sweeper publishes them once more, and learns where they stand
+                log.warning("event.not_noted", error=str(error))
+            except Exception:
+                log.exception("event.not_noted")
+
+
+async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+    """Those that are in the stream now. An order once begun is kept: behind one that is held nothing is sent."""
+    placed: list[StoredEvent] = []
+    for event in events:
+        try:
+            placed.append(await publisher.fact(event))
+        except Held as error:
+            log.warning("event.held", event_id=event.id, error=str(error))
+            break
+        except NotPublished as error:
+            log.error("event.refused", event_id=event.id, error=str(error))
+        except Exception as error:  # noqa: BLE001  # the bus is away: the rows are committed and will be sent
+            log.warning("event.unpublished", event_id=event.id, error=str(error) or type(error).__name__)
+            break
+    return placed
