@@ -5,7 +5,9 @@ Headers are written in lower case and read in any; values are percent-encoded as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from urllib.parse import unquote
 
 import msgspec
@@ -39,6 +41,14 @@ class _Structured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     traceparent: str = ""
 
 
+_decode_structured = msgspec.json.Decoder(_Structured).decode
+_encode = msgspec.json.Encoder().encode
+_PLAIN = re.compile(r"[!#$&-~]*")
+"""What stands in a header as it is: printable ASCII without space, quote and percent sign."""
+
+_OURS = frozenset({"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-subject", "traceparent"})
+
+
 def to_structured(event: Event) -> bytes:
     """The whole event as one JSON document (application/cloudevents+json)."""
     document = _Structured(
@@ -48,10 +58,10 @@ def to_structured(event: Event) -> bytes:
         type=event.type,
         time=event.time,
         subject=event.subject,
-        data=msgspec.Raw(msgspec.json.encode(event.data)),
+        data=msgspec.Raw(_encode(event.data)),
         traceparent=event.traceparent,
     )
-    return msgspec.json.encode(document)
+    return _encode(document)
 
 
 def from_structured(body: bytes) -> Event:
@@ -59,7 +69,7 @@ def from_structured(body: bytes) -> Event:
     if len(body) > MAX_BYTES:
         raise BadEvent(f"{len(body)} bytes are more than an event may have ({MAX_BYTES})")
     try:
-        found = msgspec.json.decode(body, type=_Structured)
+        found = _decode_structured(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEvent(f"not a CloudEvent: {error}") from None
     attributes = {name: getattr(found, name) for name in ("specversion", "id", "source", "type", "time", "subject")}
@@ -68,7 +78,7 @@ def from_structured(body: bytes) -> Event:
 
 def to_binary(structured: bytes) -> tuple[str, dict[str, str], bytes]:
     """(subject, headers, body) for the bus, from the structured form that the store keeps."""
-    found = msgspec.json.decode(structured, type=_Structured)
+    found = _decode_structured(structured)
     headers = {
         "ce-specversion": found.specversion,
         "ce-id": found.id,
@@ -81,16 +91,18 @@ def to_binary(structured: bytes) -> tuple[str, dict[str, str], bytes]:
     }
     if found.traceparent:
         headers["traceparent"] = found.traceparent
-    return found.subject, {name: _percent(value) for name, value in headers.items()}, bytes(found.data)
+    if not _PLAIN.fullmatch("".join(headers.values())):
+        headers = {name: _percent(value) for name, value in headers.items()}
+    return found.subject, headers, bytes(found.data)
 
 
 def from_binary(headers: Mapping[str, str] | None, body: bytes) -> Event:
     """The event in a bus message; raises `BadEvent`, or `UnknownVersion` for one that may only be too new."""
     if len(body) > MAX_BYTES:
         raise BadEvent(f"{len(body)} bytes are more than an event may have ({MAX_BYTES})")
-    lowered = {name.lower(): unquote(value) for name, value in (headers or {}).items()}
-    attributes = {name.removeprefix("ce-"): value for name, value in lowered.items() if name.startswith("ce-")}
-    return _event(attributes | {"traceparent": lowered.get("traceparent", "")}, body)
+    if headers is None or not headers.keys() >= _OURS:
+        headers = {name.lower(): value for name, value in (headers or {}).items()}
+    return _event({name.removeprefix("ce-"): unquote(headers.get(name, "")) for name in _OURS}, body)
 
 
 def _event(attributes: Mapping[str, str], body: bytes) -> Event:
@@ -115,9 +127,14 @@ def _event(attributes: Mapping[str, str], body: bytes) -> Event:
 
 def _data(body: bytes, kind: type[Data]) -> Data:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _decoder(kind).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEvent(f"the data is no {kind.__name__}: {error}") from None
+
+
+@cache
+def _decoder(kind: type[Data]) -> msgspec.json.Decoder[Data]:
+    return msgspec.json.Decoder(kind)
 
 
 def _consistent(event: Event, claimed_id: str) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -52,6 +53,7 @@ def token(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)  # one message's subject is asked for several times
 def parse_event(subject: str) -> EventSubject:
     """The parts of an event's subject; raises `BadSubject`."""
     parts = subject.split(".")

@@ -45,6 +45,16 @@ def test_both_modes_bring_back_the_same_event(error: str, revision: int) -> None
     assert headers["Nats-Msg-Id"] == made.id
 
 
+@given(source=st.text(min_size=1, max_size=40), traceparent=st.text(max_size=40))
+def test_any_text_in_an_attribute_crosses_the_bus_as_plain_ascii(source: str, traceparent: str) -> None:
+    made = msgspec.structs.replace(completed(), source=source, traceparent=traceparent)
+    _, headers, body = cloudevents.to_binary(cloudevents.to_structured(made))
+    assert all("!" <= character <= "~" for value in headers.values() for character in value)
+    assert cloudevents.from_binary(headers, body) == made
+    shouted = {name.upper(): value for name, value in headers.items()}
+    assert cloudevents.from_binary(shouted, body) == made
+
+
 def test_headers_are_read_in_any_case() -> None:
     _, headers, body = cloudevents.to_binary(cloudevents.to_structured(completed()))
     shouted = {name.upper(): value for name, value in headers.items()}

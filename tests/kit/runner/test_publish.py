@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -11,29 +12,39 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from contracts import cloudevents, subjects
-from contracts.events import WorkflowSubmitted, event
+from contracts.events import Event, WorkflowFailed, WorkflowSubmitted, event
 from tests.kit.runner.small import SMALL
 from workers.keeper.provision import DEAD_STREAM, EVENT_STREAM, make_stream
-from workers.kit.runner import publish, receive
+from workers.kit.runner import acks, publish, receive
 from workers.kit.runner.publish import Held, NotPublished, Publisher
 from workers.kit.stores.drops import StoredEvent
 from workers.kit.stores.memory import Memory, MemoryDrops
 
-SUBMITTED = event(
-    WorkflowSubmitted(tenant="default", workflow="w1", prompt_sha256="0" * 64),
-    stage="workflow",
-    outcome="submitted",
-    revision=1,
-    time="2026-01-01T00:00:00Z",
-)
-STORED = StoredEvent(
-    workflow="w1",
-    id=SUBMITTED.id,
-    tenant="default",
-    stage="workflow",
-    subject=SUBMITTED.subject,
-    body=cloudevents.to_structured(SUBMITTED),
-)
+
+def submitted(workflow: str) -> Event:
+    return event(
+        WorkflowSubmitted(tenant="default", workflow=workflow, prompt_sha256="0" * 64),
+        stage="workflow",
+        outcome="submitted",
+        revision=1,
+        time="2026-01-01T00:00:00Z",
+    )
+
+
+def stored(workflow: str) -> StoredEvent:
+    made = submitted(workflow)
+    return StoredEvent(
+        workflow=workflow,
+        id=made.id,
+        tenant="default",
+        stage="workflow",
+        subject=made.subject,
+        body=cloudevents.to_structured(made),
+    )
+
+
+SUBMITTED = submitted("w1")
+STORED = stored("w1")
 
 
 @pytest.fixture
@@ -58,6 +69,97 @@ async def test_a_fact_is_stored_once_and_keeps_its_place(nc: Client) -> None:
     message = await seen.next_msg()
     assert cloudevents.from_binary(message.headers, message.data) == SUBMITTED
     assert message.subject == subjects.result(SUBMITTED.subject)
+
+
+async def test_many_facts_are_stored_in_their_order_and_each_is_told_of_its_own(nc: Client) -> None:
+    publisher = await publisher_of(nc)
+    forged = stored("w5")
+    await nc.jetstream().publish(forged.subject, b"forged", headers={"Nats-Msg-Id": "forged"})
+    already = await publisher.fact(stored("w3"))
+    no_event = msgspec.structs.replace(stored("w7"), body=b"{}")
+    facts = [stored(f"w{number}") for number in range(40)]
+    facts[7] = no_event
+    told = await publisher.facts(facts)
+    assert told[3] == already
+    for place, reason in ((5, f"is taken by a message that is not {forged.id}"), (7, "is no event")):
+        error = told[place]
+        assert isinstance(error, NotPublished)
+        assert reason in str(error)
+    places = [fact.seq for fact in told if isinstance(fact, StoredEvent) and fact.id != already.id]
+    assert places == list(range(3, 3 + 37))
+    assert [fact.id for fact in told if isinstance(fact, StoredEvent)] == [
+        fact.id for place, fact in enumerate(facts) if place not in {5, 7}
+    ]
+    assert await publisher.facts([]) == []
+
+
+async def test_callers_at_the_same_time_get_each_their_own_answers(nc: Client) -> None:
+    publisher = await publisher_of(nc)
+    batches = [[stored(f"w{number}") for number in range(first, first + 5)] for first in range(0, 50, 5)]
+    for batch, told in zip(batches, await asyncio.gather(*map(publisher.facts, batches)), strict=True):
+        assert [fact.id for fact in told if isinstance(fact, StoredEvent)] == [fact.id for fact in batch]
+        for fact in told:
+            assert isinstance(fact, StoredEvent)
+            message = await nc.jetstream().get_msg(subjects.STREAM, seq=fact.seq)
+            assert message.subject == fact.subject
+
+
+async def test_what_gets_no_answer_is_told_so_and_the_rest_is_not_lost(
+    nc: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acks, "TIMEOUT_S", 0.3)
+    publisher = await publisher_of(nc)
+    await make_stream(nc, EVENT_STREAM | {"subjects": ["elsewhere"]})
+
+    async def every_other(message: Msg) -> None:
+        if ".w1." in message.subject or ".w3." in message.subject:
+            await message.respond(b'{"stream": "QL", "seq": 9}')
+        if ".w2." in message.subject:
+            await message.respond(b"nonsense")
+
+    await nc.subscribe(subjects.EVENTS, cb=every_other)
+    told = await publisher.facts([stored(f"w{number}") for number in range(5)])
+    assert [getattr(fact, "seq", type(fact)) for fact in told] == [
+        nats.errors.TimeoutError,
+        9,
+        msgspec.DecodeError,
+        9,
+        nats.errors.TimeoutError,
+    ]
+
+
+async def test_answers_after_a_reconnect_are_not_believed(nc: Client) -> None:
+    publisher = await publisher_of(nc)
+    await make_stream(nc, EVENT_STREAM | {"subjects": ["elsewhere"]})
+
+    async def late(message: Msg) -> None:
+        nc.stats["reconnects"] = 1
+        await message.respond(b'{"stream": "QL", "seq": 9}')
+
+    await nc.subscribe(subjects.EVENTS, cb=late)
+    for told in await publisher.facts([stored("w1"), stored("w2")]):
+        assert isinstance(told, Held)
+        assert "the connection was lost meanwhile" in str(told)
+
+
+async def test_one_in_flight_elsewhere_delays_no_other(nc: Client) -> None:
+    publisher = await publisher_of(nc)
+    sent = await answering(nc, [{"error": IN_FLIGHT}, {"seq": 8}, {"seq": 9}])
+    first, second = stored("w1"), stored("w2")
+    told = await publisher.facts([first, second])
+    assert sent == [first.id, second.id, first.id]
+    assert [fact.seq for fact in told if isinstance(fact, StoredEvent)] == [9, 8]
+
+
+async def test_behind_one_that_can_not_be_sent_nothing_is_sent(nc: Client) -> None:
+    publisher = await publisher_of(nc)
+    data = WorkflowFailed(tenant="default", workflow="w2", stage="packaging", error="x" * (2 << 20))
+    big = event(data, stage="workflow", outcome="failed", revision=1, time="2026-01-01T00:00:00Z")
+    facts = [stored("w1"), msgspec.structs.replace(stored("w2"), body=cloudevents.to_structured(big)), stored("w3")]
+    first, *rest = await publisher.facts(facts)
+    assert isinstance(first, StoredEvent)
+    assert [type(error) for error in rest] == [nats.errors.MaxPayloadError] * 2
+    assert (await nc.jetstream().stream_info(subjects.STREAM)).state.messages == 1
 
 
 async def test_a_subject_taken_by_another_message_is_no_success(nc: Client) -> None:

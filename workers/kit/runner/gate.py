@@ -40,6 +40,8 @@ class Gate:
 
     async def leave(self) -> Leave | str:
         """Leave to publish now, or why not. Waits a little for a connection; a store or a bus that is away raises."""
+        if self._nc.is_connected and self._right_on == self._nc.stats["reconnects"]:
+            return Leave(connection=self._right_on, above=self._highest)
         async with self._one:
             await self._connected()
             connection = self._nc.stats["reconnects"]

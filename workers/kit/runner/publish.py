@@ -6,7 +6,7 @@ Every publish to a stream names the stream it expects and waits for the PubAck: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from nats.aio.client import Client
@@ -14,13 +14,14 @@ from nats.aio.client import Client
 from contracts import cloudevents, subjects
 from workers.kit.stores.drops import DeadLetter, StoredEvent, StreamMemory
 
+from .acks import TIMEOUT_S, Acks, ApiFault, Message
 from .gate import Gate, Leave
 
 WRONG_LAST_SEQUENCE = 10071
 SEQUENCE_IN_FLIGHT = 10164
 WAKE_TTL = "60s"
-TIMEOUT_S = 5
 TRIES = 5
+_ONCE = {"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Expected-Stream": subjects.STREAM}
 
 
 class NotPublished(Exception):
@@ -31,47 +32,80 @@ class Held(NotPublished):
     """The stream is not known to be the right one: nothing is published until it is."""
 
 
-class _ApiError(msgspec.Struct, frozen=True, kw_only=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _PubAck(msgspec.Struct, frozen=True, kw_only=True):
-    stream: str = ""
-    seq: int = 0
-    error: _ApiError | None = None
+Told = StoredEvent | Exception
+"""An event with its place (`seq`), or why it has none: `NotPublished`, or an error of the client or of the store."""
 
 
 class Publisher:
-    """Publishes over one connection; raises `NotPublished`, or an error of the client or of the store."""
+    """Publishes over one connection."""
 
     def __init__(self, nc: Client, memory: StreamMemory) -> None:
         self._nc = nc
+        self._acks = Acks(nc)
         self._gate = Gate(nc, memory)
 
     async def fact(self, event: StoredEvent) -> StoredEvent:
-        """Store the event in the stream if it is not there yet; the event with its place (`seq`)."""
-        subject, headers, body = cloudevents.to_binary(event.body)
-        headers |= {"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Expected-Stream": subjects.STREAM}
+        """Store one event in the stream if it is not there yet; the event with its place. Raises what is in the way."""
+        (told,) = await self.facts((event,))
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    async def facts(self, events: Sequence[StoredEvent]) -> list[Told]:
+        """Store events in the stream, in this order, all sent before the first answer is awaited; what became of each.
+
+        Where another publisher has one in flight, that one is tried again a little later: only its order may change.
+        """
+        told: dict[int, Told] = {}
+        messages: dict[int, Message] = {}
+        for place, event in enumerate(events):
+            try:
+                messages[place] = _message(event)
+            except ValueError as error:
+                told[place] = NotPublished(f"{event.id} is no event: {error}")
         for attempt in range(TRIES):
+            told |= await self._try(events, messages)
+            messages = {place: message for place, message in messages.items() if place not in told}
+            if not messages:
+                break
+            await asyncio.sleep(0.05 * 2**attempt)
+        for place, message in messages.items():
+            told[place] = NotPublished(f"{message.subject}: another publish of it has been in flight for too long")
+        return [told[place] for place in range(len(events))]
+
+    async def _try(self, events: Sequence[StoredEvent], messages: Mapping[int, Message]) -> dict[int, Told]:
+        """What became of each, without those that are in flight elsewhere."""
+        try:
             leave = await self._gate.leave()
             if isinstance(leave, str):
-                raise Held(f"{subject}: {leave}")
-            ack = await self._send(subject, body, headers)
-            if ack.error is None:
-                return self._placed(event, ack.seq, leave, new=True)
-            if ack.error.err_code == WRONG_LAST_SEQUENCE:
-                return self._placed(event, await self._place_of(subject, event.id), leave, new=False)
-            if ack.error.err_code != SEQUENCE_IN_FLIGHT:
-                raise NotPublished(f"{subject}: {ack.error.description} ({ack.error.err_code})")
-            await asyncio.sleep(0.05 * 2**attempt)
-        raise NotPublished(f"{subject}: another publish of it has been in flight for too long")
+                return {place: Held(f"{message.subject}: {leave}") for place, message in messages.items()}
+            answers = await self._acks.send(tuple(messages.values()))
+        except Exception as error:  # noqa: BLE001  # the bus or the store is away; what went before is told all the same
+            return dict.fromkeys(messages, error)
+        told: dict[int, Told] = {}
+        taken: list[int] = []
+        for place, answer in zip(messages, answers, strict=True):
+            if isinstance(answer, Exception):
+                told[place] = answer
+            elif answer.error is None:
+                told[place] = self._placed(events[place], answer.seq, leave, new=True)
+            elif answer.error.err_code == WRONG_LAST_SEQUENCE:
+                taken.append(place)
+            elif answer.error.err_code != SEQUENCE_IN_FLIGHT:
+                told[place] = _refused(messages[place].subject, answer.error)
+        found = await asyncio.gather(*(self._found(events[place], leave) for place in taken))
+        return told | dict(zip(taken, found, strict=True))
 
-    def _placed(self, event: StoredEvent, seq: int, leave: Leave, *, new: bool) -> StoredEvent:
+    def _placed(self, event: StoredEvent, seq: int, leave: Leave, *, new: bool) -> Told:
         if doubt := self._gate.doubt(leave, seq, new=new):
-            raise Held(f"{event.subject}: {doubt}")
+            return Held(f"{event.subject}: {doubt}")
         return msgspec.structs.replace(event, seq=seq)
+
+    async def _found(self, event: StoredEvent, leave: Leave) -> Told:
+        try:
+            return self._placed(event, await self._place_of(event.subject, event.id), leave, new=False)
+        except Exception as error:  # noqa: BLE001  # told like any other answer
+            return error
 
     async def wake(self, stage: str, tenant: str, workflow: str) -> None:
         """Ask the stage's workers to look at one workflow."""
@@ -92,13 +126,11 @@ class Publisher:
         await self._nc.publish(subjects.live(tenant, workflow, stage), msgspec.json.encode(news))
 
     async def _checked(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
-        ack = await self._send(subject, body, headers)
-        if ack.error is not None:
-            raise NotPublished(f"{subject}: {ack.error.description} ({ack.error.err_code})")
-
-    async def _send(self, subject: str, body: bytes, headers: dict[str, str]) -> _PubAck:
-        answer = await self._nc.request(subject, body, timeout=TIMEOUT_S, headers=headers)
-        return msgspec.json.decode(answer.data, type=_PubAck)
+        (answer,) = await self._acks.send((Message(subject=subject, headers=headers, body=body),))
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.error is not None:
+            raise _refused(subject, answer.error)
 
     async def _place_of(self, subject: str, event_id: str) -> int:
         answer = await self._nc.request(f"$JS.API.DIRECT.GET.{subjects.STREAM}.{subject}", timeout=TIMEOUT_S)
@@ -106,3 +138,13 @@ class Publisher:
         if headers.get("Nats-Msg-Id") != event_id:
             raise NotPublished(f"{subject} is taken by a message that is not {event_id}")
         return int(headers["Nats-Sequence"])
+
+
+def _refused(subject: str, fault: ApiFault) -> NotPublished:
+    return NotPublished(f"{subject}: {fault.description} ({fault.err_code})")
+
+
+def _message(event: StoredEvent) -> Message:
+    """Raises ValueError for a body that is none of ours."""
+    subject, headers, body = cloudevents.to_binary(event.body)
+    return Message(subject=subject, headers=headers | _ONCE, body=body)
