@@ -244,16 +244,7 @@ def _paid(
 
 async def _artifacts(world: World, drops: Sequence[asyncpg.Record]) -> list[str]:
     """Every artifact is in S3 with its sha256."""
-    at = endpoint(world.urls["s3"])
-    store = S3Store(
-        BUCKET,
-        endpoint=at.url,
-        access_key_id=at.access,
-        secret_access_key=at.secret,
-        region="us-east-1",
-        virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
-    )
+    store = bucket(world)
     gate = asyncio.Semaphore(16)
 
     async def bad(drop: asyncpg.Record) -> str:
@@ -270,6 +261,20 @@ async def _artifacts(world: World, drops: Sequence[asyncpg.Record]) -> list[str]
     kept = [drop for drop in drops if drop["artifact_key"] and drop["state"] in {"completed", "rejected"}]
     lost = [drop["id"] + ": it has no artifact" for drop in drops if drop["state"] == "completed" and drop not in kept]
     return lost + [sentence for sentence in await asyncio.gather(*map(bad, kept)) if sentence]
+
+
+def bucket(world: World) -> S3Store:
+    """The artifacts' bucket, through no store of the product."""
+    at = endpoint(world.urls["s3"])
+    return S3Store(
+        BUCKET,
+        endpoint=at.url,
+        access_key_id=at.access,
+        secret_access_key=at.secret,
+        region="us-east-1",
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True},
+    )
 
 
 def _name(drop: asyncpg.Record) -> str:

@@ -21,10 +21,11 @@ import nats
 from nats.aio.client import Client
 from ulid import ULID
 
+from contracts import subjects
 from contracts.artifacts import Submission
 from deploy.local.paths import make_folder
 from deploy.local.server import Command, Server, spawn
-from deploy.local.stack import Stack
+from deploy.local.stack import ALL, Stack
 from tests.chaos.graph import Plan
 from tests.chaos.worker import CALLS
 from workers.kit.runner.publish import Publisher
@@ -43,8 +44,9 @@ TERMINAL = ("completed", "failed", "cancelled", "expired")
 class Child:
     """A process of ours; one that dies is started again at once, until it is stopped."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, *, ordinary: bool) -> None:
         self.command = command
+        self.ordinary = ordinary
         self.deaths = 0
         self._server: Server | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -113,18 +115,23 @@ class World:
         """The gateway's store."""
         return self._reads
 
+    def number(self) -> int:
+        """One that was not given before."""
+        self._count += 1
+        return self._count
+
     async def spawn(self, part: str, env: Mapping[str, str] | None = None, *, code: Path = REPOSITORY) -> Child:
         """A process `part` of tests.chaos.worker, in the checkout `code`; `env` adds to its environment."""
-        self._count += 1
+        number = self.number()
         command = Command(
-            name=f"{part}-{self._count}",
+            name=f"{part}-{number}",
             argv=(sys.executable, "-m", "tests.chaos.worker", part),
             cwd=code,
-            log=make_folder(self.folder / "logs") / f"{part}-{self._count}.log",
+            log=make_folder(self.folder / "logs") / f"{part}-{number}.log",
             env=self._environment() | dict(env or {}),
             patience_s=15.0,
         )
-        return await Child(command).start()
+        return await Child(command, ordinary=not env and code == REPOSITORY).start()
 
     def _environment(self) -> dict[str, str]:
         urls = self.urls
@@ -152,6 +159,16 @@ class World:
         born = [await self.spawn("work", env, code=code) for _ in range(count)]
         self.workers += born
         return born
+
+    async def staff(self, count: int) -> list[Child]:
+        """Exactly so many ordinary workers; those that are there already go on."""
+        there = [worker for worker in self.workers if worker.alive and worker.ordinary]
+        keep, go = there[:count], [worker for worker in self.workers if worker not in there[:count]]
+        self.workers = keep
+        await asyncio.gather(*(worker.stop() for worker in go))
+        if len(keep) < count:
+            await self.work(count - len(keep))
+        return self.workers
 
     async def rest(self) -> None:
         """Stop every worker."""
@@ -192,6 +209,14 @@ class World:
         submitted = await self._reads.submit(new, most=1000)
         await self.publish(submitted.events)
         return workflow
+
+    async def cancel(self, workflow: str) -> bool:
+        """As the gateway cancels: the row, its event, the nudge; whether it was done."""
+        answer = await self._reads.cancel(TENANT, workflow, reason="chaos")
+        assert answer is not None
+        await self.publish(answer.events)
+        await (await self._client()).publish(subjects.cancel(TENANT, workflow))
+        return answer.done
 
     async def publish(self, events: Sequence[StoredEvent]) -> None:
         """As the gateway: what can't be published now waits for the workers' relay."""
@@ -255,6 +280,13 @@ class World:
         except FileNotFoundError:
             return []
         return [(workflow, stage, int(revision)) for workflow, stage, revision in map(str.split, lines)]
+
+    async def mend(self) -> None:
+        """After a case that went wrong: every server up, nobody left over from it."""
+        for name in sorted(ALL):
+            await self.stack.start(name)
+        await self.rest()
+        await self.route()
 
     async def close(self) -> None:
         """Stop the processes; the servers are their owner's."""

@@ -1,0 +1,98 @@
+"""Every row of the fault matrix and where its cases are; the rows of other parts are named with the part."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from tests.chaos import crashes, joins, messages, outages, processes, soak, stages
+from tests.chaos.case import Case, Seen
+from tests.chaos.row import Row
+from tests.chaos.world import REPOSITORY, World
+
+FAULTS = {
+    "F1": "kill -9 of a process at each point",
+    "F2": "kill -9 of NATS, PostgreSQL, S3; 5 s outage",
+    "F3": "NATS's store wiped",
+    "F4": "power cut of NATS, PostgreSQL, S3",
+    "F5": "an artifact deleted or changed",
+    "F6": "worker stopped 2 x lease, then continued",
+    "F7": "event loop blocked 3 x ack_wait",
+    "F8": "model slower than ack_wait",
+    "F9": "model refuses for a while (rest: part 3)",
+    "F10": "no model for a while (breaker: part 3)",
+    "F11": "duplicates",
+    "F12": "reordered, future, foreign, unknown events",
+    "F13": "malformed messages",
+    "F14": "oversize payload, header bomb",
+    "F15": "poison",
+    "F16": "both join branches at once",
+    "F17": "parked work fills max_ack_pending",
+    "F18": "stream at max_bytes",
+    "F19": "disk full",
+    "F20": "PostgreSQL refuses",
+    "F21": "worker's clock +-1 h, jumping",
+    "F22": "cancel at each point",
+    "F23": "two workers, one message",
+    "F24": "rolling restart under load",
+    "F25": "old and new version together",
+    "F26": "gateway killed before its answer",
+    "F27": "hostile code in the sandbox",
+    "F28": "random faults",
+    "F29": "slow and idle watchers",
+    "F30": "replay with live workers",
+}
+ELSEWHERE = {
+    "F26": ("tests/gateway/test_killed.py",),
+    "F27": ("tests/kit/sandbox/test_attacks.py",),
+    "F29": ("tests/gateway/test_watchers.py",),
+}
+"""Rows that are tests of their own."""
+
+PATIENCE_S = 300
+
+
+def cases() -> list[Case]:
+    """Those of `make chaos`, the long ones first."""
+    found = soak.cases() + joins.cases() + outages.cases() + processes.cases() + stages.cases() + messages.cases()
+    return (
+        found
+        + crashes.cases()
+        + [Case(row=row, name="pytest", run=partial(_pytest, files=f)) for row, f in ELSEWHERE.items()]
+    )
+
+
+async def _pytest(_: World, files: Sequence[str]) -> Seen:
+    missing = [file for file in files if not (REPOSITORY / file).is_file()]
+    if missing:
+        return Seen(wrong=[f"{', '.join(missing)} is not there"])
+    argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*argv, cwd=REPOSITORY, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+    said, _ignored = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    lines = said.decode(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else "it said nothing"
+    if process.returncode:
+        return Seen(wrong=[line[:200] for line in lines if line.startswith(("FAILED", "ERROR"))] or [last])
+    return Seen(note=last)
+
+
+async def disk_rows() -> list[Row]:
+    """F4 and F19, which cut the power of whole disks: a module of their own."""
+    if importlib.util.find_spec("tests.chaos.disk") is None:
+        return [
+            Row(id=row, fault=FAULTS[row], cases=0, verdict="red", seconds=0, seen=("tests.chaos.disk is not there",))
+            for row in ("F4", "F19")
+        ]
+    began = time.monotonic()
+    module = importlib.import_module("tests.chaos.disk")
+    try:
+        found: list[Row] = await module.rows()
+    except Exception as error:  # noqa: BLE001  # the rest of the matrix is printed all the same
+        seen = (f"{type(error).__name__}: {error}",)
+        return [Row(id="F4", fault=FAULTS["F4"], cases=0, verdict="red", seconds=time.monotonic() - began, seen=seen)]
+    return found
