@@ -91,9 +91,8 @@ async def stream(world: World) -> list[Fact]:
         js = nc.jetstream()
         config = ConsumerConfig(filter_subject="ql.evt.>", deliver_policy=DeliverPolicy.ALL)
         replay = await js.subscribe("ql.evt.>", stream=STREAM, ordered_consumer=True, config=config)
-        left = (await replay.consumer_info()).num_pending or 0
-        delivered = (await replay.consumer_info()).delivered
-        left += delivered.consumer_seq if delivered else 0
+        info = await replay.consumer_info()
+        left = (info.num_pending or 0) + (info.delivered.consumer_seq if info.delivered else 0)
         facts = []
         for _ in range(left):
             message = await replay.next_msg(timeout=10)

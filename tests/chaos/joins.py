@@ -1,4 +1,4 @@
-"""F16: both branches of a join commit at the same moment, thousands of times, on the store alone: each fires once.
+"""F16: both branches of a join commit at the same moment, thousands of times, on the store alone: each fires once."""
 
 from __future__ import annotations
 

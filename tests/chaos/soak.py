@@ -1,6 +1,6 @@
 """F28: `python -m tests.chaos.soak --seed N`: random faults under load; a seed gives the same faults in the same order.
 
-Three workers, a stream of workflows, and a script of kills, stops, outages and wipes drawn from the seed before it
+Three workers, a stream of workflows, and a script of kills, stops, outages and wipes drawn from the seed beforehand.
 Afterwards every workflow is checked.
 """
 
