@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
 from deploy.local import lock
+from deploy.local.accepting import keep_accepting
 from deploy.local.credentials import ADMIN, ROLES, Credentials, credentials, write_private
 from deploy.local.errors import StackError
 from deploy.local.nats import start_nats, wipe
@@ -75,6 +77,7 @@ class Stack:
         self._lock: lock.Lock | None = None
         self._parts: dict[str, Part] = {}
         self._tending: list[asyncio.Task[StackError]] = []
+        self._probing: asyncio.Task[None] | None = None
         self._secrets: Credentials | None = None
 
     async def __aenter__(self) -> Stack:
@@ -107,7 +110,8 @@ class Stack:
         if kind:
             await self._parts[kind].stop(kill=kill)
             return
-        tending, self._tending = self._tending, []
+        tending: list[asyncio.Task[Any]] = [*self._tending, *([self._probing] if self._probing else [])]
+        self._tending, self._probing = [], None
         for task in tending:
             task.cancel()
         await asyncio.gather(*tending, return_exceptions=True)
@@ -155,6 +159,9 @@ class Stack:
         self.urls = self._found()
         write_private(self.data / RUN_FILE, msgspec.json.encode(self.urls).decode())
         self._tending = [asyncio.create_task(part.tend()) for part in self._parts.values()]
+        if NATS in self._parts:
+            probing = keep_accepting(self._parts[NATS], self.urls.nats, self.data / FOLDERS[NATS], self._said)
+            self._probing = asyncio.create_task(probing)
 
     def _part(self, ports: int, begin: Begin) -> Part:
         return Part(begin, ports, self._said)

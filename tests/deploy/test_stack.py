@@ -284,6 +284,21 @@ async def test_one_that_is_stopped_on_purpose_stays_down_until_it_is_wanted(fold
         assert await _read(stack.urls) == (b"news", "row", b"bytes")
 
 
+async def test_a_nats_that_lives_and_takes_no_events_is_started_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"EVERY_S": 0.1, "ANSWER_S": 0.5, "FAILURES": 2}.items():
+        monkeypatch.setattr(f"deploy.local.accepting.{name}", value)
+    heard: list[str] = []
+    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
+        await asyncio.sleep(1)  # time for some looks at one in order, without any stream
+        assert heard == []
+        stuck = stack.pid(NATS)
+        os.kill(stuck, signal.SIGSTOP)
+        await _another(stack, NATS, stuck)
+    assert heard == ["NATS takes no events. It is started again."]
+
+
 async def test_a_wiped_nats_has_no_stream(folder: Path) -> None:
     async with Stack(folder, frozenset({NATS})) as stack:
         client = await nats.connect(stack.urls.nats)

@@ -124,7 +124,9 @@ async def look(settings: Settings) -> Look:
     from workers.kit.stores.pg import open_pool
 
     try:
-        nc = await nats.connect(settings.nats_url, allow_reconnect=False, connect_timeout=5)
+        nc = await nats.connect(
+            settings.nats_url, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.1
+        )
     except (NatsError, OSError, TimeoutError) as error:
         raise StoreDown(f"NATS does not answer: {error}") from error
     try:

@@ -1,0 +1,74 @@
+"""Starts a NATS server again that lives but takes no event: a stream whose disk was full stays stuck until then.
+
+It publishes a wake for nobody, as real as any event, and counts answers only: a stream at its limit does answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts import subjects
+from deploy.local.part import Part
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+EVERY_S = 5.0
+ANSWER_S = 10.0
+FAILURES = 3
+"""In a row, before a server is given up: a busy machine may be slow once."""
+LEAST_FREE = 32 << 20
+NOBODY = subjects.wake("nobody", "launcher", "probe")
+HEADERS = {"Nats-TTL": "1s", "Nats-Expected-Stream": subjects.STREAM}
+
+
+async def keep_accepting(part: Part, url: str, folder: Path, said: Callable[[str], None]) -> None:
+    """Looks every few seconds, until cancelled. While the disk is full, a restart would not help, and there is none."""
+    failures, full = 0, False
+    while True:
+        await asyncio.sleep(EVERY_S)
+        if not part.pid or await accepts(url):
+            failures, full = 0, False
+            continue
+        failures += 1
+        if shutil.disk_usage(folder).free < LEAST_FREE:
+            if not full:
+                said(f"The disk of {folder} is full: NATS takes no events, and workflows wait until there is room.")
+            full = True
+        elif failures >= FAILURES:
+            await part.restart("NATS takes no events.")
+            failures = 0
+
+
+async def accepts(url: str) -> bool:
+    """Whether a publish to the event stream is answered, be it by a refusal; true too while there is no stream."""
+    import nats
+
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            nc = await nats.connect(url, allow_reconnect=False, max_reconnect_attempts=1, error_cb=_silent)
+            try:
+                return await _answered(nc)
+            finally:
+                await nc.close()
+    except (nats.errors.Error, OSError, TimeoutError):
+        return False
+
+
+async def _answered(nc: Client) -> bool:
+    import nats
+
+    try:
+        await nc.request(NOBODY, b"", timeout=ANSWER_S, headers=HEADERS)
+    except nats.errors.NoRespondersError:
+        answer = await nc.request("$JS.API.INFO", b"", timeout=ANSWER_S)
+        return b'"error"' not in answer.data
+    return True
+
+
+async def _silent(_: Exception) -> None:
+    """The answer is all that counts."""
