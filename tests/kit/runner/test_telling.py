@@ -26,7 +26,7 @@ async def test_every_stage_is_one_span_of_the_workflows_trace(
 ) -> None:
     provider, spans = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     seen: list[str] = []
 
     async def check(run: Run, draft: small.Draft) -> small.Verdict:

@@ -59,6 +59,8 @@ class Gate:
         if new and seq <= leave.above:
             self._right_on = _NEVER
             return f"it was stored at {seq}, not above {leave.above}"
+        if self._right_on != leave.connection:
+            return "the stream was found to be another one meanwhile"
         self._highest = max(self._highest, seq)
         return ""
 

@@ -49,6 +49,8 @@ class Outbox:
 
     async def send(self, events: Sequence[StoredEvent]) -> None:
         """Publish; what does not get there stays unpublished, for the sweeper."""
+        if not events:
+            return
         for event in events:
             self._cut_off[event.id] = event
         placed = await published(self._publisher, events)
@@ -81,17 +83,16 @@ class Outbox:
 
 
 async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """Those that are in the stream now. An order once begun is kept: behind one that is held nothing is sent."""
+    """Those that are in the stream now; why the others are not is logged."""
     placed: list[StoredEvent] = []
-    for event in events:
-        try:
-            placed.append(await publisher.fact(event))
-        except Held as error:
-            log.warning("event.held", event_id=event.id, error=str(error))
-            break
-        except NotPublished as error:
-            log.error("event.refused", event_id=event.id, error=str(error))
-        except Exception as error:  # noqa: BLE001  # the bus is away: the rows are committed and will be sent
-            log.warning("event.unpublished", event_id=event.id, error=str(error) or type(error).__name__)
-            break
+    for event, told in zip(events, await publisher.facts(events), strict=True):
+        match told:
+            case StoredEvent():
+                placed.append(told)
+            case Held():
+                log.warning("event.held", event_id=event.id, error=str(told))
+            case NotPublished():
+                log.error("event.refused", event_id=event.id, error=str(told))
+            case _:  # the bus is away: the rows are committed and will be sent
+                log.warning("event.unpublished", event_id=event.id, error=str(told) or type(told).__name__)
     return placed

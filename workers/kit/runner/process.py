@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 from faststream import FastStream
-from faststream.nats import NatsBroker
+from faststream.nats import NatsBroker, NatsMessage
 
+from contracts import subjects
 from contracts.topology import Topology
 from workers.kit.binding import Binding
 from workers.kit.settings import Settings, SettingsError
@@ -17,6 +20,9 @@ from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgDrops, open_pool
 
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from .health import Check, Doors
 
 HEALTH = "ql.svc.worker.health"
 """Every worker process answers a request here with its stages, what it works on and what it has done."""
@@ -76,10 +82,13 @@ class _Process:
         self._settings = settings
         self._given = given
         self._worker: Worker | None = None
+        self._doors: Doors | None = None
+        self._checks: dict[str, Check] = {}
         self._broker = NatsBroker(
             settings.nats_url,
             name="quantumlayer-worker",
             apply_types=False,
+            decoder=_as_it_is,
             logger=None,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
@@ -87,31 +96,49 @@ class _Process:
             error_cb=self._failed,
         )
         self._broker.subscriber(HEALTH)(self._health)
+        self._broker.subscriber(subjects.CANCELS, no_reply=True)(self._cancelled)
         self.app = FastStream(self._broker, logger=None)
+        self.app.on_startup(self._open)
         self.app.after_startup(self._start)
         self.app.on_shutdown(self._stop)
+
+    async def _open(self) -> None:
+        if self._settings.health_port:
+            from .health import Doors
+
+            self._doors = Doors(self._settings.health_port, lambda: self._checks)
+            self._doors.open()
 
     async def _start(self) -> None:
         settings = self._settings
         size = min(POOL_MOST, POOL_PER_STAGE * len(self._bindings) + 2)
         self._pool = await open_pool(settings.database_url, size)
+        nc, drops = await self._broker.connect(), PgDrops(self._pool, self._topology)
+        stages = [binding.row.name for binding in self._bindings]
         self._worker = Worker(
             self._bindings,
             self._topology,
-            nc=await self._broker.connect(),
-            drops=PgDrops(self._pool, self._topology),
+            nc=nc,
+            drops=drops,
             artifacts=S3Artifacts(settings.s3_url, settings.s3_bucket),
             settings=settings,
             given=self._given,
         )
         await self._worker.start()
-        log.info("worker.started", stages=[binding.row.name for binding in self._bindings])
+        if self._doors is not None:
+            from .health import Checks
+
+            checks = Checks(nc, drops, stages)
+            self._checks |= {"/livez": checks.live, "/readyz": checks.ready}
+        log.info("worker.started", stages=stages)
 
     async def _stop(self) -> None:
         if self._worker is not None:
             await self._worker.stop()
             await self._pool.close()
             log.info("worker.stopped", done=dict(self._worker.counts.done))
+        if self._doors is not None:
+            await self._doors.close()
 
     async def _reconnected(self) -> None:
         if self._worker is not None:
@@ -119,6 +146,12 @@ class _Process:
 
     async def _failed(self, error: Exception) -> None:
         log.warning("nats.failed", error=str(error) or type(error).__name__)
+
+    async def _cancelled(self, message: NatsMessage) -> None:
+        """A nudge; anybody may send one, so it is only a reason to ask the store."""
+        if self._worker is not None:
+            with contextlib.suppress(subjects.BadSubject):
+                self._worker.nudge(*subjects.parse_cancel(message.raw_message.subject))
 
     async def _health(self, _: object) -> bytes:
         worker = self._worker
@@ -128,3 +161,8 @@ class _Process:
             done=dict(worker.counts.done) if worker else {},
         )
         return msgspec.json.encode(told)
+
+
+async def _as_it_is(message: NatsMessage) -> NatsMessage:
+    """What is sent here is told by its subject; no body has to be read."""
+    return message
