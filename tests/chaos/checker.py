@@ -195,7 +195,7 @@ def _told(drops: Sequence[asyncpg.Record], events: Sequence[asyncpg.Record]) -> 
 def _end(head: asyncpg.Record, events: Sequence[asyncpg.Record], facts: Sequence[Fact]) -> list[str]:
     """One end, the same in the row, the outbox and the stream."""
     ends = [event["id"] for event in events if _outcome(event["subject"]) in TERMINAL]
-    in_stream = [fact.id for fact in facts if _outcome(fact.subject) in TERMINAL]
+    in_stream = [fact.id for fact in facts if fact.id in ends]
     begun = [event["id"] for event in events if _outcome(event["subject"]) == "submitted"]
     wrong = [] if len(begun) == 1 else [f"it was submitted {len(begun)} times"]
     if head["state"] in TERMINAL and len(ends) != 1:

@@ -28,6 +28,7 @@ from deploy.local.server import Command, Server, spawn
 from deploy.local.stack import ALL, Stack
 from tests.chaos.graph import Plan
 from tests.chaos.worker import CALLS
+from workers.kit.runner.process import HEALTH
 from workers.kit.runner.publish import Publisher
 from workers.kit.stores.buckets import ensure_bucket
 from workers.kit.stores.drops import NewWorkflow, StoredEvent
@@ -168,7 +169,22 @@ class World:
         await asyncio.gather(*(worker.stop() for worker in go))
         if len(keep) < count:
             await self.work(count - len(keep))
+            await self.present(count)
         return self.workers
+
+    async def present(self, count: int) -> None:
+        """Wait until so many workers answer."""
+        async with self.connected() as nc:
+            inbox = nc.new_inbox()
+            answers = await nc.subscribe(inbox)
+            for _ in range(100):
+                await nc.publish(HEALTH, b"", reply=inbox)
+                await asyncio.sleep(0.1)
+                if answers.pending_msgs >= count:
+                    return
+                while answers.pending_msgs:
+                    await answers.next_msg()
+        raise TimeoutError(f"{count} workers did not come up; see {self.folder / 'logs'}")
 
     async def rest(self) -> None:
         """Stop every worker."""
