@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 from nats.aio.client import Client
@@ -51,14 +51,18 @@ _decode = msgspec.json.Decoder(PubAck).decode
 class _Batch:
     answers: list[Answer | None]
     left: int
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Future[None]
 
     def answer(self, place: int, answer: Answer) -> None:
         if self.answers[place] is None:
             self.answers[place] = answer
             self.left -= 1
             if not self.left:
-                self.done.set()
+                self.end()
+
+    def end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
 
 class Acks:
@@ -77,16 +81,16 @@ class Acks:
             return []
         if not self._inbox:
             await self._listen()
-        batch = _Batch([None] * len(messages), len(messages))
+        loop = asyncio.get_running_loop()
+        batch = _Batch([None] * len(messages), len(messages), loop.create_future())
         replies = [f"{self._inbox}{self._sent + place}" for place in range(len(messages))]
         self._sent += len(messages)
+        timer = loop.call_later(TIMEOUT_S, batch.end)
         try:
             await self._publish(messages, replies, batch)
-            async with asyncio.timeout(TIMEOUT_S):
-                await batch.done.wait()
-        except TimeoutError:
-            pass
+            await batch.over
         finally:
+            timer.cancel()
             for reply in replies:
                 self._waiting.pop(reply, None)
         return [NatsTimeoutError() if answer is None else answer for answer in batch.answers]
