@@ -92,7 +92,7 @@ class S3Artifacts:
         try:
             await obstore.put_async(self._store, key, body)
         except (BaseError, OSError) as error:
-            raise _down(error) from error
+            raise store_down(error) from error
 
     async def get(self, ref: Ref) -> bytes:
         body = self.cache.get(ref)
@@ -121,10 +121,11 @@ class S3Artifacts:
         except (BaseError, OSError) as error:
             if "416 Range Not Satisfiable" in str(error):
                 raise ArtifactLost(f"{ref.key} is shorter than what was written") from None
-            raise _down(error) from error
+            raise store_down(error) from error
 
 
-def _down(error: Exception) -> StoreDown:
+def store_down(error: Exception) -> StoreDown:
+    """What an error of the client means."""
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return StoreDown("S3: the keys are refused")
     return StoreDown(f"S3: {str(error).splitlines()[0][:300]}")

@@ -5,10 +5,14 @@ A body lies alone at its own sha256, or with others of its tenant in a pack at t
 
 from __future__ import annotations
 
+import re
+
 from contracts.subjects import token
 
 COLLECTED = ("artifacts/", "packs/")
 """Where objects lie that may have been written for nothing: put, and never referred to by a drop."""
+
+_COLLECTED = re.compile(r"(artifacts|packs)/([A-Za-z0-9_-]{1,64})/([0-9a-f]{2})/(\3[0-9a-f]{62})")
 
 
 def artifact_key(tenant: str, digest: str) -> str:
@@ -24,3 +28,9 @@ def pack_key(tenant: str, digest: str) -> str:
 def capsule_key(tenant: str, workflow: str, digest: str) -> str:
     """Where a workflow's capsule lies: a late packager that made other bytes must not overwrite it."""
     return f"capsules/{token(tenant)}/{token(workflow)}.{digest[:16]}.tar.gz"
+
+
+def owner(key: str) -> tuple[str, str] | None:
+    """(tenant, digest) of an object under `COLLECTED`; None for a name that is none of ours."""
+    match = _COLLECTED.fullmatch(key)
+    return (match[2], match[4]) if match else None

@@ -1,0 +1,83 @@
+"""Objects without a drop are collected once they are old; nothing else ever is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import obstore
+import pytest
+
+from contracts.events import Ref
+from deploy.local.stack import Stack
+from tests.kit.stores.world import World
+from workers.kit.stores import orphans
+from workers.kit.stores.artifacts import S3Artifacts, open_store
+from workers.kit.stores.drops import Completed, StoreDown
+from workers.kit.stores.orphans import Collected, collect, delete
+from workers.kit.stores.pg import Pool
+
+
+@pytest.fixture
+def s3(stack: Stack, bucket: str) -> S3Artifacts:
+    return S3Artifacts(stack.urls.s3, bucket)
+
+
+async def together(s3: S3Artifacts, *bodies: bytes) -> list[Ref]:
+    """Put at the same moment, so in one object."""
+    refs = await asyncio.gather(*(s3.put("default", body) for body in bodies))
+    assert len({ref.key for ref in refs}) == 1
+    return list(refs)
+
+
+async def there(stack: Stack, bucket: str) -> set[str]:
+    store = open_store(stack.urls.s3, bucket)
+    return {found["path"] async for page in obstore.list(store) for found in page}
+
+
+async def commit(world: World, workflow: str, stage: str, ref: Ref) -> None:
+    await world.commit(stage, workflow, Completed(artifact=ref, media_type="application/json"))
+
+
+async def test_what_no_drop_refers_to_goes_and_everything_else_stays(
+    s3: S3Artifacts, stack: Stack, bucket: str, pg_world: World, worker_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = await pg_world.submit()
+    alone, pack = await s3.put("default", b"alone"), await together(s3, b"one", b"two", b"three")
+    loose, loose_pack = await s3.put("default", b"loose"), await together(s3, b"four", b"five")
+    twin = await together(s3, b"alone", b"six")
+    capsule = await s3.put("default", b"tar", key="capsules/default/W.tar.gz")
+    odd = await s3.put("default", b"odd", key="artifacts/default/zz/not-of-ours")
+    await commit(pg_world, workflow, "plan", alone)
+    await commit(pg_world, workflow, "code", pack[1])
+    before = await there(stack, bucket)
+    lost = {loose.key, loose_pack[0].key, twin[0].key}
+    size = len(b"loose" + b"fourfive" + b"alonesix")
+
+    async def run(**how: object) -> Collected:
+        return await collect(stack.urls.s3, bucket, worker_pool, **how)  # type: ignore[arg-type]
+
+    assert await run() == Collected(old=0, orphans=0, bytes=0)
+    assert await run(older_s=0, dry_run=True) == Collected(old=5, orphans=3, bytes=size)
+    assert await there(stack, bucket) == before
+    monkeypatch.setattr(orphans, "PAGE", 2)
+    monkeypatch.setattr(orphans, "_LISTED", 1)
+    assert await run(older_s=0) == Collected(old=5, orphans=3, bytes=size)
+    assert await there(stack, bucket) == before - lost
+    assert {capsule.key, odd.key, alone.key, pack[0].key} == before - lost
+    fresh = S3Artifacts(stack.urls.s3, bucket)
+    assert [await fresh.get(ref) for ref in (alone, pack[1])] == [b"alone", b"two"]
+    assert await run(older_s=0) == Collected(old=2, orphans=0, bytes=0)
+
+
+async def test_one_that_was_put_again_since_it_was_listed_stays(s3: S3Artifacts, stack: Stack, bucket: str) -> None:
+    store = open_store(stack.urls.s3, bucket)
+    again, loose = await s3.put("default", b"again"), await s3.put("default", b"loose")
+    await asyncio.sleep(3)
+    await s3.put("default", b"again")
+    assert await delete(store, [again.key, loose.key, "artifacts/default/aa/gone"], older_s=2) == [loose.key]
+    assert await there(stack, bucket) == {again.key}
+
+
+async def test_without_the_store_nothing_is_collected(bucket: str, worker_pool: Pool) -> None:
+    with pytest.raises(StoreDown):
+        await collect("http://a:b@127.0.0.1:1", bucket, worker_pool, older_s=0)
