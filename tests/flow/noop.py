@@ -126,7 +126,7 @@ class Pipeline:
             deadline_s=deadline_s,
             traceparent=traceparent,
         )
-        submitted = await self.reads.submit(new)
+        submitted = await self.reads.submit(new, most=1000)
         await self.reads.published([await self.publisher.fact(event) for event in submitted.events])
         return workflow
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import asyncpg
-import msgspec
 import pytest
 
 from deploy.local.stack import Stack
 from tests.kit.stores.world import SMALL, World
 from tests.servers import Database, fresh_database
-from workers.kit.stores import standing
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
 
@@ -20,14 +18,7 @@ from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
 def memory_world() -> World:
     memory = Memory()
 
-    async def resume(workflow: str, stage: str) -> None:
-        found = memory.workflows[workflow]
-        opens = standing.newest(found.rows.values()) + 1
-        key = max(key for key in found.rows if key[0] == stage)
-        found.rows[key] = msgspec.structs.replace(found.rows[key], opens=opens, target=stage)
-        found.state = "active"
-
-    return World(drops=MemoryDrops(memory, SMALL), reads=MemoryReads(memory), resume=resume)
+    return World(drops=MemoryDrops(memory, SMALL), reads=MemoryReads(memory))
 
 
 @pytest.fixture(scope="session")
@@ -70,22 +61,7 @@ def gateway_dsn(emptied: tuple[Pool, Pool], shared: Database) -> str:
 
 @pytest.fixture
 def pg_world(worker_pool: Pool, gateway_pool: Pool) -> World:
-    async def resume(workflow: str, stage: str) -> None:
-        async with worker_pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                """
-                UPDATE drops d SET target = $2, opens = 1 + coalesce(
-                    (SELECT max(o.opens) FROM drops o WHERE o.workflow_id = $1), 1
-                )
-                WHERE d.workflow_id = $1 AND d.stage = $2
-                    AND d.revision = (SELECT max(n.revision) FROM drops n WHERE n.workflow_id = $1 AND n.stage = $2)
-                """,
-                workflow,
-                stage,
-            )
-            await connection.execute("UPDATE workflows SET state = 'active' WHERE id = $1", workflow)
-
-    return World(drops=PgDrops(worker_pool, SMALL), reads=PgReads(gateway_pool), resume=resume)
+    return World(drops=PgDrops(worker_pool, SMALL), reads=PgReads(gateway_pool))
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -83,7 +83,7 @@ async def test_a_closed_row_is_claimed_anew_when_the_workflow_goes_on(world: Wor
     await world.complete(workflow, "plan")
     await world.claim("suite", workflow)
     await world.commit("code", workflow, Failed(error="no"))
-    await world.resume(workflow, "code")
+    await world.resume(workflow)
     again = await world.claim("suite", workflow)
     assert (again.revision, again.epoch, again.attempt) == (1, 2, 1)
     code = await world.claim("code", workflow)

@@ -36,7 +36,7 @@ class Run:
 
     async def drive(self) -> Workflow:
         new = NewWorkflow(id="W", tenant="t", submission=Submission(prompt="p"), deadline_s=1e9)
-        await MemoryReads(self.memory).submit(new)
+        await MemoryReads(self.memory).submit(new, most=1000)
         self.wakes.append(TOPOLOGY.first.name)
         found = self.memory.workflows["W"]
         for _ in range(2000):

@@ -29,7 +29,7 @@ def new(prompt: str = "a library", *, key: str = "", tenant: str = "default", id
 
 async def test_a_submission_is_written_with_its_event(world: World) -> None:
     asked = new("a library, größer")
-    done = await world.reads.submit(asked)
+    done = await world.reads.submit(asked, most=1000)
     assert (done.id, done.created) == (asked.id, True)
     told = data_of(done.events[0])
     assert told == WorkflowSubmitted(
@@ -44,32 +44,32 @@ async def test_a_submission_is_written_with_its_event(world: World) -> None:
 
 async def test_the_same_key_and_body_is_the_same_workflow(world: World) -> None:
     first, second = new(key="k"), new(key="k")
-    done = await world.reads.submit(first)
-    again = await world.reads.submit(second)
+    done = await world.reads.submit(first, most=1000)
+    again = await world.reads.submit(second, most=1000)
     assert (again.id, again.created) == (first.id, False)
     assert again.events == done.events, "what was written and never published is handed out again"
     assert await world.reads.workflow("default", second.id) is None
 
 
 async def test_the_same_key_with_another_body_is_a_conflict(world: World) -> None:
-    await world.reads.submit(new(key="k"))
+    await world.reads.submit(new(key="k"), most=1000)
     with pytest.raises(KeyConflict):
-        await world.reads.submit(new("another", key="k"))
+        await world.reads.submit(new("another", key="k"), most=1000)
 
 
 async def test_keys_are_each_tenants_own(world: World) -> None:
-    await world.reads.submit(new(key="k"))
-    assert (await world.reads.submit(new("another", key="k", tenant="other"))).created
+    await world.reads.submit(new(key="k"), most=1000)
+    assert (await world.reads.submit(new("another", key="k", tenant="other"), most=1000)).created
 
 
 async def test_of_concurrent_submissions_with_one_key_one_is_created(world: World) -> None:
-    done = await asyncio.gather(*(world.reads.submit(new(key="k")) for _ in range(6)))
+    done = await asyncio.gather(*(world.reads.submit(new(key="k"), most=1000) for _ in range(6)))
     assert [found.created for found in done].count(True) == 1
     assert len({found.id for found in done}) == 1
 
 
 async def test_submissions_without_a_key_are_never_the_same(world: World) -> None:
-    done = [await world.reads.submit(new()) for _ in range(2)]
+    done = [await world.reads.submit(new(), most=1000) for _ in range(2)]
     assert all(found.created for found in done)
 
 
@@ -80,21 +80,21 @@ async def test_submissions_without_a_key_are_never_the_same(world: World) -> Non
 )
 async def test_what_no_store_can_hold_is_refused(world: World, bad: NewWorkflow) -> None:
     with pytest.raises(ValueError, match=r"."):
-        await world.reads.submit(bad)
+        await world.reads.submit(bad, most=1000)
 
 
 async def test_nothing_is_owed_for_a_submission_that_failed(gateway_dsn: str, pg_world: World) -> None:
     async with await open_pool(gateway_dsn, 1) as pool:
         reads, taken = PgReads(pool), await pg_world.submit()
         with pytest.raises(asyncpg.UniqueViolationError):
-            await reads.submit(new(id=taken))
+            await reads.submit(new(id=taken), most=1000)
     assert not await reads.unpublished(["workflow"], older_s=0, limit=5), "asks nothing: the pool is closed"
 
 
 async def test_what_another_relay_published_is_owed_no_more(gateway_dsn: str, pg_world: World) -> None:
     async with await open_pool(gateway_dsn, 1) as pool:
         reads = PgReads(pool)
-        first, second = [(await reads.submit(new())).events[0] for _ in range(2)]
+        first, second = [(await reads.submit(new(), most=1000)).events[0] for _ in range(2)]
         assert list(await reads.unpublished(["workflow"], older_s=0, limit=5)) == [first, second]
         await pg_world.drops.published([msgspec.structs.replace(first, seq=1)])
         assert not await reads.unpublished(["workflow"], older_s=60, limit=5), "too young, but still owed"

@@ -73,7 +73,7 @@ async def test_ended_workflows_are_not_named_and_resumed_ones_are(world: World) 
     await world.claim("suite", workflow)
     await world.commit("code", workflow, Failed(error="no"))
     assert not await runnable(world, "suite")
-    await world.resume(workflow, "code")
+    await world.resume(workflow)
     assert await runnable(world, "suite") == [workflow]
     assert await runnable(world, "code") == [workflow]
 

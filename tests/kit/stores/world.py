@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -48,14 +47,19 @@ class Store(Drops, StreamLedger, Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """A store under test. `resume` does what a resend of the failed stage will do: the workflow goes on."""
+    """A store under test."""
 
     drops: Store
     reads: ReadModel
-    resume: Callable[[str, str], Awaitable[None]]
 
     async def submit(
-        self, *, tenant: str = TENANT, deadline_s: float = 60, key: str = "", prompt: str = "do it"
+        self,
+        *,
+        tenant: str = TENANT,
+        deadline_s: float = 60,
+        key: str = "",
+        prompt: str = "do it",
+        most: int = 1000,
     ) -> str:
         new = NewWorkflow(
             id=str(ULID()),
@@ -65,7 +69,7 @@ class World:
             idempotency_key=key,
             traceparent="00-1-2-01",
         )
-        return (await self.reads.submit(new)).id
+        return (await self.reads.submit(new, most=most)).id
 
     async def look(
         self, stage: str, workflow: str, *, tenant: str = TENANT, lease_s: float = 30, attempts: int = 5
@@ -96,6 +100,12 @@ class World:
     async def drop(self, workflow: str, stage: str, revision: int = 1) -> DropRow:
         drops = await self.reads.drops(TENANT, workflow)
         return next(drop for drop in drops if (drop.stage, drop.revision) == (stage, revision))
+
+    async def resume(self, workflow: str) -> None:
+        """It goes on from the stage that failed."""
+        done = await self.reads.resume(TENANT, workflow, deadline_s=60)
+        assert done
+        assert done.done
 
     async def state(self, workflow: str) -> str:
         found = await self.reads.workflow(TENANT, workflow)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from contracts.artifacts import Submission
 from contracts.cloudevents import MAX_BYTES, to_structured
 from contracts.events import (
     Data,
@@ -13,15 +14,17 @@ from contracts.events import (
     StageCompleted,
     StageFailed,
     StageRejected,
+    WorkflowCancelled,
     WorkflowCompleted,
     WorkflowExpired,
     WorkflowFailed,
+    WorkflowResumed,
     WorkflowSubmitted,
     event,
 )
 from contracts.topology import LIFECYCLE
 
-from .drops import CapsuleHead, Claim, Completed, DropRow, Failed, NewWorkflow, Outcome, Rejected, Retry, StoredEvent
+from .drops import CapsuleHead, Claim, Completed, DropRow, Failed, Outcome, Rejected, Retry, StoredEvent
 from .standing import Change, Row, drop_id
 
 MAX_ERROR = 2000
@@ -46,6 +49,12 @@ def rfc3339(moment: datetime | None) -> str:
 def plain(text: str, limit: int = MAX_ERROR) -> str:
     """`text` as PostgreSQL and the bus can hold it: no NUL, no half of a surrogate pair, at most `limit` characters."""
     return text[:limit].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def checked_body(body: bytes) -> None:
+    """Raises ValueError for one that no dead letter can hold."""
+    if len(body) > MAX_BODY:
+        raise ValueError(f"a dead letter has at most {MAX_BODY} bytes, not {len(body)}")
 
 
 def drop_of(workflow: str, row: Row) -> DropRow:
@@ -79,13 +88,13 @@ def inputs_of(claim: Claim) -> tuple[Input, ...]:
     return tuple(found.input for found in (*claim.inputs.values(), *claim.repair.values()))
 
 
-def submitted(new: NewWorkflow, now: datetime) -> StoredEvent:
+def submitted(tenant: str, workflow: str, submission: Submission, now: datetime, trace: str) -> StoredEvent:
     """The first event of a workflow."""
-    prompt_sha256 = sha256(new.submission.prompt.encode()).hexdigest()
+    prompt_sha256 = sha256(submission.prompt.encode()).hexdigest()
     data = WorkflowSubmitted(
-        tenant=new.tenant, workflow=new.id, prompt_sha256=prompt_sha256, language=new.submission.language
+        tenant=tenant, workflow=workflow, prompt_sha256=prompt_sha256, language=submission.language
     )
-    return stored(data, LIFECYCLE, "submitted", 1, now, new.traceparent)
+    return stored(data, LIFECYCLE, "submitted", 1, now, trace)
 
 
 def expired(tenant: str, workflow: str, deadline: datetime, revision: int, now: datetime, trace: str) -> StoredEvent:
@@ -94,10 +103,24 @@ def expired(tenant: str, workflow: str, deadline: datetime, revision: int, now: 
     return stored(data, LIFECYCLE, "expired", revision, now, trace)
 
 
+def cancelled(tenant: str, workflow: str, reason: str, revision: int, now: datetime, trace: str) -> StoredEvent:
+    """The end of a workflow that somebody cancelled."""
+    data = WorkflowCancelled(tenant=tenant, workflow=workflow, reason=plain(reason))
+    return stored(data, LIFECYCLE, "cancelled", revision, now, trace)
+
+
+def resumed(tenant: str, workflow: str, opener: Row, now: datetime, trace: str) -> StoredEvent:
+    """A failed workflow goes on with the revision that `opener` opens."""
+    data = WorkflowResumed(tenant=tenant, workflow=workflow, opens=opener.opens, target=opener.target)
+    return stored(data, LIFECYCLE, "resumed", opener.opens, now, trace)
+
+
 def told(claim: Claim, change: Change, outcome: Outcome, newest: int, now: datetime) -> tuple[StoredEvent, ...]:
     """The events of a committed outcome: the stage's, and the workflow's where it ends with it."""
-    if change.state in {"superseded", "retry"}:
+    if change.state in {"superseded", "retry"} or change.again is not None:
         return ()
+    if change.state == "failed" and not isinstance(outcome, Failed):
+        outcome = Failed(error=change.error)
     facts: list[tuple[Data, str, str, int]] = [
         (_fact(claim, change, outcome), claim.stage, change.state, claim.revision)
     ]

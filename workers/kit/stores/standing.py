@@ -20,7 +20,12 @@ OPEN: frozenset[DropState] = frozenset({"running", "retry"})
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One drop as the decisions need it. `opens` is 0 where the row opened no revision."""
+    """One drop as the decisions need it. `opens` is 0 where the row opened no revision.
+
+    An open row that has an artifact is being made again (`again`), because the artifact's bytes are lost: it keeps
+    what it told the bus (its sha256, what it opened, what is unmet), and stands as before once the same bytes are
+    back. Until then nobody can take it as an input. It may be claimed at whatever revision it has, due or not.
+    """
 
     stage: str
     revision: int
@@ -38,6 +43,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     unmet: bool = False
     error: str = ""
+
+    @property
+    def again(self) -> bool:
+        """Its artifact was lost and is being made again."""
+        return self.artifact is not None and self.state in OPEN
+
+    @property
+    def stands(self) -> DropState:
+        """Its state; of a row that is made again the one that it had, and will have."""
+        if not self.again:
+            return self.state
+        return "rejected" if self.opens else "completed"
 
     def as_input(self) -> InputDrop:
         """This drop, as another one names it among its inputs."""
@@ -78,7 +95,11 @@ class Runnable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outcome does to its row, and to the workflow (`ends`: the state it ends in)."""
+    """What an outcome does to its row, and to the workflow (`ends`: the state it ends in).
+
+    `again`: the row as it is, where it was made again and did not fail: no event tells of it a second time, and its
+    artifact stays where the outcome brings none.
+    """
 
     state: DropState
     opens: int = 0
@@ -86,6 +107,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     unmet: bool = False
     error: str = ""
     ends: WorkflowState | None = None
+    again: Row | None = None
 
 
 def openings(rows: Iterable[Row]) -> tuple[Opening, ...]:
@@ -105,7 +127,7 @@ def due(topology: Topology, stage: str, rows: Iterable[Row]) -> int:
 
 def rounds_left(topology: Topology, stage: str, rows: Iterable[Row]) -> int:
     """How often this stage may still send work back."""
-    return topology[stage].rounds - sum(row.stage == stage and row.state == "rejected" for row in rows)
+    return topology[stage].rounds - sum(row.stage == stage and row.stands == "rejected" for row in rows)
 
 
 def look(
@@ -117,33 +139,43 @@ def look(
     now: datetime,
     takes: Collection[str] = (),
 ) -> Runnable | NoClaim:
-    """Whether the stage can claim its due row of a workflow in `state` that began at `begun`, else why not.
+    """Whether the stage can claim a row of a workflow in `state` that began at `begun`, else why not.
 
-    Its inputs are its needs and those ancestors that it `takes`. Of the workflow's rows it asks for those of the stage
-    and of its inputs, and for every row that opened a revision.
+    That is a row of its that is made again, else its due row. Its inputs are its needs and those ancestors that it
+    `takes`. Of the workflow's rows it asks for all those of the stage and of its inputs, and for every row that opened
+    a revision.
     """
     if state != "active":
         return NoClaim(reason="ended")
-    opened = openings(rows)
-    revision = topology.due(stage, opened)
+    again = sorted(row.revision for row in rows if row.stage == stage and row.again)
+    revisions = dict.fromkeys((*again, due(topology, stage, rows)))
+    found = [_look_at(topology, stage, revision, begun, rows, now, takes) for revision in revisions]
+    return next((each for each in found if isinstance(each, Runnable)), found[0])
+
+
+def _look_at(
+    topology: Topology,
+    stage: str,
+    revision: int,
+    begun: datetime,
+    rows: Sequence[Row],
+    now: datetime,
+    takes: Collection[str],
+) -> Runnable | NoClaim:
     by_name = {(row.stage, row.revision): row for row in rows}
     row = by_name.get((stage, revision))
     refused = None if row is None else _refused(row, now)
     if refused is not None:
         return refused
-    wanted = inputs_at(topology, stage, revision, opened, takes)
+    wanted = inputs_at(topology, stage, revision, openings(rows), takes)
     inputs = {name: by_name[name, wanted[name]] for name in topology.stages if (name, wanted.get(name)) in by_name}
-    if len(inputs) < len(wanted) or any(found.state != "completed" for found in inputs.values()):
+    repair = _repair(stage, revision, rows)
+    missing = len(inputs) < len(wanted) or any(found.state != "completed" for found in inputs.values())
+    if missing or any(found.again for found in repair.values()):
         return NoClaim(reason="inputs missing")
     causes = [found.updated_at for found in inputs.values()]
     causes += [opener.updated_at for opener in rows if opener.opens == revision]
-    return Runnable(
-        revision=revision,
-        row=row,
-        inputs=inputs,
-        repair=_repair(stage, revision, rows),
-        since=max(causes, default=begun),
-    )
+    return Runnable(revision=revision, row=row, inputs=inputs, repair=repair, since=max(causes, default=begun))
 
 
 def inputs_at(
@@ -172,9 +204,9 @@ def _refused(row: Row, now: datetime) -> NoClaim | None:
 def _repair(stage: str, revision: int, rows: Sequence[Row]) -> dict[str, Row]:
     """The report that sent the work back to this very stage, and what the stage had made before it."""
     opener = next((row for row in rows if row.opens == revision and row.target == stage), None)
-    if opener is None or opener.state != "rejected":
+    if opener is None or opener.stands != "rejected":
         return {}
-    before = [row for row in rows if row.stage == stage and row.state == "completed"]
+    before = [row for row in rows if row.stage == stage and row.revision < revision and row.stands == "completed"]
     previous = max(before, key=lambda row: row.revision, default=None)
     return {opener.stage: opener} | ({stage: previous} if previous else {})
 
@@ -211,30 +243,47 @@ def exhausted(found: Runnable, attempts: int) -> str:
     return f"gave up after {found.attempts} attempts: {last or 'each time its worker died or hung'}"
 
 
+def given_up(row: Row | None, error: str) -> Change:
+    """A row that can't be done ends its workflow. What it opened stays open: revisions never go back."""
+    opens, target = (row.opens, row.target) if row else (0, "")
+    return Change(state="failed", error=error, ends="failed", opens=opens, target=target)
+
+
 def holds(claim: Claim, row: Row | None) -> bool:
     """Whether the row is still the claim's: nobody has claimed it since, and it has not ended."""
     return row is not None and row.epoch == claim.epoch and row.state == "running"
+
+
+def still_due(topology: Topology, row: Row, rows: Iterable[Row]) -> bool:
+    """Whether the row's work is still wanted."""
+    return row.again or due(topology, row.stage, rows) == row.revision
 
 
 def settle(
     topology: Topology, claim: Claim, state: WorkflowState, rows: Sequence[Row], outcome: Outcome
 ) -> Change | None:
     """What becomes of an outcome; None when the claim no longer stands and nothing may be written."""
-    stage = claim.stage
-    row = next((row for row in rows if (row.stage, row.revision) == (stage, claim.revision)), None)
-    if state != "active" or not holds(claim, row):
+    row = row_of(claim, rows)
+    if row is None or state != "active" or not holds(claim, row):
         return None
-    if due(topology, stage, rows) != claim.revision:
+    if not still_due(topology, row, rows):
         return Change(state="superseded")
+    if row.again:
+        return _made_again(row, outcome)
     match outcome:
         case Completed():
-            return Change(state="completed", ends=_end(topology, stage))
+            return Change(state="completed", ends=_end(topology, claim.stage))
         case Rejected():
-            return _rejected(topology, stage, rows, outcome)
+            return _rejected(topology, claim.stage, rows, outcome)
         case Failed():
-            return Change(state="failed", error=outcome.error, ends="failed")
+            return given_up(row, outcome.error)
         case Retry():
             return Change(state="retry", error=outcome.error)
+
+
+def row_of(claim: Claim, rows: Iterable[Row]) -> Row | None:
+    """The claim's own row."""
+    return next((row for row in rows if (row.stage, row.revision) == (claim.stage, claim.revision)), None)
 
 
 def _rejected(topology: Topology, stage: str, rows: Sequence[Row], outcome: Rejected) -> Change:
@@ -249,6 +298,46 @@ def _end(topology: Topology, stage: str) -> WorkflowState | None:
     return "completed" if stage == topology.last.name else None
 
 
+def _made_again(row: Row, outcome: Outcome) -> Change:
+    match outcome:
+        case Completed() | Rejected():
+            was, now = row.artifact.sha256 if row.artifact else "", outcome.artifact.sha256
+            if was != now:
+                lost = f"the artifact of {row.stage} {row.revision} (sha256 {was}) is lost"
+                return given_up(row, f"{lost}, and made again it has other bytes (sha256 {now})")
+            return _as_before(row, row.stands, "")
+        case Failed():
+            return given_up(row, outcome.error)
+        case Retry():
+            return _as_before(row, "retry", outcome.error)
+
+
+def _as_before(row: Row, state: DropState, error: str) -> Change:
+    return Change(state=state, opens=row.opens, target=row.target, unmet=row.unmet, error=error, again=row)
+
+
 def kept(change: Change, outcome: Outcome) -> Completed | Rejected | None:
-    """The outcome whose artifact the row keeps; None for a superseded row and where there is none."""
-    return outcome if isinstance(outcome, Completed | Rejected) and change.state != "superseded" else None
+    """The outcome whose artifact the row keeps, if any."""
+    if change.state in {"completed", "rejected"} and isinstance(outcome, Completed | Rejected):
+        return outcome
+    if change.state == "retry" and change.again is not None and change.again.artifact is not None:
+        return Completed(artifact=change.again.artifact, media_type=change.again.media_type)
+    return None
+
+
+def closed(row: Row, now: datetime) -> Row:
+    """An open row of a workflow that ends; one that is made again stands as before, its artifact still lost."""
+    state = row.stands if row.again else "closed"
+    return msgspec.structs.replace(row, state=state, lease_until=None, retry_at=None, updated_at=now)
+
+
+def resumed(rows: Sequence[Row], now: datetime) -> Row | None:
+    """The row that failed last, as it is when its workflow goes on: it opens the next revision, at its stage.
+
+    A rejection that failed when it was made again has opened a revision at its target, which begins once more.
+    """
+    failed = max((row for row in rows if row.state == "failed"), key=lambda row: row.updated_at, default=None)
+    if failed is None:
+        return None
+    opens, target = newest(rows) + 1, failed.target or failed.stage
+    return msgspec.structs.replace(failed, opens=opens, target=target, updated_at=now)

@@ -1,116 +1,192 @@
-"""Claims: taking a due row, keeping it, handing it back."""
+"""Claims: taking due rows, many in one transaction; keeping them; handing them back."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import asyncpg
 
 from contracts.artifacts import Submission
 from contracts.topology import Topology
 from workers.kit.stores import standing
 from workers.kit.stores.drops import Claim, Failed, NoClaim
 from workers.kit.stores.news import inputs_of
-from workers.kit.stores.standing import Change
+from workers.kit.stores.standing import Row
 
-from .commits import write
+from .commits import Settled, write
 from .pool import Connection
-from .rows import COLUMNS, inputs_column, row_of
+from .rows import COLUMNS, NOW, OPENERS, columns, few, inputs_column, rows_of
 
 # The lock is a statement of its own: one that also read the drops would read them as they were before it waited.
 LOCK = """
-    SELECT tenant, state, prompt, language, traceparent, created_at
-    FROM workflows WHERE id = $1 AND tenant = $2 FOR NO KEY UPDATE
+    SELECT id, tenant, state, prompt, language, traceparent, created_at
+    FROM workflows WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
+# Pairs of a workflow and a stage whose rows are asked for, and the workflows, for their openings.
 ROWS = f"""
-    SELECT clock_timestamp() AS now, {COLUMNS}
-    FROM (SELECT) AS always LEFT JOIN drops d ON d.workflow_id = $1 AND d.unit = ''
+    SELECT {COLUMNS} FROM {few("$1::text[]", "$2::text[]")} AS asked (workflow_id, stage, unit)
+    JOIN drops d ON d.workflow_id = asked.workflow_id AND d.stage = asked.stage AND d.unit = asked.unit
+    UNION ALL
+    {OPENERS.format("$3")}
+    UNION ALL
+    {NOW}
 """  # noqa: S608  # constants only
 TAKE = """
     INSERT INTO drops AS d (
-        workflow_id, tenant, stage, revision, state, epoch, attempts, lease_until, inputs, created_at, updated_at
+        workflow_id, tenant, stage, revision, epoch, attempts, lease_until, inputs, state, created_at, updated_at
     )
-    VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $9)
+    SELECT t.*, 'running', $9, $9 FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::integer[], $7::timestamptz[], $8::jsonb[]
+    ) AS t
     ON CONFLICT (workflow_id, stage, revision, unit) DO UPDATE SET
         state = excluded.state, epoch = excluded.epoch, attempts = excluded.attempts,
         lease_until = excluded.lease_until, retry_at = NULL, inputs = excluded.inputs, updated_at = excluded.updated_at
 """
+# Locks no workflow, for it writes no more than the lease. The state is hidden from the planner, which would look for
+# the rows among all that are open.
 _MINE = """
-    d.workflow_id = $1 AND d.stage = $2 AND d.revision = $3 AND d.unit = '' AND d.epoch = $4 AND d.state = 'running'
+    d.workflow_id = mine.workflow_id AND d.stage = mine.stage AND d.revision = mine.revision AND d.unit = mine.unit
+    AND d.epoch = mine.epoch AND d.state || '' = 'running'
 """
+_CLAIM = ("$1::text[]", "$2::text[]", "$3::integer[]", "$4::integer[]", "$5::text[]")
+_NAMES = "workflow_id, stage, revision, epoch, reach"
 _DUE = """
     coalesce((
-        SELECT max(o.opens) FROM drops o WHERE o.workflow_id = $1 AND o.opens IS NOT NULL AND o.target = ANY($5)
+        SELECT max(o.opens) FROM drops o
+        WHERE o.workflow_id = mine.workflow_id AND o.opens IS NOT NULL
+            AND o.target = ANY(string_to_array(mine.reach, ' '))
     ), 1)
 """
 RENEW = f"""
-    UPDATE drops d SET lease_until = clock_timestamp() + $6::interval
-    WHERE {_MINE} AND d.revision = {_DUE} RETURNING true
+    UPDATE drops d SET lease_until = clock_timestamp() + mine.lease
+    FROM {few(*_CLAIM, "$6::interval[]")} AS mine ({_NAMES}, lease, unit)
+    WHERE {_MINE} AND (d.artifact_sha256 IS NOT NULL OR d.revision = {_DUE})
+    RETURNING d.workflow_id, d.stage, d.revision
 """  # noqa: S608  # constants only
 SUPERSEDE = f"""
     UPDATE drops d SET state = 'superseded', lease_until = NULL, updated_at = clock_timestamp()
-    WHERE {_MINE} AND d.revision < {_DUE}
+    FROM {few(*_CLAIM)} AS mine ({_NAMES}, unit)
+    WHERE {_MINE} AND d.artifact_sha256 IS NULL AND d.revision < {_DUE}
 """  # noqa: S608  # constants only
-RELEASE = f"""
+RELEASE = """
     UPDATE drops d
     SET state = 'retry', attempts = d.attempts - 1, lease_until = NULL, retry_at = clock_timestamp(),
         updated_at = clock_timestamp()
-    WHERE {_MINE}
-"""  # noqa: S608  # constants only
+    WHERE d.workflow_id = $1 AND d.stage = $2 AND d.revision = $3 AND d.unit = '' AND d.epoch = $4
+        AND d.state = 'running'
+"""
+
+
+class Asked(NamedTuple):
+    """One call of `Drops.claim`."""
+
+    stage: str
+    tenant: str
+    workflow: str
+    lease_s: float
+    attempts: int
+    takes: Collection[str]
 
 
 async def claim(
-    connection: Connection,
-    topology: Topology,
-    stage: str,
-    tenant: str,
-    workflow: str,
-    lease_s: float,
-    attempts: int,
-    takes: Collection[str],
-) -> Claim | NoClaim:
-    """Within a transaction: lock, look, take."""
-    head = await connection.fetchrow(LOCK, workflow, tenant)
-    if head is None:
-        return NoClaim(reason="unknown")
-    records = await connection.fetch(ROWS, workflow)
-    now: datetime = records[0]["now"]
-    rows = [row_of(record) for record in records if record["stage"] is not None]
-    found = standing.look(topology, stage, head["state"], head["created_at"], rows, now, takes)
+    connection: Connection, topology: Topology, batch: Sequence[Asked]
+) -> Sequence[Claim | NoClaim | Exception]:
+    """Within a transaction: lock, look, take. A workflow stands in the batch once."""
+    heads = {head["id"]: head for head in await connection.fetch(LOCK, [asked.workflow for asked in batch])}
+    known = [asked for asked in batch if _active(asked, heads.get(asked.workflow))]
+    rows, now = await _rows(connection, topology, known)
+    answers: list[Claim | NoClaim | Exception] = []
+    taken: list[tuple[Claim, float]] = []
+    spent: list[tuple[int, Settled]] = []
+    for place, asked in enumerate(batch):
+        found, error = _look(topology, asked, heads.get(asked.workflow), rows[asked.workflow], now)
+        answers.append(found)
+        if isinstance(found, Claim) and not error:
+            taken.append((found, asked.lease_s))
+        elif isinstance(found, Claim):
+            change = standing.given_up(standing.row_of(found, rows[asked.workflow]), error)
+            newest = standing.newest(rows[asked.workflow])
+            spent.append((place, Settled(standing.spent(found), change, Failed(error=error), newest)))
+    if taken:
+        await _take(connection, taken, now)
+    if spent:
+        told = await write(connection, [settled for _, settled in spent], now)
+        for (place, settled), events in zip(spent, told, strict=True):
+            answers[place] = NoClaim(reason="exhausted", error=settled.change.error, events=events)
+    return answers
+
+
+def _active(asked: Asked, head: asyncpg.Record | None) -> bool:
+    return head is not None and head["tenant"] == asked.tenant and head["state"] == "active"
+
+
+async def _rows(
+    connection: Connection, topology: Topology, batch: Sequence[Asked]
+) -> tuple[defaultdict[str, list[Row]], datetime]:
+    """By workflow, the rows that `standing.look` asks for; and the time, now that the workflows are locked."""
+    pairs = [
+        (asked.workflow, name) for asked in batch for name in {asked.stage, *topology[asked.stage].needs, *asked.takes}
+    ]
+    names = [name for _, name in pairs]
+    records = await connection.fetch(ROWS, [workflow for workflow, _ in pairs], names, [a.workflow for a in batch])
+    return rows_of(records)
+
+
+def _look(
+    topology: Topology, asked: Asked, head: asyncpg.Record | None, rows: Sequence[Row], now: datetime
+) -> tuple[Claim | NoClaim, str]:
+    """The claim, with the reason to give the row up instead if there is one; or why there is none."""
+    if head is None or head["tenant"] != asked.tenant:
+        return NoClaim(reason="unknown"), ""
+    found = standing.look(topology, asked.stage, head["state"], head["created_at"], rows, now, asked.takes)
     if isinstance(found, NoClaim):
-        return found
-    taken = standing.claim_of(
+        return found, ""
+    claim = standing.claim_of(
         found,
-        tenant=tenant,
-        workflow=workflow,
-        stage=stage,
+        tenant=asked.tenant,
+        workflow=asked.workflow,
+        stage=asked.stage,
         submission=Submission(prompt=head["prompt"], language=head["language"]),
         traceparent=head["traceparent"],
     )
-    error = standing.exhausted(found, attempts)
-    if error:
-        return await _give_up(connection, taken, error, standing.newest(rows), now)
-    lease_until = now + timedelta(seconds=lease_s)
-    key = (workflow, tenant, stage, taken.revision)
-    inputs = inputs_column(inputs_of(taken))
-    await connection.execute(TAKE, *key, taken.epoch, taken.attempt, lease_until, inputs, now)
-    return taken
+    return claim, standing.exhausted(found, asked.attempts)
 
 
-async def _give_up(connection: Connection, taken: Claim, error: str, newest: int, now: datetime) -> NoClaim:
-    spent = standing.spent(taken)
-    change = Change(state="failed", error=error, ends="failed")
-    events = await write(connection, spent, change, Failed(error=error), newest, now)
-    return NoClaim(reason="exhausted", error=error, events=events)
+async def _take(connection: Connection, taken: Sequence[tuple[Claim, float]], now: datetime) -> None:
+    rows = [
+        (
+            claim.workflow,
+            claim.tenant,
+            claim.stage,
+            claim.revision,
+            claim.epoch,
+            claim.attempt,
+            now + timedelta(seconds=lease_s),
+            inputs_column(inputs_of(claim)),
+        )
+        for claim, lease_s in taken
+    ]
+    await connection.execute(TAKE, *columns(rows), now)
 
 
-async def renew(connection: Connection, topology: Topology, mine: Claim, lease_s: float) -> bool:
-    """Prolong the lease where the claim still stands; supersede the row where its stage is due elsewhere."""
-    reach = [*topology.ancestors(mine.stage), mine.stage]
-    key = (mine.workflow, mine.stage, mine.revision, mine.epoch, reach)
-    if await connection.fetchval(RENEW, *key, timedelta(seconds=lease_s)):
-        return True
-    await connection.execute(SUPERSEDE, *key)
-    return False
+async def renew(connection: Connection, topology: Topology, batch: Sequence[tuple[Claim, float]]) -> Sequence[bool]:
+    """Prolong the leases of the claims that still stand; supersede the rows whose stage is due elsewhere."""
+    claims = [mine for mine, _ in batch]
+    leases = [timedelta(seconds=lease_s) for _, lease_s in batch]
+    kept = {tuple(record) for record in await connection.fetch(RENEW, *_mine(topology, claims), leases)}
+    renewed = [(mine.workflow, mine.stage, mine.revision) in kept for mine in claims]
+    if lost := [mine for mine, still in zip(claims, renewed, strict=True) if not still]:
+        await connection.execute(SUPERSEDE, *_mine(topology, lost))
+    return renewed
+
+
+def _mine(topology: Topology, batch: Iterable[Claim]) -> tuple[list[object], ...]:
+    return columns(
+        (c.workflow, c.stage, c.revision, c.epoch, " ".join((*topology.ancestors(c.stage), c.stage))) for c in batch
+    )
 
 
 async def release(connection: Connection, mine: Claim) -> None:

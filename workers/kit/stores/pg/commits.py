@@ -1,95 +1,154 @@
-"""Commits: an outcome, its events and, at the end, the workflow, in one transaction; and deadlines."""
+"""Commits: an outcome, its events and, at the end, the workflow, many in one transaction; and deadlines."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 
+from contracts.artifacts import Submission
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
 from workers.kit.stores.drops import Claim, Committed, Outcome, Retry, StoredEvent
 from workers.kit.stores.standing import Change
 
 from .pool import Connection
-from .rows import COLUMNS, event_arrays, row_of
+from .rows import COLUMNS, NOW, OPENERS, columns, event_arrays, few, rows_of
 
-LOCK = "SELECT state FROM workflows WHERE id = $1 AND tenant = $2 FOR NO KEY UPDATE"
+LOCK = "SELECT id, tenant, state FROM workflows WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
 ROWS = f"""
-    SELECT clock_timestamp() AS now, {COLUMNS}
-    FROM (SELECT) AS always
-    LEFT JOIN drops d ON d.workflow_id = $1 AND d.unit = '' AND (d.stage = $2 OR d.opens IS NOT NULL)
+    SELECT {COLUMNS}
+    FROM {few("$1::text[]", "$2::text[]", "$3::integer[]")} AS m (workflow_id, stage, revision, unit)
+    JOIN drops d
+        ON d.workflow_id = m.workflow_id AND d.stage = m.stage AND d.revision = m.revision AND d.unit = m.unit
+    UNION ALL
+    {OPENERS.format("$1")}
+    UNION ALL
+    {NOW}
 """  # noqa: S608  # constants only
 EVENTS = """
     INSERT INTO events (workflow_id, id, tenant, stage, subject, body, created_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::timestamptz[])
 """
+_CHANGED = [
+    f"${place}::{kind}[]"
+    for place, kind in enumerate(
+        (
+            *("text", "text", "integer", "text", "timestamptz", "text", "bigint", "bigint", "text", "text", "integer"),
+            *("text", "boolean", "text"),
+        ),
+        start=8,
+    )
+]
 WRITE = f"""
     WITH changed AS (
-        UPDATE drops SET
-            state = $11, updated_at = $12, lease_until = NULL, retry_at = $13, artifact_key = $14,
-            artifact_offset = $15, artifact_length = $16, artifact_sha256 = $17, media_type = $18, opens = $19,
-            target = $20, unmet = $21, error = $22
-        WHERE workflow_id = $8 AND stage = $9 AND revision = $10 AND unit = ''
+        UPDATE drops d SET
+            state = c.state, updated_at = $22, lease_until = NULL, retry_at = c.retry_at,
+            artifact_key = c.artifact_key, artifact_offset = c.artifact_offset, artifact_length = c.artifact_length,
+            artifact_sha256 = c.artifact_sha256, media_type = c.media_type, opens = c.opens, target = c.target,
+            unmet = c.unmet, error = c.error
+        FROM {few(*_CHANGED)} AS c (
+            workflow_id, stage, revision, state, retry_at, artifact_key, artifact_offset, artifact_length,
+            artifact_sha256, media_type, opens, target, unmet, error, unit
+        )
+        WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
     )
     {EVENTS}
 """  # noqa: S608  # constants only
+# What is being made again stands as before, as `standing.closed` says; who ends waits no more to be admitted.
 END = """
     WITH ended AS (
-        UPDATE workflows SET state = $2, error = $3, ended_at = $4 WHERE id = ANY($1)
+        UPDATE workflows SET state = $2, error = $3, ended_at = $4, admitted_at = coalesce(admitted_at, $4)
+        WHERE id = ANY($1)
     )
-    UPDATE drops SET state = 'closed', lease_until = NULL, retry_at = NULL, updated_at = $4
+    UPDATE drops SET
+        state = CASE
+            WHEN artifact_sha256 IS NULL THEN 'closed' WHEN opens IS NULL THEN 'completed' ELSE 'rejected'
+        END,
+        lease_until = NULL, retry_at = NULL, updated_at = $4
     WHERE workflow_id = ANY($1) AND state IN ('running', 'retry')
 """
 OVERDUE = """
-    SELECT id, tenant, deadline, traceparent, clock_timestamp() AS now
+    SELECT id, tenant, prompt, language, deadline, traceparent, created_at, admitted_at, clock_timestamp() AS now
     FROM workflows WHERE state = 'active' AND deadline <= now() ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 """
 NEWEST = "SELECT workflow_id, max(opens) AS newest FROM drops WHERE workflow_id = ANY($1) AND opens > 0 GROUP BY 1"
 
 
-async def commit(connection: Connection, topology: Topology, claim: Claim, outcome: Outcome) -> Committed:
-    """Within a transaction: lock, look, write."""
-    state = await connection.fetchval(LOCK, claim.workflow, claim.tenant)
-    if state is None:
-        return Committed(state="lost")
-    records = await connection.fetch(ROWS, claim.workflow, claim.stage)
-    rows = [row_of(record) for record in records if record["stage"] is not None]
-    change = standing.settle(topology, claim, state, rows, outcome)
-    if change is None:
-        return Committed(state="lost")
-    events = await write(connection, claim, change, outcome, standing.newest(rows), records[0]["now"])
-    return Committed(state=change.state, events=events)
+class Settled(NamedTuple):
+    """An outcome that counts: what it does to the claim's row, where the workflow's newest revision is `newest`."""
+
+    claim: Claim
+    change: Change
+    outcome: Outcome
+    newest: int
 
 
-async def write(
-    connection: Connection, claim: Claim, change: Change, outcome: Outcome, newest: int, now: datetime
-) -> tuple[StoredEvent, ...]:
-    """The row, its events, and the workflow's end if the change brings it."""
-    events = news.told(claim, change, outcome, newest, now)
+async def commit(
+    connection: Connection, topology: Topology, batch: Sequence[tuple[Claim, Outcome]]
+) -> Sequence[Committed | Exception]:
+    """Within a transaction: lock, look, write. A workflow stands in the batch once."""
+    heads = {head["id"]: head for head in await connection.fetch(LOCK, [claim.workflow for claim, _ in batch])}
+    mine = columns((claim.workflow, claim.stage, claim.revision) for claim, _ in batch)
+    rows, now = rows_of(await connection.fetch(ROWS, *mine))
+    answers: list[Committed | Exception] = [Committed(state="lost")] * len(batch)
+    settled: list[Settled] = []
+    places: list[int] = []
+    for place, (claim, outcome) in enumerate(batch):
+        head, found = heads.get(claim.workflow), rows[claim.workflow]
+        if head is None or head["tenant"] != claim.tenant:
+            continue
+        try:
+            change = standing.settle(topology, claim, head["state"], found, outcome)
+        except ValueError as error:
+            answers[place] = error
+            continue
+        if change is not None:
+            settled.append(Settled(claim, change, outcome, standing.newest(found)))
+            places.append(place)
+    if settled:
+        told = await write(connection, settled, now)
+        for place, one, events in zip(places, settled, told, strict=True):
+            answers[place] = Committed(state=one.change.state, events=events)
+    return answers
+
+
+async def write(connection: Connection, batch: Sequence[Settled], now: datetime) -> Sequence[tuple[StoredEvent, ...]]:
+    """The rows, their events, and the end of the workflows whose change brings it."""
+    told = [news.told(one.claim, one.change, one.outcome, one.newest, now) for one in batch]
+    events = [event for events in told for event in events]
+    times = [time for events in told for time in news.moments(now, len(events))]
+    await connection.execute(WRITE, *event_arrays(events, times), *columns(_written(one, now) for one in batch), now)
+    ends: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in batch:
+        if one.change.ends is not None:
+            ends[one.change.ends, news.plain(one.change.error)].append(one.claim.workflow)
+    for (state, error), workflows in ends.items():
+        await connection.execute(END, workflows, state, error, now)
+    return told
+
+
+def _written(one: Settled, now: datetime) -> tuple[object, ...]:
+    """A row of `WRITE`."""
+    claim, change, outcome, _ = one
     kept = standing.kept(change, outcome)
     ref = kept.artifact if kept else None
-    error = news.plain(change.error)
-    await connection.execute(
-        WRITE,
-        *event_arrays(events, news.moments(now, len(events))),
+    return (
         claim.workflow,
         claim.stage,
         claim.revision,
         change.state,
-        now,
         now + timedelta(seconds=outcome.after_s) if isinstance(outcome, Retry) else None,
         *((ref.key, ref.offset, ref.length, ref.sha256) if ref else (None,) * 4),
         kept.media_type if kept else "",
         change.opens or None,
         change.target or None,
         change.unmet,
-        error,
+        news.plain(change.error),
     )
-    if change.ends is not None:
-        await connection.execute(END, [claim.workflow], change.ends, error, now)
-    return events
 
 
 async def expire(connection: Connection, limit: int) -> Sequence[StoredEvent]:
@@ -99,14 +158,18 @@ async def expire(connection: Connection, limit: int) -> Sequence[StoredEvent]:
         return ()
     ids = [record["id"] for record in overdue]
     newest = {record["workflow_id"]: record["newest"] for record in await connection.fetch(NEWEST, ids)}
-    events = [_expired(record, newest.get(record["id"], 1)) for record in overdue]
-    now = overdue[0]["now"]
+    told = [_expired(record, newest.get(record["id"], 1)) for record in overdue]
+    events, now = [event for events in told for event in events], overdue[0]["now"]
     await connection.execute(END, ids, "expired", news.EXPIRED, now)
-    await connection.execute(EVENTS, *event_arrays(events, [now] * len(events)))
+    await connection.execute(EVENTS, *event_arrays(events, news.moments(now, len(events))))
     return events
 
 
-def _expired(record: asyncpg.Record, newest: int) -> StoredEvent:
-    return news.expired(
-        record["tenant"], record["id"], record["deadline"], newest, record["now"], record["traceparent"]
-    )
+def _expired(record: asyncpg.Record, newest: int) -> Sequence[StoredEvent]:
+    """The end, and before it the beginning of a workflow that was never admitted."""
+    tenant, workflow, trace = record["tenant"], record["id"], record["traceparent"]
+    end = news.expired(tenant, workflow, record["deadline"], newest, record["now"], trace)
+    if record["admitted_at"] is not None:
+        return (end,)
+    submission = Submission(prompt=record["prompt"], language=record["language"])
+    return news.submitted(tenant, workflow, submission, record["created_at"], trace), end

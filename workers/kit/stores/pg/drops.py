@@ -1,23 +1,32 @@
-"""The workers' store: each method is one short transaction on the pool."""
+"""The workers' store: each method is one short transaction on the pool, or its share of one."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from contracts.topology import Topology
 from workers.kit.stores.drops import Claim, Committed, DeadLetter, NoClaim, Outcome, Remembered, StoredEvent
 
-from . import claims, commits, outbox
+from . import admission, claims, commits, letters, outbox
+from .group import Group
+from .lost import rearm
 from .pool import Pool, connected, transaction
 
 
-@dataclass(frozen=True, slots=True)
 class PgDrops:
-    """Drops and StreamLedger for role ql_worker."""
+    """Drops and StreamLedger for role ql_worker. Claims made together share a transaction; so do commits, renewals."""
 
-    pool: Pool
-    topology: Topology
+    __slots__ = ("_claims", "_commits", "_renewals", "pool", "topology")
+
+    def __init__(self, pool: Pool, topology: Topology) -> None:
+        self.pool = pool
+        self.topology = topology
+        # A claim whose caller has gone is handed back; such a commit stands, and the sweeper tells of it.
+        self._claims: Group[claims.Asked, Claim | NoClaim] = Group(
+            self._claim, key=lambda asked: asked.workflow, orphan=self._hand_back
+        )
+        self._commits = Group(self._commit, key=lambda asked: asked[0].workflow)
+        self._renewals = Group(self._renew)
 
     async def claim(
         self,
@@ -29,20 +38,41 @@ class PgDrops:
         attempts: int,
         takes: Collection[str] = (),
     ) -> Claim | NoClaim:
+        return await self._claims.ask(claims.Asked(stage, tenant, workflow, lease_s, attempts, takes))
+
+    async def _claim(self, batch: Sequence[claims.Asked]) -> Sequence[Claim | NoClaim | Exception]:
         async with transaction(self.pool) as connection:
-            return await claims.claim(connection, self.topology, stage, tenant, workflow, lease_s, attempts, takes)
+            return await claims.claim(connection, self.topology, batch)
+
+    async def _hand_back(self, _: claims.Asked, found: Claim | NoClaim) -> None:
+        if isinstance(found, Claim):
+            await self.release(found)
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
+        return await self._renewals.ask((claim, lease_s))
+
+    async def _renew(self, batch: Sequence[tuple[Claim, float]]) -> Sequence[bool]:
         async with connected(self.pool) as connection:
-            return await claims.renew(connection, self.topology, claim, lease_s)
+            return await claims.renew(connection, self.topology, batch)
 
     async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+        return await self._commits.ask((claim, outcome))
+
+    async def _commit(self, batch: Sequence[tuple[Claim, Outcome]]) -> Sequence[Committed | Exception]:
         async with transaction(self.pool) as connection:
-            return await commits.commit(connection, self.topology, claim, outcome)
+            return await commits.commit(connection, self.topology, batch)
 
     async def release(self, claim: Claim) -> None:
         async with connected(self.pool) as connection:
             await claims.release(connection, claim)
+
+    async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
+        async with transaction(self.pool) as connection:
+            return await rearm(connection, self.topology, claim, lost, after_s)
+
+    async def admit(self, *, most: int, limit: int) -> Sequence[StoredEvent]:
+        async with transaction(self.pool) as connection:
+            return await admission.admit(connection, most, limit)
 
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
         async with connected(self.pool) as connection:
@@ -62,7 +92,7 @@ class PgDrops:
 
     async def bury(self, letter: DeadLetter) -> None:
         async with connected(self.pool) as connection:
-            await outbox.bury(connection, letter)
+            await letters.bury(connection, letter)
 
     async def remembered(self) -> Remembered:
         async with connected(self.pool) as connection:

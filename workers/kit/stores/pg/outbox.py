@@ -1,4 +1,4 @@
-"""What the stream does not hold yet, what it holds, which stream it is, what could run, and dead letters."""
+"""What the stream does not hold yet, what it holds, which stream it is, and what could run."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ from datetime import datetime, timedelta
 from contracts.subjects import STREAM
 from contracts.topology import Topology
 from workers.kit.stores import standing
-from workers.kit.stores.drops import DeadLetter, NoClaim, Remembered, StoredEvent
-from workers.kit.stores.news import MAX_BODY, plain
+from workers.kit.stores.drops import NoClaim, Remembered, StoredEvent
 from workers.kit.stores.standing import Row
 
 from .pool import Connection
-from .rows import COLUMNS, EVENT_COLUMNS, event_of, row_of
+from .rows import COLUMNS, EVENT_COLUMNS, columns, event_of, few, row_of
 
 UNPUBLISHED = f"""
     SELECT {EVENT_COLUMNS} FROM events
     WHERE stage = ANY($1) AND published_seq IS NULL AND created_at <= now() - $2::interval
     ORDER BY created_at, id LIMIT $3
 """  # noqa: S608  # constants only
-# Two relays may note the same events: both lock them in one order.
-PUBLISHED = """
-    WITH noted AS (
-        SELECT e.workflow_id, e.id, n.seq
-        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (workflow_id, id, seq)
-        JOIN events e ON e.workflow_id = n.workflow_id AND e.id = n.id
-        WHERE e.published_seq IS NULL
-        ORDER BY e.workflow_id, e.id FOR NO KEY UPDATE OF e
-    )
-    UPDATE events e SET published_seq = noted.seq
-    FROM noted WHERE e.workflow_id = noted.workflow_id AND e.id = noted.id
-"""
+# Nobody waits for the disk: who loses a note in a power cut publishes again, the stream refuses, and says the place.
+_NOTES = few(
+    "$1::text[]",
+    "$2::text[]",
+    "$3::bigint[]",
+    limit="SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)",  # until this transaction ends
+)
+PUBLISHED = f"""
+    UPDATE events e SET published_seq = n.seq FROM {_NOTES} AS n (workflow_id, id, seq, unit)
+    WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND e.published_seq IS NULL
+"""  # noqa: S608  # constants only
 # $2: the stage and its ancestors. Says the same as `standing.look`, which has the last word.
 _DUE = """
     coalesce((
@@ -39,17 +37,18 @@ _DUE = """
     ), 1)
 """
 STALLED = f"""
-    SELECT w.id, w.tenant, w.state, w.created_at
+    SELECT w.id, w.tenant, w.admitted_at
     FROM drops d JOIN workflows w ON w.id = d.workflow_id
     WHERE d.stage = $1 AND d.state IN ('running', 'retry') AND w.state = 'active' AND d.unit = ''
-        AND CASE d.state WHEN 'running' THEN d.lease_until ELSE d.retry_at END <= now() AND d.revision = {_DUE}
+        AND CASE d.state WHEN 'running' THEN d.lease_until ELSE d.retry_at END <= now()
+        AND (d.artifact_sha256 IS NOT NULL OR d.revision = {_DUE})
     ORDER BY w.id LIMIT $3
 """  # noqa: S608  # constants only
 # $4 and $5: pairs of a need and one of its ancestors or itself; $6: the needs.
 ABSENT = f"""
-    SELECT w.id, w.tenant, w.state, w.created_at
+    SELECT w.id, w.tenant, w.admitted_at
     FROM workflows w
-    WHERE w.state = 'active' AND w.created_at <= now() - $7::interval
+    WHERE w.state = 'active' AND w.admitted_at <= now() - $7::interval
         AND NOT EXISTS (
             SELECT FROM drops d
             WHERE d.workflow_id = w.id AND d.stage = $1 AND d.unit = '' AND d.state <> 'closed' AND d.revision = {_DUE}
@@ -77,10 +76,6 @@ ABSENT = f"""
 ROWS = f"""
     SELECT {COLUMNS} FROM drops d WHERE d.workflow_id = ANY($1) AND d.unit = ''
 """  # noqa: S608  # constants only
-BURY = """
-    INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
-"""
 ADOPT = """
     INSERT INTO stream (name, created, adopted_at) VALUES ($1, $2, clock_timestamp())
     ON CONFLICT (name) DO UPDATE SET created = excluded.created, adopted_at = excluded.adopted_at
@@ -105,8 +100,9 @@ async def unpublished(
 
 async def published(connection: Connection, events: Sequence[StoredEvent]) -> None:
     """Note each event's sequence."""
-    columns = [[e.workflow for e in events], [e.id for e in events], [e.seq for e in events]]
-    await connection.execute(PUBLISHED, *columns)
+    # In one order: two relays may note the same events.
+    notes = sorted((event.workflow, event.id, event.seq) for event in events)
+    await connection.execute(PUBLISHED, *columns(notes))
 
 
 async def runnable(
@@ -131,26 +127,10 @@ async def runnable(
         (record["tenant"], record["id"])
         for record in found
         if not isinstance(
-            standing.look(topology, stage, record["state"], record["created_at"], rows.get(record["id"], []), now),
+            standing.look(topology, stage, "active", record["admitted_at"], rows.get(record["id"], []), now, reach),
             NoClaim,
         )
     ]
-
-
-async def bury(connection: Connection, letter: DeadLetter) -> None:
-    """Keep a dead letter."""
-    await connection.execute(
-        BURY,
-        plain(letter.tenant),
-        plain(letter.id),
-        plain(letter.workflow),
-        plain(letter.stage),
-        plain(letter.subject),
-        plain(letter.headers, MAX_BODY),
-        letter.body[:MAX_BODY],
-        letter.sha256,
-        plain(letter.reason),
-    )
 
 
 async def adopt(connection: Connection, created: str, since_s: float) -> int:

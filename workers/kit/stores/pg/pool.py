@@ -20,6 +20,12 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "idle_in_transaction_session_timeout": "15s",  # a stopped process must not hold a workflow's lock for ever
     "jit": "off",
+    # Every statement here is a few look-ups in an index. The planner would look at how many there are today, plan each
+    # batch anew and, where a table has grown since it was last counted, read all of it.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     "timezone": "UTC",
 }
 _DOWN = (

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from contracts.events import Ref
 from contracts.topology import LIFECYCLE
 from workers.kit.stores import news
-from workers.kit.stores.drops import DropRow, KeyConflict, NewWorkflow, Remembered, StoredEvent, Submitted, WorkflowRow
-from workers.kit.stores.submissions import body_sha256, checked
+from workers.kit.stores.drops import (
+    Controlled,
+    DeadLetter,
+    DropRow,
+    NewWorkflow,
+    Remembered,
+    StoredEvent,
+    Submitted,
+    WorkflowRow,
+)
+from workers.kit.stores.submissions import checked
 
-from . import outbox
-from .commits import EVENTS
+from . import control, letters, outbox, submissions
+from .group import Group
 from .pool import Connection, Pool, connected, transaction
 from .rows import (
     COLUMNS,
     EVENT_COLUMNS,
     WORKFLOW_COLUMNS,
-    event_arrays,
     event_of,
     inputs_of,
     ref_of,
@@ -27,18 +34,6 @@ from .rows import (
     workflow_of,
 )
 
-SUBMIT = """
-    INSERT INTO workflows (
-        id, tenant, prompt, language, body_sha256, idempotency_key, traceparent, deadline, created_at
-    )
-    SELECT $1, $2, $3, $4, $5, $6, $7, now + $8::interval, now FROM clock_timestamp() AS now
-    ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING created_at
-"""
-SAME_KEY = "SELECT id, body_sha256 FROM workflows WHERE tenant = $1 AND idempotency_key = $2"
-OWED = f"""
-    SELECT {EVENT_COLUMNS} FROM events WHERE workflow_id = $1 AND stage = $2 AND published_seq IS NULL
-"""  # noqa: S608  # constants only
 NOT_OWED = """
     SELECT workflow_id FROM unnest($1::text[]) AS mine (workflow_id) WHERE NOT EXISTS (
         SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.stage = $2 AND e.published_seq IS NULL
@@ -66,7 +61,9 @@ class PgReads:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._owed: dict[str, str] = {}  # tenant by workflow: this process's submissions not yet noted as published
+        self._owed: dict[str, str] = {}  # tenant by workflow: this process's events not yet noted as published
+        self._submissions: dict[str, Group[tuple[NewWorkflow, int], Submitted]] = {}
+        self._notes: dict[str, Group[Sequence[StoredEvent], None]] = {}
 
     @asynccontextmanager
     async def _as(self, tenant: str) -> AsyncIterator[Connection]:
@@ -74,38 +71,55 @@ class PgReads:
             await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
             yield connection
 
-    async def submit(self, new: NewWorkflow) -> Submitted:
+    async def submit(self, new: NewWorkflow, *, most: int) -> Submitted:
         checked(new)
-        done = await self._submit(new)
-        if done.created:  # a crash before this line leaves the event to the workers
-            self._owed[new.id] = new.tenant
+        done = await self._submissions_of(new.tenant).ask((new, most))
+        if done.created:
+            self._owe(done.events)
         return done
 
-    async def _submit(self, new: NewWorkflow) -> Submitted:
-        async with self._as(new.tenant) as connection:
-            created = await connection.fetchval(
-                SUBMIT,
-                new.id,
-                new.tenant,
-                new.submission.prompt,
-                new.submission.language,
-                body_sha256(new.submission),
-                new.idempotency_key or None,
-                new.traceparent,
-                timedelta(seconds=new.deadline_s),
-            )
-            if created is None:
-                return await self._again(connection, new)
-            told = news.submitted(new, created)
-            await connection.execute(EVENTS, *event_arrays([told], [created]))
-            return Submitted(id=new.id, created=True, events=(told,))
+    def _submissions_of(self, tenant: str) -> Group[tuple[NewWorkflow, int], Submitted]:
+        """Submissions that come together share a transaction, which is one tenant's."""
 
-    async def _again(self, connection: Connection, new: NewWorkflow) -> Submitted:
-        found = await connection.fetchrow(SAME_KEY, new.tenant, new.idempotency_key)
-        if found is None or found["body_sha256"] != body_sha256(new.submission):
-            raise KeyConflict(f"the key {new.idempotency_key!r} came with another submission")
-        owed = await connection.fetch(OWED, found["id"], LIFECYCLE)
-        return Submitted(id=found["id"], created=False, events=tuple(event_of(record) for record in owed))
+        async def run(batch: Sequence[tuple[NewWorkflow, int]]) -> Sequence[Submitted | Exception]:
+            async with self._as(tenant) as connection:
+                return await submissions.submit(connection, tenant, batch)
+
+        if tenant not in self._submissions:
+            self._submissions[tenant] = Group(run, key=lambda asked: asked[0].idempotency_key or None)
+        return self._submissions[tenant]
+
+    def _owe(self, events: Sequence[StoredEvent]) -> None:
+        """A crash before this line leaves the events to the workers."""
+        self._owed.update({event.workflow: event.tenant for event in events})
+
+    async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
+        async with self._as(tenant) as connection:
+            done = await control.cancel(connection, tenant, workflow, reason)
+        self._owe(done.events if done else ())
+        return done
+
+    async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:
+        async with self._as(tenant) as connection:
+            done = await control.resume(connection, tenant, workflow, deadline_s)
+        self._owe(done.events if done else ())
+        return done
+
+    async def letters(self, tenant: str, *, before: str, limit: int) -> Sequence[DeadLetter]:
+        async with self._as(tenant) as connection:
+            return await letters.letters(connection, before, limit)
+
+    async def letter(self, tenant: str, letter: str) -> DeadLetter | None:
+        async with self._as(tenant) as connection:
+            return await letters.letter(connection, letter)
+
+    async def edit_letter(self, tenant: str, letter: str, body: bytes) -> DeadLetter | None:
+        async with self._as(tenant) as connection:
+            return await letters.edit(connection, letter, body)
+
+    async def discard_letter(self, tenant: str, letter: str) -> bool:
+        async with self._as(tenant) as connection:
+            return await letters.discard(connection, letter)
 
     async def workflow(self, tenant: str, workflow: str) -> WorkflowRow | None:
         async with self._as(tenant) as connection:
@@ -151,11 +165,21 @@ class PgReads:
             self._owed.pop(record["workflow_id"], None)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
-        for event in events:
-            self._owed.pop(event.workflow, None)
         for tenant in sorted({event.tenant for event in events}):
+            mine = [event for event in events if event.tenant == tenant]
+            await self._notes_of(tenant).ask(mine)
+            for event in mine:
+                self._owed.pop(event.workflow, None)
+
+    def _notes_of(self, tenant: str) -> Group[Sequence[StoredEvent], None]:
+        async def run(batch: Sequence[Sequence[StoredEvent]]) -> Sequence[None]:
             async with self._as(tenant) as connection:
-                await outbox.published(connection, [event for event in events if event.tenant == tenant])
+                await outbox.published(connection, [event for events in batch for event in events])
+            return [None] * len(batch)
+
+        if tenant not in self._notes:
+            self._notes[tenant] = Group(run)
+        return self._notes[tenant]
 
     async def remembered(self) -> Remembered:
         async with connected(self._pool) as connection:

@@ -1,0 +1,218 @@
+"""The twin of the workers' store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from contracts.topology import Topology
+from workers.kit.stores import news, standing
+from workers.kit.stores.drops import (
+    Claim,
+    Committed,
+    DeadLetter,
+    Failed,
+    NoClaim,
+    Outcome,
+    Remembered,
+    Retry,
+    StoredEvent,
+)
+from workers.kit.stores.lost import lost_rows, reopened, waiting
+from workers.kit.stores.standing import Change, Row
+
+from .state import Memory, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDrops:
+    """Drops and StreamLedger."""
+
+    memory: Memory
+    topology: Topology
+
+    async def claim(
+        self,
+        stage: str,
+        tenant: str,
+        workflow: str,
+        *,
+        lease_s: float,
+        attempts: int,
+        takes: Collection[str] = (),
+    ) -> Claim | NoClaim:
+        found, now = self._mine(tenant, workflow), self.memory.clock()
+        if found is None:
+            return NoClaim(reason="unknown")
+        rows = list(found.rows.values())
+        look = standing.look(self.topology, stage, found.state, found.created_at, rows, now, takes)
+        if isinstance(look, NoClaim):
+            return look
+        taken = standing.claim_of(
+            look,
+            tenant=tenant,
+            workflow=workflow,
+            stage=stage,
+            submission=found.new.submission,
+            traceparent=found.new.traceparent,
+        )
+        error = standing.exhausted(look, attempts)
+        if error:
+            change = standing.given_up(look.row, error)
+            events = self._write(found, standing.spent(taken), change, Failed(error=error), now)
+            return NoClaim(reason="exhausted", error=error, events=events)
+        row = look.row or Row(
+            stage=stage, revision=taken.revision, state="running", epoch=0, attempts=0, created_at=now, updated_at=now
+        )
+        found.rows[stage, taken.revision] = msgspec.structs.replace(
+            row,
+            state="running",
+            epoch=taken.epoch,
+            attempts=taken.attempt,
+            updated_at=now,
+            lease_until=now + timedelta(seconds=lease_s),
+            retry_at=None,
+            inputs=news.inputs_of(taken),
+        )
+        return taken
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> bool:
+        found, now = self.memory.workflows[claim.workflow], self.memory.clock()
+        row = found.rows.get((claim.stage, claim.revision))
+        if row is None or not standing.holds(claim, row):
+            return False
+        stands = standing.still_due(self.topology, row, found.rows.values())
+        found.rows[claim.stage, claim.revision] = (
+            msgspec.structs.replace(row, lease_until=now + timedelta(seconds=lease_s))
+            if stands
+            else msgspec.structs.replace(row, state="superseded", lease_until=None, updated_at=now)
+        )
+        return stands
+
+    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+        found = self._mine(claim.tenant, claim.workflow)
+        if found is None:
+            return Committed(state="lost")
+        change = standing.settle(self.topology, claim, found.state, list(found.rows.values()), outcome)
+        if change is None:
+            return Committed(state="lost")
+        return Committed(state=change.state, events=self._write(found, claim, change, outcome, self.memory.clock()))
+
+    async def release(self, claim: Claim) -> None:
+        found, now = self.memory.workflows[claim.workflow], self.memory.clock()
+        row = found.rows.get((claim.stage, claim.revision))
+        if row is not None and standing.holds(claim, row):
+            found.rows[claim.stage, claim.revision] = msgspec.structs.replace(
+                row, state="retry", attempts=row.attempts - 1, lease_until=None, retry_at=now, updated_at=now
+            )
+
+    async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
+        found, now = self._mine(claim.tenant, claim.workflow), self.memory.clock()
+        if found is None:
+            return False
+        again = lost_rows(self.topology, claim, found.state, list(found.rows.values()), lost)
+        if again is None:
+            return False
+        for row in again:
+            found.rows[row.stage, row.revision] = reopened(row, now)
+        key = (claim.stage, claim.revision)
+        found.rows[key] = waiting(found.rows[key], lost, now, after_s)
+        return True
+
+    async def admit(self, *, most: int, limit: int) -> Sequence[StoredEvent]:
+        queues = self.memory.waiting()
+        turns = [
+            (turn, found.new.id, found)
+            for tenant, queue in queues.items()
+            for turn, found in enumerate(queue[: max(0, self.memory.room(tenant, most))])
+        ]
+        now, told = self.memory.clock(), list[StoredEvent]()
+        for _, _, found in sorted(turns, key=lambda entry: entry[:2])[:limit]:
+            told += found.admit(now)
+        return told
+
+    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
+        return self.memory.unpublished(stages, "", older_s, limit)
+
+    async def published(self, events: Sequence[StoredEvent]) -> None:
+        self.memory.published(events)
+
+    async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
+        now = self.memory.clock()
+        stalled, absent = [], []
+        for name, found in sorted(self.memory.workflows.items()):
+            if found.admitted_at is None:
+                continue
+            rows, takes = list(found.rows.values()), self.topology.ancestors(stage)
+            look = standing.look(self.topology, stage, found.state, found.admitted_at, rows, now, takes)
+            if isinstance(look, NoClaim):
+                continue
+            if not look.absent:
+                stalled.append((found.new.tenant, name))
+            elif absent_s is not None and look.since <= now - timedelta(seconds=absent_s):
+                absent.append((found.new.tenant, name))
+        return (stalled + absent)[:limit]
+
+    async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
+        now = self.memory.clock()
+        overdue = [found for found in self.memory.workflows.values() if found.state == "active"]
+        overdue = [found for found in overdue if found.deadline <= now]
+        told = list[StoredEvent]()
+        for found in sorted(overdue, key=lambda found: found.new.id)[:limit]:
+            new, newest = found.new, standing.newest(found.rows.values())
+            told += found.admit(now)
+            event = news.expired(new.tenant, new.id, found.deadline, newest, now, new.traceparent)
+            found.end("expired", news.EXPIRED, now)
+            found.tell([event], now)
+            told.append(event)
+        return told
+
+    async def bury(self, letter: DeadLetter) -> None:
+        kept = msgspec.structs.replace(
+            letter, body=letter.body[: news.MAX_BODY], created_at=news.rfc3339(self.memory.clock())
+        )
+        self.memory.letters.setdefault((letter.tenant, letter.id), kept)
+
+    async def remembered(self) -> Remembered:
+        return self.memory.remembered()
+
+    async def adopt(self, created: str, *, since_s: float) -> int:
+        self.memory.stream, forgotten = created, 0
+        since = self.memory.clock() - timedelta(seconds=since_s)
+        for found in self.memory.workflows.values():
+            for name, (time, event) in found.events.items():
+                if event.seq and time > since:
+                    found.events[name] = (time, msgspec.structs.replace(event, seq=0))
+                    forgotten += 1
+        return forgotten
+
+    def _mine(self, tenant: str, workflow: str) -> Workflow | None:
+        found = self.memory.workflows.get(workflow)
+        return found if found is not None and found.new.tenant == tenant else None
+
+    def _write(
+        self, found: Workflow, claim: Claim, change: Change, outcome: Outcome, now: datetime
+    ) -> tuple[StoredEvent, ...]:
+        events = news.told(claim, change, outcome, standing.newest(found.rows.values()), now)
+        kept = standing.kept(change, outcome)
+        key = (claim.stage, claim.revision)
+        found.rows[key] = msgspec.structs.replace(
+            found.rows[key],
+            state=change.state,
+            updated_at=now,
+            lease_until=None,
+            retry_at=now + timedelta(seconds=outcome.after_s) if isinstance(outcome, Retry) else None,
+            artifact=kept.artifact if kept else None,
+            media_type=kept.media_type if kept else "",
+            opens=change.opens,
+            target=change.target,
+            unmet=change.unmet,
+            error=news.plain(change.error),
+        )
+        if change.ends is not None:
+            found.end(change.ends, news.plain(change.error), now)
+        found.tell(events, now)
+        return events

@@ -1,0 +1,84 @@
+"""Dead letters: kept by the workers, seen and dealt with by the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import asyncpg
+
+from workers.kit.stores.drops import DeadLetter
+from workers.kit.stores.news import MAX_BODY, checked_body, plain, rfc3339
+
+from .pool import Connection
+
+COLUMNS = "tenant, id, workflow_id, stage, subject, headers, body, sha256, reason, kind, created_at"
+BURY = """
+    INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason, kind)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+"""
+# The gateway's role sees its tenant's, and who else's is for a policy to say.
+LETTERS = f"""
+    SELECT {COLUMNS} FROM dead_letters
+    WHERE $1 = '' OR (created_at, id) < (SELECT b.created_at, b.id FROM dead_letters b WHERE b.id = $1 LIMIT 1)
+    ORDER BY created_at DESC, id DESC LIMIT $2
+"""  # noqa: S608  # constants only
+LETTER = f"SELECT {COLUMNS} FROM dead_letters WHERE id = $1"  # noqa: S608
+EDIT = f"UPDATE dead_letters SET body = $2, sha256 = $3 WHERE id = $1 RETURNING {COLUMNS}"  # noqa: S608
+DISCARD = "DELETE FROM dead_letters WHERE id = $1 RETURNING true"
+
+
+async def bury(connection: Connection, letter: DeadLetter) -> None:
+    """Keep a dead letter."""
+    await connection.execute(
+        BURY,
+        plain(letter.tenant),
+        plain(letter.id),
+        plain(letter.workflow),
+        plain(letter.stage),
+        plain(letter.subject),
+        plain(letter.headers, MAX_BODY),
+        letter.body[:MAX_BODY],
+        letter.sha256,
+        plain(letter.reason),
+        letter.kind,
+    )
+
+
+async def letters(connection: Connection, before: str, limit: int) -> Sequence[DeadLetter]:
+    """Newest first, from the one after `before`."""
+    return [_letter(record) for record in await connection.fetch(LETTERS, before, limit)]
+
+
+async def letter(connection: Connection, name: str) -> DeadLetter | None:
+    """One letter."""
+    record = await connection.fetchrow(LETTER, name)
+    return _letter(record) if record else None
+
+
+async def edit(connection: Connection, name: str, body: bytes) -> DeadLetter | None:
+    """Another body. Raises ValueError for one that is too long."""
+    checked_body(body)
+    record = await connection.fetchrow(EDIT, name, body, sha256(body).hexdigest())
+    return _letter(record) if record else None
+
+
+async def discard(connection: Connection, name: str) -> bool:
+    """Forget it."""
+    return bool(await connection.fetchval(DISCARD, name))
+
+
+def _letter(record: asyncpg.Record) -> DeadLetter:
+    return DeadLetter(
+        id=record["id"],
+        tenant=record["tenant"],
+        workflow=record["workflow_id"],
+        stage=record["stage"],
+        subject=record["subject"],
+        headers=record["headers"],
+        body=record["body"],
+        sha256=record["sha256"],
+        reason=record["reason"],
+        kind=record["kind"],
+        created_at=rfc3339(record["created_at"]),
+    )
