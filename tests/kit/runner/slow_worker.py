@@ -1,4 +1,7 @@
-"""A worker process for the small pipeline: `python -m tests.kit.runner.slow_worker SECONDS` of work in `check`."""
+"""A worker process for the small pipeline: `python -m tests.kit.runner.slow_worker SECONDS [block]` of work in `check`.
+
+With `block` it first holds up the event loop until it is sent a line.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from workers.kit.settings import load
 async def check(draft: small.Draft) -> small.Verdict:
     sys.stdout.write("checking\n")
     sys.stdout.flush()
+    if "block" in sys.argv:
+        sys.stdin.readline()
     await asyncio.sleep(float(sys.argv[1]))
     return await small.accept(draft)
 

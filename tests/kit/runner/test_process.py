@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ async def worker(servers: Servers, *arguments: object, module: str = SLOW, **set
     environ = {f"QL_{name.upper()}": str(value) for name, value in given.items()}
     command = [sys.executable, "-m", module, *map(str, arguments)]
     process = await asyncio.create_subprocess_exec(
-        *command, env=environ | {"PATH": os.defpath}, stdout=PIPE, stderr=PIPE
+        *command, env=environ | {"PATH": os.defpath}, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
     try:
         yield process
@@ -83,6 +83,26 @@ async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> 
         assert (row.state, row.attempts) == ("retry", 0)
         info = await running.nc.jetstream().consumer_info(subjects.STREAM, "check")
         assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
+
+
+async def test_a_rolling_restart_under_load_needs_no_lease_to_expire(servers: Servers) -> None:
+    """Every message must be handed on, not just left: nothing comes again by itself before 30 s, and nobody sweeps."""
+    async with pipeline(servers, SMALL, workers=0) as running, AsyncExitStack() as opened:
+
+        async def fresh() -> Process:
+            return await opened.enter_async_context(worker(servers, 0.02, sweep_s=600, slots=4))
+
+        workflows = [await running.submit(f"p{n}") for n in range(80)]
+        for old in [await fresh() for _ in range(2)]:
+            assert await line(old) == "checking"
+            await fresh()
+            old.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(old.wait(), 20) == 0
+        async with asyncio.timeout(28):
+            ends = await asyncio.gather(*(running.end(workflow) for workflow in workflows))
+        assert ends == ["completed"] * len(workflows)
+        for workflow in workflows:
+            assert {row.attempts for row in await running.reads.drops(TENANT, workflow)} == {1}
 
 
 @pytest.mark.parametrize("stage", ["code_generation", "security_scanning"])

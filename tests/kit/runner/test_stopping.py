@@ -1,0 +1,222 @@
+"""Work that must not go on is stopped: cancelled, too long, hung, frozen; and nobody else waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts import subjects
+from contracts.topology import Topology
+from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
+from tests.kit.runner import small
+from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
+from tests.kit.runner.test_process import ask, line, worker
+from workers.kit.runner import wheel
+from workers.kit.stage import Transient
+from workers.kit.stores.drops import DropRow
+
+
+class Hung:
+    """A check that works for a minute, and what happened to it."""
+
+    def __init__(self, *, deaf: int = 0) -> None:
+        self.began = asyncio.Event()
+        self.stopped = 0
+        self.deaf = deaf
+
+    async def __call__(self, draft: Draft) -> Verdict:
+        self.began.set()
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.stopped += 1
+                if self.stopped > self.deaf:
+                    raise
+
+
+def stage_of(hung: Hung) -> Mapping[str, object]:
+    async def check(draft: Draft) -> Verdict:
+        return await hung(draft)
+
+    return STAGES | {"check": check}
+
+
+async def row_of(running: Pipeline, workflow: str, stage: str) -> DropRow:
+    (row,) = [row for row in await running.reads.drops(TENANT, workflow) if row.stage == stage]
+    return row
+
+
+async def until(condition: Callable[[], object], within_s: float = 10) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # no event tells of it
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def nudged(running: Pipeline) -> AsyncIterator[None]:
+    """What `process` does with a nudge, for the workers in this process."""
+
+    async def heard(message: Any) -> None:
+        for one in running.workers:
+            one.nudge(*subjects.parse_cancel(message.subject))
+
+    subscription = await running.nc.subscribe(subjects.CANCELS, cb=heard)
+    yield
+    await subscription.unsubscribe()
+
+
+async def test_a_nudge_stops_the_work_of_a_cancelled_workflow_at_once(servers: Servers) -> None:
+    """With a beat of a minute only the nudge can have done it; the other stages never begin."""
+    hung = Hung()
+    async with pipeline(servers, SMALL, stage_of(hung), heartbeat_s=60, sweeps=False) as running, nudged(running):
+        workflow = await running.submit("p")
+        await asyncio.wait_for(hung.began.wait(), 10)
+        cancelled = await running.reads.cancel(TENANT, workflow, reason="enough")
+        assert cancelled is not None
+        assert cancelled.done
+        await running.nc.publish(subjects.cancel(TENANT, workflow))
+        await until(lambda: hung.stopped)
+        await until(lambda: running.done("superseded"))
+        assert (await row_of(running, workflow, "check")).state == "closed"
+        assert "pack" not in {row.stage for row in await running.reads.drops(TENANT, workflow)}
+
+
+async def test_a_nudge_that_the_store_does_not_confirm_stops_nothing(servers: Servers) -> None:
+    let_go = asyncio.Event()
+
+    async def check(draft: Draft) -> Verdict:
+        await let_go.wait()
+        return await small.accept(draft)
+
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweeps=False) as running, nudged(running):
+        workflow = await running.submit("p")
+        await until(lambda: running.workers[0].in_flight)
+        for _ in range(3):
+            await running.nc.publish(subjects.cancel(TENANT, workflow))
+            await asyncio.sleep(0.1)
+        let_go.set()
+        assert await running.end(workflow) == "completed"
+        assert running.done("superseded") == 0
+
+
+async def test_without_a_nudge_a_beat_finds_it(servers: Servers) -> None:
+    hung = Hung()
+    async with pipeline(servers, SMALL, stage_of(hung), heartbeat_s=0.2, sweeps=False) as running:
+        workflow = await running.submit("p")
+        await asyncio.wait_for(hung.began.wait(), 10)
+        await running.reads.cancel(TENANT, workflow, reason="enough")
+        await until(lambda: hung.stopped)
+
+
+async def test_work_that_does_not_listen_is_told_again(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wheel, "STOP_S", 0.3)
+    hung = Hung(deaf=2)
+    async with pipeline(servers, SMALL, stage_of(hung), heartbeat_s=0.2, sweeps=False) as running:
+        workflow = await running.submit("p")
+        await asyncio.wait_for(hung.began.wait(), 10)
+        await running.reads.cancel(TENANT, workflow, reason="enough")
+        await until(lambda: running.done("superseded"))
+        assert hung.stopped == 3
+
+
+async def test_an_attempt_that_takes_too_long_is_stopped_and_counted(servers: Servers) -> None:
+    rows = [msgspec.structs.replace(row, limit_s=0.2 if row.name == "check" else 60) for row in SMALL.stages.values()]
+    hung = Hung()
+    async with pipeline(servers, Topology(rows), stage_of(hung), sweep_s=0.1, attempts=2) as running:
+        workflow = await running.submit("p")
+        assert await running.end(workflow) == "failed"
+        row = await row_of(running, workflow, "check")
+        assert (row.attempts, hung.stopped) == (2, 2)
+        assert "took longer than 0.2 s (attempt 2 of 2)" in row.error
+
+
+async def test_a_workflow_that_waits_for_its_next_attempt_holds_no_slot(servers: Servers) -> None:
+    async def check(draft: Draft) -> Verdict:
+        if draft.text == "poison":
+            raise Transient("never", 60)
+        return await small.accept(draft)
+
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweep_s=0.1, slots=1) as running:
+        for _ in range(3):
+            await running.submit("poison")
+        assert await asyncio.gather(*[running.end(await running.submit("p")) for _ in range(5)]) == ["completed"] * 5
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_work_that_was_given_up_is_a_letter_of_its_own_kind(servers: Servers, attempts: int) -> None:
+    async def check(draft: Draft) -> Verdict:
+        raise ZeroDivisionError("always")
+
+    async with pipeline(servers, SMALL, STAGES | {"check": check}, sweep_s=0.1, attempts=attempts) as running:
+        workflow = await running.submit("p")
+        assert await running.end(workflow) == "failed"
+        await until(lambda: running.done("dead"))
+        (letter,) = await running.reads.letters(TENANT, before="", limit=10)
+        assert (letter.workflow, letter.stage, letter.kind) == (workflow, "check", "work")
+        assert "ZeroDivisionError" in letter.reason
+
+
+async def test_a_message_that_can_not_be_read_is_a_letter_of_the_other_kind(servers: Servers) -> None:
+    async with pipeline(servers, SMALL, STAGES, sweeps=False) as running:
+        await running.nc.jetstream().publish(f"ql.evt.{TENANT}.w.draft.completed.1", b"x")
+        await until(lambda: running.done("dead") == 2)
+        assert {letter.kind for letter in await running.reads.letters(TENANT, before="", limit=10)} == {"message"}
+
+
+QUICK: dict[str, Any] = {"heartbeat_s": 0.2, "lease_s": 0.8, "ack_wait_s": 0.8}
+
+
+@pytest.mark.parametrize("fault", ["stopped", "blocked"])
+async def test_a_worker_that_comes_back_to_life_commits_nothing(servers: Servers, fault: str) -> None:
+    """Stopped, or its event loop held up, until another has done its work; then it goes on."""
+    arguments = (0, "block") if fault == "blocked" else (2,)
+    async with (
+        pipeline(servers, SMALL, workers=0, ack_wait_s=0.8) as watching,
+        worker(servers, *arguments, **QUICK, sweep_s=60) as zombie,
+    ):
+        workflow = await watching.submit("p")
+        assert await line(zombie) == "checking"
+        if fault == "stopped":
+            zombie.send_signal(signal.SIGSTOP)
+        async with pipeline(servers, SMALL, STAGES, sweep_s=0.2, **QUICK) as running:
+            running.follow(workflow)
+            assert await running.end(workflow) == "completed"
+        assert zombie.stdin
+        zombie.stdin.write(b"go on\n")
+        zombie.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(15):
+            while not (done := (await ask(servers)).done).get("lost") and not done.get("superseded"):  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.1)
+        row = await row_of(watching, workflow, "check")
+        assert (row.state, row.attempts) == ("completed", 2)
+        told = Counter(event.subject for event in await watching.reads.events(TENANT, workflow))
+        assert set(told.values()) == {1}
+
+
+async def test_a_claim_made_while_its_workflow_is_cancelled_sees_the_nudge(servers: Servers) -> None:
+    """The nudge may come between the claim's commit and the work's begin."""
+    hung = Hung()
+    async with pipeline(servers, SMALL, stage_of(hung), heartbeat_s=60, sweeps=False) as running, nudged(running):
+        claim = running.drops.claim
+
+        async def slow_claim(self: object, stage: str, tenant: str, workflow: str, **rest: Any) -> Any:
+            found = await claim(stage, tenant, workflow, **rest)
+            if stage == "check":
+                await running.reads.cancel(tenant, workflow, reason="enough")
+                await running.nc.publish(subjects.cancel(tenant, workflow))
+                await asyncio.sleep(0.2)
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(running.drops), "claim", slow_claim)
+            await running.submit("p")
+            await until(lambda: running.done("superseded"))
+        assert hung.stopped == 1 or not hung.began.is_set()
