@@ -144,6 +144,20 @@ async def test_what_was_put_or_read_is_read_again_without_the_store(s3: S3Artifa
         await reader.get(ref)
 
 
+async def test_neighbours_in_a_pack_come_with_one_request_and_are_checked_each(
+    s3: S3Artifacts, stack: Stack, bucket: str
+) -> None:
+    bodies = [b"body %d" % number for number in range(8)] + [b""]
+    refs = await asyncio.gather(*(s3.put("default", body) for body in bodies))
+    reader = S3Artifacts(stack.urls.s3, bucket)
+    assert await reader.get(refs[0]) == bodies[0]
+    await s3.put("default", b"x" * 56, key=refs[0].key)
+    assert [await reader.get(ref) for ref in refs] == bodies
+    wrong = msgspec.structs.replace(refs[3], sha256=refs[4].sha256)
+    with pytest.raises(ArtifactLost, match=refs[4].sha256):
+        await reader.get(wrong)
+
+
 async def test_a_reference_into_another_object_is_never_answered_from_memory(s3: S3Artifacts) -> None:
     ref = await s3.put("one", b"secret of one")
     for key in (ref.key.replace("/one/", "/two/"), ref.key + "0"):
