@@ -6,22 +6,20 @@ It publishes a wake for nobody, as real as any event, and counts answers only: a
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts import subjects
-from deploy.local.part import Part
+from deploy.local.part import Part, is_full
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
 EVERY_S = 5.0
-ANSWER_S = 10.0
+ANSWER_S = 5.0
 FAILURES = 3
 """In a row, before a server is given up: a busy machine may be slow once."""
-LEAST_FREE = 32 << 20
 NOBODY = subjects.wake("nobody", "launcher", "probe")
 HEADERS = {"Nats-TTL": "1s", "Nats-Expected-Stream": subjects.STREAM}
 
@@ -35,13 +33,13 @@ async def keep_accepting(part: Part, url: str, folder: Path, said: Callable[[str
             failures, full = 0, False
             continue
         failures += 1
-        if shutil.disk_usage(folder).free < LEAST_FREE:
+        if is_full(folder):
             if not full:
                 said(f"The disk of {folder} is full: NATS takes no events, and workflows wait until there is room.")
             full = True
-        elif failures >= FAILURES:
+        elif full or failures >= FAILURES:
             await part.restart("NATS takes no events.")
-            failures = 0
+            failures, full = 0, False
 
 
 async def accepts(url: str) -> bool:

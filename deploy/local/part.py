@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from deploy.local.server import Server
 
 PORT_TRIES = 4
 RESTARTS, WINDOW_S = 5, 60.0
+LEAST_FREE = 16 << 20
+ROOM_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 
@@ -34,15 +37,21 @@ class Place:
     lock: int
 
 
+def is_full(folder: Path) -> bool:
+    """Too full for a server to write in."""
+    return shutil.disk_usage(folder).free < LEAST_FREE
+
+
 Begin = Callable[[Sequence[int]], Awaitable[Server]]
 """Starts the server on these ports; it has answered its probe."""
 
 
 class Part:
-    """`ports` says how many it needs."""
+    """`ports` says how many it needs, `folder` where its data is."""
 
-    def __init__(self, begin: Begin, ports: int, said: Callable[[str], None]) -> None:
+    def __init__(self, begin: Begin, ports: int, folder: Path, said: Callable[[str], None]) -> None:
         self._begin = begin
+        self._folder = folder
         self._count = ports
         self._said = said
         self._one = asyncio.Lock()
@@ -85,12 +94,23 @@ class Part:
             if error is None:
                 continue
             now = asyncio.get_running_loop().time()
+            if await self._waited_for_room():
+                continue
             if now - deaths[0] < WINDOW_S:
                 return error
             recent = sum(now - death < WINDOW_S for death in deaths)
             deaths.append(now)
             self._said(f"{error} It is started again.")
             await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**recent))
+
+    async def _waited_for_room(self) -> bool:
+        """A server that a full disk ended would end again; it is no fault of its own."""
+        if not is_full(self._folder):
+            return False
+        self._said(f"The disk of {self._folder} is full: the server there is down until there is room.")
+        while is_full(self._folder):  # noqa: ASYNC110 - a disk can't tell
+            await asyncio.sleep(ROOM_EVERY_S)
+        return True
 
     async def _death(self) -> StackError | None:
         """Waits for the end of the server that runs, or tries to start the one that should; None when all is well."""

@@ -129,6 +129,11 @@ class Stack:
             raise StackError("NATS runs; stop it before its store is wiped.")
         wipe(self._place(NATS))
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The servers that are parts of it."""
+        return self._only
+
     def pid(self, kind: str) -> int:
         """The server's process; 0 while it is down."""
         return self._parts[kind].pid
@@ -147,9 +152,9 @@ class Stack:
     async def _start_servers(self) -> None:
         self._secrets = credentials(self.data)
         made = {
-            NATS: self._part(1, lambda ports: self._begin_nats(self._place(NATS), ports)),
-            POSTGRES: self._part(1, lambda ports: start_postgres(self._place(POSTGRES), ports)),
-            S3: self._part(len(PORTS), lambda ports: start_seaweed(self._place(S3), ports)),
+            NATS: self._part(NATS, 1, lambda ports: self._begin_nats(self._place(NATS), ports)),
+            POSTGRES: self._part(POSTGRES, 1, lambda ports: start_postgres(self._place(POSTGRES), ports)),
+            S3: self._part(S3, len(PORTS), lambda ports: start_seaweed(self._place(S3), ports)),
         }
         self._parts = {kind: made[kind] for kind in sorted(self._only)}
         ended = await asyncio.gather(*(part.start() for part in self._parts.values()), return_exceptions=True)
@@ -163,8 +168,8 @@ class Stack:
             probing = keep_accepting(self._parts[NATS], self.urls.nats, self.data / FOLDERS[NATS], self._said)
             self._probing = asyncio.create_task(probing)
 
-    def _part(self, ports: int, begin: Begin) -> Part:
-        return Part(begin, ports, self._said)
+    def _part(self, kind: str, ports: int, begin: Begin) -> Part:
+        return Part(begin, ports, self.data / FOLDERS[kind], self._said)
 
     def _place(self, kind: str) -> Place:
         if self._secrets is None or self._lock is None:
