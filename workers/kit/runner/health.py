@@ -71,7 +71,14 @@ class Doors:
     def __init__(self, port: int, checks: Callable[[], Mapping[str, Check]]) -> None:
         self._checks = checks
         config = uvicorn.Config(
-            self._answer, host=HOST, port=port, lifespan="off", ws="none", access_log=False, log_level="warning"
+            self._answer,
+            interface="asgi3",
+            host=HOST,
+            port=port,
+            lifespan="off",
+            ws="none",
+            access_log=False,
+            log_level="warning",
         )
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
