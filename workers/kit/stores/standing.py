@@ -70,13 +70,17 @@ def drop_id(workflow: str, stage: str, revision: int) -> str:
 
 
 class Runnable(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that may be claimed: `row` as it is now (None: absent), from these drops; runnable `since` then."""
+    """A row that may be claimed: `row` as it is now (None: absent), from these drops; runnable `since` then.
+
+    `hopeless`: why it can't be done all the same. Only a row that is made again is ever without an input for good.
+    """
 
     revision: int
     row: Row | None
     inputs: Mapping[str, Row]
     repair: Mapping[str, Row]
     since: datetime
+    hopeless: str = ""
 
     @property
     def absent(self) -> bool:
@@ -170,12 +174,22 @@ def _look_at(
     wanted = inputs_at(topology, stage, revision, openings(rows), takes)
     inputs = {name: by_name[name, wanted[name]] for name in topology.stages if (name, wanted.get(name)) in by_name}
     repair = _repair(stage, revision, rows)
-    missing = len(inputs) < len(wanted) or any(found.state != "completed" for found in inputs.values())
-    if missing or any(found.again for found in repair.values()):
+    missing = [name for name in wanted if name not in inputs or inputs[name].state != "completed"]
+    missing += [name for name, found in repair.items() if found.again]
+    gone = [name for name in missing if name in wanted and not (name in inputs and inputs[name].again)]
+    hopeless = f"can't be made again, for want of {', '.join(sorted(gone))}" if row and row.again and gone else ""
+    if missing and not hopeless:
         return NoClaim(reason="inputs missing")
     causes = [found.updated_at for found in inputs.values()]
     causes += [opener.updated_at for opener in rows if opener.opens == revision]
-    return Runnable(revision=revision, row=row, inputs=inputs, repair=repair, since=max(causes, default=begun))
+    return Runnable(
+        revision=revision,
+        row=row,
+        inputs={name: found for name, found in inputs.items() if found.artifact is not None},
+        repair=repair,
+        since=max(causes, default=begun),
+        hopeless=hopeless,
+    )
 
 
 def inputs_at(
@@ -183,8 +197,8 @@ def inputs_at(
 ) -> dict[str, int]:
     """The revision of each input that row (stage, revision) is made from."""
     needs = topology[stage].needs
-    wanted = topology.inputs(stage, revision, opened)
-    return {name: wanted[name] for name in wanted if name in needs or name in takes}
+    names = [name for name in topology.ancestors(stage) if name in needs or name in takes]
+    return {name: topology.due(name, opened, revision) for name in names}
 
 
 def _refused(row: Row, now: datetime) -> NoClaim | None:
@@ -236,9 +250,9 @@ def spent(claim: Claim) -> Claim:
 
 
 def exhausted(found: Runnable, attempts: int) -> str:
-    """Why a row that may have `attempts` attempts can't have another; '' if it can."""
-    if found.attempts < attempts:
-        return ""
+    """Why a row that may have `attempts` attempts can't have another, or is hopeless; '' if it can."""
+    if found.hopeless or found.attempts < attempts:
+        return found.hopeless
     last = found.row.error if found.row else ""
     return f"gave up after {found.attempts} attempts: {last or 'each time its worker died or hung'}"
 

@@ -18,7 +18,7 @@ from workers.kit.stores.standing import Row
 
 from .commits import Settled, write
 from .pool import Connection
-from .rows import COLUMNS, NOW, OPENERS, columns, few, inputs_column, rows_of
+from .rows import COLUMNS, NOW, OPENERS, UNHURRIED, columns, few, inputs_column, rows_of
 
 # The lock is a statement of its own: one that also read the drops would read them as they were before it waited.
 LOCK = """
@@ -34,17 +34,29 @@ ROWS = f"""
     UNION ALL
     {NOW}
 """  # noqa: S608  # constants only
-TAKE = """
+# Nobody waits for the disk, unless rows are given up in the same batch: a claim lost in a power cut is made again, and
+# whatever its first holder commits is what the second would, for both were made from the same rows.
+_TAKEN = few(
+    "$1::text[]",
+    "$2::text[]",
+    "$3::text[]",
+    "$4::integer[]",
+    "$5::integer[]",
+    "$6::integer[]",
+    "$7::timestamptz[]",
+    "$8::jsonb[]",
+    limit=UNHURRIED,
+)
+TAKE = f"""
     INSERT INTO drops AS d (
-        workflow_id, tenant, stage, revision, epoch, attempts, lease_until, inputs, state, created_at, updated_at
+        workflow_id, tenant, stage, revision, epoch, attempts, lease_until, inputs, unit, state, created_at, updated_at
     )
-    SELECT t.*, 'running', $9, $9 FROM unnest(
-        $1::text[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::integer[], $7::timestamptz[], $8::jsonb[]
-    ) AS t
+    SELECT t.*, 'running', $9, $9 FROM {_TAKEN} AS t
     ON CONFLICT (workflow_id, stage, revision, unit) DO UPDATE SET
         state = excluded.state, epoch = excluded.epoch, attempts = excluded.attempts,
         lease_until = excluded.lease_until, retry_at = NULL, inputs = excluded.inputs, updated_at = excluded.updated_at
-"""
+"""  # noqa: S608  # constants only
+HURRIED = "SET LOCAL synchronous_commit = on"
 # Locks no workflow, for it writes no more than the lease. The state is hidden from the planner, which would look for
 # the rows among all that are open.
 _MINE = """
@@ -113,6 +125,7 @@ async def claim(
     if taken:
         await _take(connection, taken, now)
     if spent:
+        await connection.execute(HURRIED)
         told = await write(connection, [settled for _, settled in spent], now)
         for (place, settled), events in zip(spent, told, strict=True):
             answers[place] = NoClaim(reason="exhausted", error=settled.change.error, events=events)

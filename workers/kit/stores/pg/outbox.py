@@ -12,9 +12,16 @@ from workers.kit.stores.drops import NoClaim, Remembered, StoredEvent
 from workers.kit.stores.standing import Row
 
 from .pool import Connection
-from .rows import COLUMNS, EVENT_COLUMNS, columns, event_of, few, row_of
+from .rows import COLUMNS, EVENT_COLUMNS, UNHURRIED, columns, event_of, few, row_of
 
 UNPUBLISHED = f"""
+    SELECT {EVENT_COLUMNS} FROM events
+    WHERE stage = ANY($1) AND published_seq IS NULL AND created_at <= now() - $2::interval
+    ORDER BY created_at, id LIMIT $3
+"""  # noqa: S608  # constants only
+# Nobody waits for the disk: who loses a note in a power cut publishes again, the stream refuses, and says the place.
+_NOTES = few("$1::text[]", "$2::text[]", "$3::bigint[]", limit=UNHURRIED)
+PUBLISHED = f"""
     SELECT {EVENT_COLUMNS} FROM events
     WHERE stage = ANY($1) AND published_seq IS NULL AND created_at <= now() - $2::interval
     ORDER BY created_at, id LIMIT $3

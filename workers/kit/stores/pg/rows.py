@@ -22,6 +22,8 @@ OPENERS = f"""SELECT {COLUMNS} FROM drops d
     WHERE d.workflow_id = ANY({{}}::text[]) AND d.opens IS NOT NULL"""  # noqa: S608  # constants only
 # A last row of a union that tells the time, and is no drop.
 NOW = f"SELECT {', '.join(['NULL'] * 6)}, clock_timestamp(), {', '.join(['NULL'] * 12)}"
+# A limit for `few` after which the transaction's end does not wait for the disk.
+UNHURRIED = "SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)"
 EVENT_COLUMNS = "workflow_id, id, tenant, stage, subject, body, published_seq"
 WORKFLOW_COLUMNS = "id, tenant, state, prompt, language, created_at, deadline, ended_at, error"
 
