@@ -20,9 +20,16 @@ COMMANDS = (
     "workflow list",
     "workflow show",
     "workflow watch",
+    "workflow cancel",
+    "workflow resume",
     "capsule pull",
     "capsule verify",
     "events tail",
+    "deadletter list",
+    "deadletter show",
+    "deadletter edit",
+    "deadletter resend",
+    "deadletter drop",
     "doctor",
 )
 SETTINGS = """# Settings

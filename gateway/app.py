@@ -12,13 +12,12 @@ from fastapi import FastAPI
 
 from gateway import problems
 from gateway.hosts import LOOPBACK, LoopbackNames
-from gateway.limits import BodyLimit
+from gateway.limits import BodyLimit, Room
 from gateway.live import Live
 from gateway.publish import Publisher
-from gateway.routes import artifacts, events, health, workflows
+from gateway.routes import artifacts, deadletters, events, health, workflows
 from gateway.state import State
 from gateway.trace import Tracing
-from workers.kit.runner.publish import Publisher as Facts
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgReads, open_pool
@@ -43,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": "/"}],
     )
     problems.install(app)
-    for module in (workflows, events, artifacts, health):
+    for module in (workflows, events, artifacts, deadletters, health):
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
@@ -60,8 +59,8 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
     )
     pool = await open_pool(settings.database_url, POOL)
     reads = PgReads(pool)
-    publisher = Publisher(Facts(nc, reads), reads)
-    relay = asyncio.create_task(publisher.relay())
+    publisher = Publisher(nc, reads)
+    publishing = asyncio.create_task(publisher.run())
     try:
         yield State(
             settings=settings,
@@ -69,11 +68,14 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             artifacts=S3Artifacts(settings.s3_url, settings.s3_bucket),
             publisher=publisher,
             live=Live(nc),
+            submissions=Room(workflows.WAITING, workflows.busy),
+            streams=Room(events.STREAMS, events.full),
         )
+        await publisher.drain()
     finally:
-        relay.cancel()
+        publishing.cancel()
         with suppress(asyncio.CancelledError):
-            await relay
+            await publishing
         await pool.close()
         await nc.close()
 

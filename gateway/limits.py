@@ -1,6 +1,10 @@
-"""How large a request may be: refused while it is read, so that nobody fills the memory."""
+"""How large a request may be, and how many of a kind there may be at once: beyond that it is refused, so that nobody
+fills the memory."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -45,3 +49,22 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return counting
+
+
+class Room:
+    """Places for requests of one kind; who finds none is answered 503 and told when to come back."""
+
+    def __init__(self, places: int, problem: Callable[[], ProblemError]) -> None:
+        self.free = places
+        self._problem = problem
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places, for as long as the block lasts."""
+        if not self.free:
+            raise self._problem()
+        self.free -= 1
+        try:
+            yield
+        finally:
+            self.free += 1

@@ -6,7 +6,7 @@ The position of an event is `<stream creation time in µs>-<sequence>`: one from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Literal
@@ -22,7 +22,8 @@ from contracts import cloudevents, subjects
 from contracts.subjects import STREAM
 from contracts.topology import LIFECYCLE
 
-BACKLOG = 10_000
+BACKLOG = 1000
+"""Messages that may wait for one slow follower; beyond them it is told to come back."""
 PING_S = 15.0
 _log = structlog.get_logger()
 
@@ -32,13 +33,15 @@ class LiveDown(Exception):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: an event with position and type, progress without either, or (`ping`) that nothing came."""
+    """One thing to tell: an event with position and type, progress without either, that nothing came (`ping`), or
+    that the follower was too slow (`lag`), which ends the following."""
 
-    kind: Literal["event", "progress", "ping"]
+    kind: Literal["event", "progress", "ping", "lag"]
     position: str = ""
+    id: str = ""
     type: str = ""
     body: bytes = b""
-    last: bool = False
+    terminal: bool = False
 
 
 class Live:
@@ -52,32 +55,30 @@ class Live:
         """Raises `LiveDown` when the bus or its stream does not answer."""
         await self._epoch()
 
-    async def follow(self, tenant: str, workflow: str, after: str = "") -> AsyncIterator[Seen]:
-        """Everything after position `after` ('' from the start); ends after the workflow's terminal event.
+    async def follow(self, tenant: str, workflow: str, after: str = "") -> AsyncGenerator[Seen, None]:
+        """Everything after position `after` ('' from the start), until the caller has enough; ends after a `lag`.
 
         Raises `LiveDown` when the stream can't be read.
         """
         epoch = await self._epoch()
-        heard: asyncio.Queue[Msg] = asyncio.Queue(BACKLOG)
+        heard = _Heard()
         start = _sequence(after, epoch) + 1
         pattern = f"ql.evt.{subjects.token(tenant)}.{subjects.token(workflow)}.>"
         config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=start)
         async with AsyncExitStack() as opened:
             try:
-                events = await self._js.subscribe(
-                    pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.put
-                )
-                opened.push_async_callback(events.unsubscribe)
-                progress = await self._nc.subscribe(
-                    subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.put
+                progress = await self._nc.subscribe(  # before the events: their consumer's answer says it is there
+                    subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.take
                 )
                 opened.push_async_callback(progress.unsubscribe)
+                events = await self._js.subscribe(
+                    pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.take
+                )
+                opened.push_async_callback(events.unsubscribe)
             except (NatsError, OSError) as error:
                 raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
             async for seen in _told(heard, epoch):
                 yield seen
-                if seen.last:
-                    return
 
     async def _epoch(self) -> int:
         try:
@@ -94,13 +95,35 @@ class _StreamInfo(msgspec.Struct):
     created: str = ""
 
 
-async def _told(heard: asyncio.Queue[Msg], epoch: int) -> AsyncIterator[Seen]:
+class _Heard:
+    """What has come and was not told yet: bounded, in the client library too, because `take` never waits."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._lost = False
+
+    async def take(self, message: Msg) -> None:
+        if self._messages.qsize() < BACKLOG:
+            self._messages.put_nowait(message)
+        elif not self._lost:
+            self._lost = True
+            self._messages.put_nowait(None)
+
+    async def next(self) -> Msg | None:
+        """The next message, or None where the first one was lost; raises TimeoutError after a silence."""
+        return await asyncio.wait_for(self._messages.get(), PING_S)
+
+
+async def _told(heard: _Heard, epoch: int) -> AsyncIterator[Seen]:
     while True:
         try:
-            message = await asyncio.wait_for(heard.get(), PING_S)
+            message = await heard.next()
         except TimeoutError:
             yield Seen(kind="ping")
             continue
+        if message is None:
+            yield Seen(kind="lag")
+            return
         if message.subject.startswith("ql.live."):
             yield Seen(kind="progress", body=message.data)
             continue
@@ -113,14 +136,15 @@ async def _told(heard: asyncio.Queue[Msg], epoch: int) -> AsyncIterator[Seen]:
         yield Seen(
             kind="event",
             position=f"{epoch}-{message.metadata.sequence.stream}",
+            id=event.id,
             type=event.type,
             body=cloudevents.to_structured(event),
-            last=is_last(parts.stage, parts.outcome),
+            terminal=is_terminal(parts.stage, parts.outcome),
         )
 
 
-def is_last(stage: str, outcome: str) -> bool:
-    """Whether this outcome ends the workflow."""
+def is_terminal(stage: str, outcome: str) -> bool:
+    """Whether this outcome ends the workflow, unless it is resumed."""
     return stage == LIFECYCLE and outcome in {"completed", "failed", "cancelled", "expired"}
 
 

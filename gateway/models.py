@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import Literal, Self
+import base64
+import re
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from workers.kit.stores.drops import DropRow, WorkflowRow
+from workers.kit.stores.drops import DeadLetter, DropRow, WorkflowRow
 
 MAX_PROMPT = 65_536
 Language = Literal["python"]
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _text(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("holds control characters or bytes that are no text: send plain UTF-8 text")
+    if _SURROGATE.search(text):
+        raise ValueError("holds half a character (a lone surrogate): send plain UTF-8 text")
+    return text
 
 
 class Submit(BaseModel):
@@ -30,11 +41,20 @@ class Submit(BaseModel):
     def _readable(cls, prompt: str) -> str:
         if not prompt.strip():
             raise ValueError("is empty: say in a sentence or more what to build")
-        if any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in prompt) or "\ufffd" in prompt:
-            raise ValueError("holds control characters or bytes that are no text: send plain UTF-8 text")
-        if any("\ud800" <= character <= "\udfff" for character in prompt):
-            raise ValueError("holds half a character (a lone surrogate): send plain UTF-8 text")
-        return prompt
+        return _text(prompt)
+
+
+class Cancel(BaseModel):
+    """Why a workflow is cancelled; people see it as its error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500, examples=["The prompt was the wrong one."])
+
+    @field_validator("reason")
+    @classmethod
+    def _readable(cls, reason: str) -> str:
+        return _text(reason)
 
 
 class Artifact(BaseModel):
@@ -133,6 +153,63 @@ class Drops(BaseModel):
     """Every drop of a workflow, superseded ones too."""
 
     items: list[Drop]
+
+
+class Letter(BaseModel):
+    """What no stage can use: a message that can't be read, or the message whose work was given up (`kind`)."""
+
+    id: str
+    kind: Literal["message", "work"]
+    workflow: str = Field(description="The workflow that its subject names")
+    stage: str = Field(description="The stage that it woke")
+    reason: str
+    created_at: str
+
+    @classmethod
+    def of(cls, letter: DeadLetter) -> Self:
+        """The letter as the store has it, in one line."""
+        return cls(**_head(letter))
+
+
+class LetterDetail(Letter):
+    """A dead letter with its message."""
+
+    subject: str
+    headers: str = Field(description="The message's headers as a JSON object; cut when they were very long")
+    body: str
+    encoding: Literal["text", "base64"] = Field(description="How `body` stands for the bytes")
+    size: int = Field(description="Bytes kept, at most 65,536")
+    sha256: str = Field(description="Of the body as it came")
+
+    @classmethod
+    def of(cls, letter: DeadLetter) -> Self:
+        """The letter as the store has it."""
+        try:
+            body, encoding = letter.body.decode(), "text"
+        except UnicodeDecodeError:
+            body, encoding = base64.b64encode(letter.body).decode(), "base64"
+        message = {"subject": letter.subject, "headers": letter.headers, "sha256": letter.sha256}
+        return cls.model_validate(
+            {**_head(letter), **message, "body": body, "encoding": encoding, "size": len(letter.body)}
+        )
+
+
+def _head(letter: DeadLetter) -> dict[str, Any]:
+    return {name: getattr(letter, name) for name in ("id", "kind", "workflow", "stage", "reason", "created_at")}
+
+
+class Letters(BaseModel):
+    """One page of dead letters, newest first; `next` is the cursor of the one after."""
+
+    items: list[Letter]
+    next: str | None = None
+
+
+class Resent(BaseModel):
+    """The dead letter is gone, and this workflow goes on."""
+
+    workflow: str
+    address: str
 
 
 class Accepted(BaseModel):

@@ -1,4 +1,4 @@
-"""The gateway's outbox: publishes what a submission wrote, at once and (the relay) again where that failed."""
+"""The gateway's outbox: what it wrote is published in the background, many events at a time, and again by the relay."""
 
 from __future__ import annotations
 
@@ -6,44 +6,111 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from contracts import subjects
 from contracts.topology import LIFECYCLE
 from workers.kit.runner.publish import NotPublished
 from workers.kit.runner.publish import Publisher as Facts
 from workers.kit.stores.drops import ReadModel, StoredEvent, StoreDown
 
-PATIENCE_S = 1.0
-"""A caller waits no longer for a silent bus: its submission is a row already."""
+PATIENCE_S = 5.0
+"""For one batch on a silent bus; nobody waits for it."""
 RELAY_S = 2.0
 OLDER_S = 5.0
 BATCH = 200
+QUEUE = 2000
+"""Events waiting here at most: they are rows already, so what finds no place is the relay's."""
+CLOSE_S = 1.0
 _log = structlog.get_logger()
+
+
+class BusDown(Exception):
+    """The bus did not take a message that is stored nowhere else."""
 
 
 class Publisher:
     """Facts are rows before they are messages, so a publish that fails loses nothing: the relay sends it later."""
 
-    def __init__(self, facts: Facts, reads: ReadModel) -> None:
-        self._facts = facts
+    def __init__(self, nc: Client, reads: ReadModel) -> None:
+        self._nc = nc
+        self._facts = Facts(nc, reads)
         self._reads = reads
+        self._waiting: asyncio.Queue[StoredEvent] = asyncio.Queue(QUEUE)
 
-    async def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Publish and note the sequences; never raises for a bus or a store that is down or slow."""
+    def soon(self, events: Sequence[StoredEvent]) -> None:
+        """Have committed events published; returns at once, never raises."""
+        for event in events:
+            if self._waiting.full():
+                return
+            self._waiting.put_nowait(event)
+
+    async def run(self) -> None:
+        """Publish what waits and relay what is overdue, until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._flush())
+            both.create_task(self._relay())
+
+    async def drain(self) -> None:
+        """Let what waits go out, for a moment: a gateway that stops leaves little to others."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._send(events)
-        except (NotPublished, NatsError, StoreDown, OSError, TimeoutError) as error:
-            _log.warning("publish_later", error=repr(error), events=len(events))
+            async with asyncio.timeout(CLOSE_S):
+                await self._waiting.join()
+        except TimeoutError:
+            _log.warning("publish_later", events=self._waiting.qsize())
 
-    async def _send(self, events: Sequence[StoredEvent]) -> None:
-        await self._reads.published([await self._facts.fact(event) for event in events])
+    async def cancelled(self, tenant: str, workflow: str) -> None:
+        """Nudge whoever works at the workflow; a nudge may be lost, the next heartbeat says the same."""
+        try:
+            await self._nc.publish(subjects.cancel(tenant, workflow))
+        except (NatsError, OSError) as error:
+            _log.warning("nudge_lost", error=repr(error))
 
-    async def relay(self) -> None:
-        """Publish what is unpublished, for ever; a round that fails is followed by another."""
+    async def wake(self, stage: str, tenant: str, workflow: str) -> None:
+        """Ask a stage to look at a workflow; raises `BusDown`."""
+        try:
+            await self._facts.wake(stage, tenant, workflow)
+        except (NotPublished, NatsError, OSError, TimeoutError) as error:
+            raise BusDown(f"the bus did not take it: {error!r}") from error
+
+    async def _flush(self) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._send(batch)
+            except (NotPublished, NatsError, StoreDown, OSError, TimeoutError) as error:
+                _log.warning("publish_later", error=repr(error), events=len(batch))
+            except Exception as error:  # noqa: BLE001  one bad event must not end the publishing of all others
+                _log.error("publish_later", error=repr(error), events=len(batch))
+            finally:
+                for _ in batch:
+                    self._waiting.task_done()
+
+    async def _relay(self) -> None:
+        """A round that fails is followed by another; one that was full, at once."""
         while True:
             await asyncio.sleep(RELAY_S)
             try:
-                await self._send(await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH))
+                while len(await self._relayed()) == BATCH:
+                    pass
             except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty
                 _log.warning("relay_failed", error=str(error))
+
+    async def _relayed(self) -> Sequence[StoredEvent]:
+        owed = await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH)
+        if owed:
+            await self._send(owed)
+        return owed
+
+    async def _send(self, events: Sequence[StoredEvent]) -> None:
+        """Note what the bus took even where it refused others, then raise the first refusal."""
+        said = await self._facts.facts(events)
+        if placed := [event for event in said if isinstance(event, StoredEvent)]:
+            await self._reads.published(placed)
+        for refused in said:
+            if isinstance(refused, Exception):
+                raise refused

@@ -11,6 +11,7 @@ from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, ReadModel
 
 if TYPE_CHECKING:
+    from .limits import Room
     from .live import Live
     from .publish import Publisher
 
@@ -27,9 +28,11 @@ class State:
     artifacts: Artifacts
     publisher: Publisher
     live: Live
+    submissions: Room
+    streams: Room
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # async: FastAPI sends what is not to a thread
     return cast(State, request.app.state.gateway)
 
 

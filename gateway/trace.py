@@ -30,8 +30,8 @@ class Tracing:
         if scope["type"] != "http" or not scope["path"].startswith("/v1/") or scope["path"].endswith("/events"):
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        context = fresh_traceparent(headers.get("traceparent", ""))
+        given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+        context = fresh_traceparent(given.decode("latin-1"))
         with span(scope["method"], SpanKind.SERVER, context) as current:
 
             async def noting(message: Any) -> None:

@@ -21,12 +21,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-workflow = typer.Typer(help="Workflows: list, show, watch.", no_args_is_help=True, rich_markup_mode=None)
+workflow = typer.Typer(
+    help="Workflows: list, show, watch, cancel, resume.", no_args_is_help=True, rich_markup_mode=None
+)
 capsule = typer.Typer(help="Capsules: pull, verify.", no_args_is_help=True, rich_markup_mode=None)
 events = typer.Typer(help="Events: tail.", no_args_is_help=True, rich_markup_mode=None)
+deadletter = typer.Typer(
+    help="Dead letters: list, show, edit, resend, drop.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(workflow, name="workflow")
 app.add_typer(capsule, name="capsule")
 app.add_typer(events, name="events")
+app.add_typer(deadletter, name="deadletter")
 
 Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE reads a file, - standard input.")]
 Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
@@ -41,7 +47,15 @@ def _id(given: str) -> str:
     return given
 
 
+def _letter(given: str) -> str:
+    if given and not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", given):
+        raise exits.CliError(f"{given!r} is no dead letter's id; see: ql deadletter list", exits.USAGE, "id")
+    return given
+
+
 Id = Annotated[str, typer.Argument(help="The workflow's id.", metavar="WORKFLOW", callback=_id)]
+LetterId = Annotated[str, typer.Argument(help="The dead letter's id.", metavar="LETTER", callback=_letter)]
+OneOrAll = Annotated[str, typer.Argument(help="The dead letter's id.", metavar="LETTER", callback=_letter)]
 
 
 @app.command()
@@ -107,6 +121,26 @@ def watch(id_: Id, timeout: Timeout = 900, as_json: AsJson = False) -> None:
     workflows.watch(id_, timeout, as_json)
 
 
+@workflow.command()
+def cancel(
+    id_: Id,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """End a running workflow; what it is doing stops within seconds."""
+    from gateway.cli import workflows
+
+    workflows.cancel(id_, reason, as_json)
+
+
+@workflow.command()
+def resume(id_: Id, as_json: AsJson = False) -> None:
+    """Let a failed workflow go on from the stage that failed."""
+    from gateway.cli import workflows
+
+    workflows.resume(id_, as_json)
+
+
 @capsule.command()
 def pull(
     id_: Id, out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the archive.")] = Path("out")
@@ -134,6 +168,51 @@ def tail(id_: Id, timeout: Timeout = 900) -> None:
     from gateway.cli import workflows
 
     workflows.tail(id_, timeout)
+
+
+@deadletter.command("list")
+def list_letters(limit: Annotated[int, typer.Option(min=1, max=200)] = 20, as_json: AsJson = False) -> None:
+    """The newest dead letters: what no stage can use."""
+    from gateway.cli import deadletters
+
+    deadletters.list_(limit, as_json)
+
+
+@deadletter.command("show")
+def show_letter(id_: LetterId, as_json: AsJson = False) -> None:
+    """One dead letter with its message, its reason, and what to do."""
+    from gateway.cli import deadletters
+
+    deadletters.show(id_, as_json)
+
+
+@deadletter.command()
+def edit(
+    id_: LetterId,
+    body: Annotated[str, typer.Option("--body", help="File with the new body; - for standard input.", metavar="FILE")],
+) -> None:
+    """Put another body in the place of one that could not be read."""
+    from gateway.cli import deadletters
+
+    deadletters.edit(id_, body)
+
+
+@deadletter.command()
+def resend(
+    id_: OneOrAll = "", every: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
+) -> None:
+    """Let the work go on: resume the failed workflow, or have the (edited) message read again."""
+    from gateway.cli import deadletters
+
+    deadletters.resend(id_, every)
+
+
+@deadletter.command()
+def drop(id_: OneOrAll = "", every: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False) -> None:
+    """Forget dead letters; their workflows stay as they are."""
+    from gateway.cli import deadletters
+
+    deadletters.drop(id_, every)
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -15,6 +17,7 @@ from gateway.cli.exits import TIMEOUT, USAGE, CliError
 
 Json = dict[str, Any]
 ENDS = tuple(f"dev.quantumlayer.workflow.{outcome}." for outcome in ("completed", "failed", "cancelled", "expired"))
+RESUMED = "dev.quantumlayer.workflow.resumed."
 RECONNECT_S = 0.5
 SILENCE_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -50,6 +53,19 @@ class Client:
         body = {"prompt": prompt, "language": language}
         return self._json(self._call("POST", "/v1/workflows", json=body, headers=headers))
 
+    def post(self, path: str, body: Json | None = None) -> Json:
+        """What the gateway says after doing it."""
+        return self._json(self._call("POST", path, json=body))
+
+    def put(self, path: str, body: bytes) -> Json:
+        """What the gateway has now in place of what it had."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._json(self._call("PUT", path, content=body, headers=headers))
+
+    def delete(self, path: str) -> None:
+        """It is gone."""
+        self._call("DELETE", path)
+
     def download(self, path: str, into: Path) -> None:
         """Stream the bytes at `path` into a file, whole or not at all."""
         part = into.with_name(f".{into.name}.part")
@@ -66,34 +82,49 @@ class Client:
             raise self._unreachable(error) from error
         part.replace(into)
 
-    def events(self, workflow: str, *, timeout_s: float) -> Iterator[httpx_sse.ServerSentEvent]:
-        """A workflow's events and progress until it ends; reconnects and resumes by itself for `timeout_s` seconds."""
+    def events(
+        self, workflow: str, *, timeout_s: float, said: Callable[[str], object] = sys.stderr.write
+    ) -> Iterator[httpx_sse.ServerSentEvent]:
+        """A workflow's events, each once, and progress until it ends; reconnects and resumes for `timeout_s` seconds.
+
+        `said` is told when the gateway goes away and when it is back.
+        """
         until = time.monotonic() + timeout_s
-        last = ""
-        while True:
+        seen: set[str] = set()
+        last, ended, away = "", False, False
+        while not ended:
             try:
                 for event in self._stream(f"/v1/workflows/{workflow}/events", last, until):
+                    if away:
+                        said("the gateway is back\n")
+                        away = False
                     last = event.id or last
-                    yield event
-                    if event.event.startswith(ENDS):
-                        return
+                    ended = not event.event.startswith(RESUMED) and (ended or event.event.startswith(ENDS))
+                    if not _repeated(event, seen):
+                        yield event
             except httpx.ReadTimeout:
                 pass  # nothing was said for so long; below we see whether our own time is over
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, _NotNow) as error:
+                ended = False  # whether that was the end is told by who closes the stream
                 if time.monotonic() > until:
                     raise self._unreachable(error) from error
-            if time.monotonic() > until:
+                if not away:
+                    said(f"the gateway at {self.url} does not answer ({error}); waiting for it\n")
+                    away = True
+            if not ended and time.monotonic() > until:
                 raise CliError(
                     f"workflow {workflow} is still running; watch it: ql workflow watch {workflow}", TIMEOUT, "timeout"
                 )
-            time.sleep(RECONNECT_S)
+            if not ended:
+                time.sleep(RECONNECT_S)
 
     def _stream(self, path: str, last: str, until: float) -> Iterator[httpx_sse.ServerSentEvent]:
         headers = {"Last-Event-ID": last} if last else {}
         timeout = httpx.Timeout(30, read=min(SILENCE_S, max(0.1, until - time.monotonic())))
         with httpx_sse.connect_sse(self._http, "GET", path, headers=headers, timeout=timeout) as source:
             if source.response.status_code == 503:
-                return
+                source.response.read()
+                raise _NotNow(_problem(source.response))
             if source.response.status_code >= 400:
                 source.response.read()
                 raise _problem(source.response)
@@ -119,6 +150,19 @@ class Client:
 
     def _unreachable(self, error: Exception) -> CliError:
         return CliError(f"no gateway answers at {self.url} ({error}); start one with: ql up", code="unreachable")
+
+
+class _NotNow(Exception):
+    """The gateway is there and asks to come back later."""
+
+
+def _repeated(event: httpx_sse.ServerSentEvent, seen: set[str]) -> bool:
+    """Whether this event came before: a stream that was made anew is told from its beginning."""
+    if not event.event.startswith("dev.quantumlayer."):
+        return False
+    known = len(seen)
+    seen.add(json.loads(event.data)["id"])
+    return len(seen) == known
 
 
 def _problem(answer: httpx.Response) -> CliError:

@@ -6,7 +6,7 @@ import json
 import sys
 
 from gateway.cli import connect, output, prompts
-from gateway.cli.client import Client
+from gateway.cli.client import Client, Json
 from gateway.cli.exits import FAILED, CliError
 
 
@@ -38,6 +38,7 @@ def show(workflow: str, as_json: bool) -> None:
     """Print one workflow with its stages."""
     with Client(connect.known_gateway()) as client:
         found = client.get(f"/v1/workflows/{workflow}")
+        letters = client.get("/v1/deadletters", limit=200)["items"] if found["state"] == "failed" else []
     if as_json:
         output.as_json(found)
         return
@@ -59,6 +60,36 @@ def show(workflow: str, as_json: bool) -> None:
             for drop in found["drops"]
         ],
     )
+    if found["state"] == "failed":
+        _how_on(workflow, [letter["id"] for letter in letters if letter["workflow"] == workflow])
+
+
+def _how_on(workflow: str, letters: list[str]) -> None:
+    """What a person can do about a failed workflow."""
+    sys.stdout.write(f"\nto try again where it failed:  ql workflow resume {workflow}\n")
+    sys.stdout.write("to ask for something else:     ql submit PROMPT\n")
+    sys.stdout.writelines(f"the work that was given up:    ql deadletter show {letter}\n" for letter in letters)
+
+
+def cancel(workflow: str, reason: str, as_json: bool) -> None:
+    """End it; print the state it has now."""
+    with Client(connect.known_gateway()) as client:
+        _tell(client.post(f"/v1/workflows/{workflow}/cancel", {"reason": reason}), as_json)
+
+
+def resume(workflow: str, as_json: bool) -> None:
+    """Let it go on; print the state it has now."""
+    with Client(connect.known_gateway()) as client:
+        _tell(client.post(f"/v1/workflows/{workflow}/resume"), as_json)
+    if not as_json:
+        sys.stderr.write(f"watch it: ql workflow watch {workflow}\n")
+
+
+def _tell(row: Json, as_json: bool) -> None:
+    if as_json:
+        output.as_json(row)
+    else:
+        sys.stdout.write(f"{row['id']}  {row['state']}\n")
 
 
 def watch(workflow: str, timeout_s: float, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Workflows: submit, list, show."""
+"""Workflows: submit, list, show, cancel, resume."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from contracts.artifacts import Submission
 from gateway import ids
-from gateway.models import Accepted, Drop, Drops, Page, Submit, Workflow, WorkflowDetail
+from gateway.models import Accepted, Cancel, Drop, Drops, Page, Submit, Workflow, WorkflowDetail
+from gateway.pages import page
 from gateway.problems import ProblemError, responses
-from gateway.state import TENANT, Gateway
+from gateway.state import TENANT, Gateway, State
 from observability.telemetry import traceparent
-from workers.kit.stores.drops import KeyConflict, NewWorkflow
+from workers.kit import crash
+from workers.kit.stores.drops import Controlled, KeyConflict, NewWorkflow, WorkflowRow
 
 router = APIRouter(prefix="/v1/workflows", tags=["workflows"])
+
+WAITING = 500
+"""Submissions at once: a second's worth of what one gateway takes; more would only wait longer."""
+
+
+def busy() -> ProblemError:
+    """More submissions came at once than can be written."""
+    detail = "More submissions came at once than can be written; send this one again in a second."
+    return ProblemError(503, "busy", "Too many submissions at once", detail, {"Retry-After": "1"})
+
 
 IdempotencyKey = Annotated[
     str | None,
@@ -38,7 +50,8 @@ async def submit(
         traceparent=traceparent(),
     )
     try:
-        submitted = await gateway.reads.submit(new)
+        with gateway.submissions.place():
+            submitted = await gateway.reads.submit(new, most=gateway.settings.tenant_active)
     except KeyConflict:
         raise ProblemError(
             422,
@@ -46,7 +59,8 @@ async def submit(
             "The key was used for another prompt",
             "Send a new Idempotency-Key with a new prompt.",
         ) from None
-    await gateway.publisher.publish(submitted.events)
+    crash.at("gateway", "after_submit_commit")
+    gateway.publisher.soon(submitted.events)
     address = f"/v1/workflows/{submitted.id}"
     response.headers["Location"] = address
     return Accepted(id=submitted.id, address=address, events=f"{address}/events")
@@ -63,19 +77,14 @@ async def list_workflows(
 ) -> Page:
     """Your workflows, newest first."""
     rows = await gateway.reads.workflows(TENANT, before=cursor, limit=limit + 1, state=state)
-    following = rows[limit - 1].id if len(rows) > limit else None
-    if following:
-        link = request.url.include_query_params(cursor=following)
-        response.headers["Link"] = f'<{link.path}?{link.query}>; rel="next"'
-    return Page(items=[Workflow.of(row) for row in rows[:limit]], next=following)
+    shown, following = page(request, response, rows, limit)
+    return Page(items=[Workflow.of(row) for row in shown], next=following)
 
 
 @router.get("/{workflow}", operation_id="getWorkflow", responses=responses(404, 503))
 async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
     """One workflow with its stages."""
-    row = await gateway.reads.workflow(TENANT, ids.checked(workflow))
-    if row is None:
-        raise ids.unknown(workflow)
+    row = await _known(gateway, workflow)
     drops = [Drop.of(drop) for drop in await gateway.reads.drops(TENANT, workflow)]
     return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops)
 
@@ -83,6 +92,49 @@ async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
 @router.get("/{workflow}/drops", operation_id="listDrops", responses=responses(404, 503))
 async def list_drops(workflow: str, gateway: Gateway) -> Drops:
     """Every drop of a workflow, superseded ones too."""
-    if await gateway.reads.workflow(TENANT, ids.checked(workflow)) is None:
-        raise ids.unknown(workflow)
+    await _known(gateway, workflow)
     return Drops(items=[Drop.of(drop) for drop in await gateway.reads.drops(TENANT, workflow)])
+
+
+@router.post("/{workflow}/cancel", operation_id="cancelWorkflow", responses=responses(404, 409, 422, 503))
+async def cancel(workflow: str, gateway: Gateway, body: Cancel | None = None) -> Workflow:
+    """End an active workflow. No stage begins after the answer; what is being worked on stops within seconds."""
+    reason = body.reason if body else ""
+    done = await gateway.reads.cancel(TENANT, ids.checked(workflow), reason=reason)
+    if done is None:
+        raise ids.unknown(workflow)
+    if not done.done:
+        raise ProblemError(409, "workflow_ended", "The workflow has ended", f"It {_ended(done.workflow)}.")
+    gateway.publisher.soon(done.events)
+    await gateway.publisher.cancelled(TENANT, workflow)
+    return Workflow.of(done.workflow)
+
+
+@router.post("/{workflow}/resume", operation_id="resumeWorkflow", responses=responses(404, 409, 503))
+async def resume(workflow: str, gateway: Gateway) -> Workflow:
+    """Let a failed workflow go on from the stage that failed; what was done before it is kept."""
+    return Workflow.of((await resumed(gateway, ids.checked(workflow))).workflow)
+
+
+async def resumed(gateway: State, workflow: str) -> Controlled:
+    """The workflow, going on; raises the problem that says why it can't."""
+    done = await gateway.reads.resume(TENANT, workflow, deadline_s=gateway.settings.deadline_s)
+    if done is None:
+        raise ids.unknown(workflow)
+    if not done.done:
+        said = "is active" if done.workflow.state == "active" else _ended(done.workflow)
+        detail = f"It {said}; only a failed workflow can be resumed."
+        raise ProblemError(409, "workflow_not_failed", "Nothing to resume", detail)
+    gateway.publisher.soon(done.events)
+    return done
+
+
+async def _known(gateway: State, workflow: str) -> WorkflowRow:
+    row = await gateway.reads.workflow(TENANT, ids.checked(workflow))
+    if row is None:
+        raise ids.unknown(workflow)
+    return row
+
+
+def _ended(row: WorkflowRow) -> str:
+    return f"{'was cancelled' if row.state == 'cancelled' else row.state} at {row.ended_at}"

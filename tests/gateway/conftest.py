@@ -11,11 +11,13 @@ import httpx
 import nats
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from nats.aio.client import Client
 
 from contracts.topology import TOPOLOGY
 from deploy.local.stack import Stack
 from gateway.app import create_app
+from gateway.state import State
 from tests.servers import Database
 from workers.keeper.keep import Keeper
 from workers.kit.runner.publish import Publisher
@@ -35,6 +37,13 @@ class Served:
     publisher: Publisher
     nc: Client
     settings: Settings
+    app: FastAPI
+
+    @property
+    def state(self) -> State:
+        """What the gateway itself holds."""
+        held: State = self.app.state.gateway
+        return held
 
 
 @pytest.fixture
@@ -46,7 +55,8 @@ async def served(stack: Stack, database: Database, bucket: str, nats_url: str) -
     await Keeper(nc, drops, TOPOLOGY, settings).keep()
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error", timeout_graceful_shutdown=1))
+    app = create_app(settings)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, timeout=20) as http:
@@ -60,6 +70,7 @@ async def served(stack: Stack, database: Database, bucket: str, nats_url: str) -
             publisher=Publisher(nc, drops),
             nc=nc,
             settings=settings,
+            app=app,
         )
     server.should_exit = True
     await serving

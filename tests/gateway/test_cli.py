@@ -15,8 +15,9 @@ import pytest
 
 from gateway.cli import capsules
 from tests.gateway.conftest import Served
+from tests.gateway.test_control import buried, failed
 from tests.gateway.test_events import complete_all, work
-from tests.gateway.test_workflows import PROMPT, submit
+from tests.gateway.test_workflows import PROMPT, on_stream, submit
 from workers.kit.stores.drops import Failed
 
 QL = str(Path(sys.executable).parent / "ql")
@@ -59,6 +60,53 @@ async def test_watching_a_failed_workflow_ends_with_its_reason(served: Served) -
     assert b"I can't write poems." in watched.stderr
 
 
+async def test_cancel_and_resume_say_what_became_of_the_workflow(served: Served) -> None:
+    workflow = await failed(served)
+    shown = (await against(served, "workflow", "show", workflow)).stdout.decode()
+    assert "error: no such model" in shown
+    assert f"ql workflow resume {workflow}" in shown
+    resumed = await against(served, "workflow", "resume", workflow)
+    assert (resumed.returncode, resumed.stdout.decode()) == (0, f"{workflow}  active\n")
+    cancelled = await against(served, "workflow", "cancel", workflow, "--reason", "enough", "--json")
+    assert (cancelled.returncode, json.loads(cancelled.stdout)["error"]) == (0, "enough")
+    again = await against(served, "workflow", "cancel", workflow)
+    assert again.returncode == 1
+    assert b"was cancelled at" in again.stderr
+
+
+async def test_a_dead_letter_is_listed_shown_edited_and_sent_again(served: Served, tmp_path: Path) -> None:
+    workflow = await submit(served)
+    letter = await buried(served, workflow, b"\x1b[31mnot JSON")
+    listed = (await against(served, "deadletter", "list")).stdout.decode()
+    assert letter.id in listed
+    assert "not a CloudEvent" in listed
+    shown = (await against(served, "deadletter", "show", letter.id)).stdout.decode()
+    assert "\\u001b[31mnot JSON" in shown
+    assert f"ql deadletter edit {letter.id} --body FILE" in shown
+    refused = await against(served, "deadletter", "resend", letter.id)
+    assert refused.returncode == 1
+    assert b"edit the body first" in refused.stderr
+    (tmp_path / "body").write_bytes((await on_stream(served, workflow)).data or b"")
+    edited = await against(served, "deadletter", "edit", letter.id, "--body", str(tmp_path / "body"))
+    assert edited.returncode == 0, edited.stderr
+    resent = await against(served, "deadletter", "resend", letter.id)
+    assert (resent.returncode, resent.stderr.decode()) == (0, f"sent again: {letter.id}\n")
+    assert json.loads((await against(served, "deadletter", "list", "--json")).stdout) == []
+
+
+async def test_all_dead_letters_are_dealt_with_and_counted(served: Served) -> None:
+    workflow = await submit(served)
+    good = (await on_stream(served, workflow)).data or b""
+    for body in (b"one", good, b"two"):
+        await buried(served, workflow, body)
+    resent = await against(served, "deadletter", "resend", "--all")
+    assert resent.returncode == 1
+    assert b"sent again: 1 of 3" in resent.stderr
+    assert resent.stderr.count(b"edit the body first") == 2
+    dropped = await against(served, "deadletter", "drop", "--all")
+    assert (dropped.returncode, dropped.stderr) == (0, b"dropped: 2 of 2\n")
+
+
 async def test_a_capsule_that_is_none_is_not_accepted(served: Served, tmp_path: Path) -> None:
     workflow = await submit(served)
     await complete_all(served, workflow)
@@ -87,6 +135,13 @@ async def test_waiting_has_an_end(served: Served) -> None:
         (("workflow", "watch", ""), b"", 2, b"is no workflow's id"),
         (("capsule", "pull", "a\x1b[31m"), b"", 2, b"is no workflow's id"),
         (("capsule", "verify", "no/such.tar.gz"), b"", 2, b"does not exist"),
+        (("deadletter", "show", "a/b"), b"", 2, b"is no dead letter's id"),
+        (("deadletter", "drop"), b"", 2, b"or all of them with --all"),
+        (("deadletter", "resend", "a1", "--all"), b"", 2, b"or all of them with --all"),
+        (("deadletter", "edit", "a1"), b"", 2, b"--body"),
+        (("deadletter", "edit", "a1", "--body", "no/such"), b"", 2, b"can't be read"),
+        (("deadletter", "edit", "a1", "--body", "-"), b"x" * 65_537, 2, b"at most 65536 bytes"),
+        (("workflow", "cancel", "nonsense"), b"", 2, b"is no workflow's id"),
         (("generate", "--nope"), b"", 2, b"No such option"),
         (("workflow", "list", "--limit", "0"), b"", 2, b"limit"),
     ],

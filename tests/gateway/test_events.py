@@ -8,10 +8,13 @@ import json
 import httpx_sse
 
 from contracts.artifacts import JSON, TAR_GZ, Brief, Docs, File, SourceTree, TestSuite, encode
+from contracts.events import Ref
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
 from tests.gateway.test_workflows import submit
 from workers.kit.stores.drops import CapsuleHead, Claim, Completed, Failed, Outcome
+
+REF = Ref(key="artifacts/default/00/x", offset=0, length=1, sha256="0" * 64)
 
 
 async def work(served: Served, workflow: str, stage: str, outcome: Outcome) -> None:
@@ -119,7 +122,7 @@ async def test_a_follower_survives_what_is_no_event_and_progress_with_line_break
     async with httpx_sse.aconnect_sse(served.http, "GET", f"/v1/workflows/{workflow}/events") as source:
         async for event in source.aiter_sse():
             seen.append(event)
-            if len(seen) == 1:
+            if event.event == "dev.quantumlayer.workflow.submitted.v1":  # by now it is listened for progress
                 forged = b"{}\n\nevent: dev.quantumlayer.workflow.completed.v1\ndata: {}\n\n"
                 await served.nc.publish(f"ql.live.default.{workflow}.packaging", forged)
                 await work(served, workflow, TOPOLOGY.first.name, Failed(error="no"))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import httpx
 import pytest
+from nats.errors import Error as NatsError
+from nats.js.api import RawStreamMsg
+from nats.js.errors import Error as JetStreamError
 
 from contracts.subjects import STREAM
 from contracts.topology import TOPOLOGY
@@ -21,7 +25,19 @@ async def submit(served: Served, prompt: str = PROMPT, key: str = "") -> str:
     headers = {"Idempotency-Key": key} if key else {}
     answer = await served.http.post("/v1/workflows", json={"prompt": prompt}, headers=headers)
     assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
+    workflow = str(answer.json()["id"])
+    await on_stream(served, workflow)
+    return workflow
+
+
+async def on_stream(served: Served, workflow: str) -> RawStreamMsg:
+    """The workflow's first event, as soon as the stream has it: it is published after the answer."""
+    subject = f"ql.evt.default.{workflow}.workflow.submitted.1"
+    for _ in range(200):
+        with suppress(JetStreamError, NatsError):  # not there yet, in whichever way
+            return await served.nc.jetstream().get_last_msg(STREAM, subject)
+        await asyncio.sleep(0.05)
+    pytest.fail("the submission was not published")
 
 
 async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(served: Served) -> None:
@@ -29,7 +45,7 @@ async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(se
     assert answer.status_code == 202
     workflow = answer.json()["id"]
     assert answer.headers["location"] == f"/v1/workflows/{workflow}"
-    message = await served.nc.jetstream().get_last_msg(STREAM, f"ql.evt.default.{workflow}.workflow.submitted.1")
+    message = await on_stream(served, workflow)
     assert message.headers is not None
     assert message.headers["Nats-Msg-Id"] == f"{workflow}.workflow.submitted.1"
     assert PROMPT.encode() not in (message.data or b"")
@@ -54,16 +70,10 @@ async def test_a_submission_is_taken_while_the_bus_is_down_and_published_by_the_
     monkeypatch.setattr("gateway.publish.RELAY_S", 0.1)
     monkeypatch.setattr("gateway.publish.OLDER_S", 0.0)
     await served.nc.jetstream().delete_stream(STREAM)
-    workflow = await submit(served)
+    answer = await served.http.post("/v1/workflows", json={"prompt": PROMPT})
+    assert answer.status_code == 202
     await Keeper(served.nc, served.drops, TOPOLOGY, served.settings).keep()
-    subject = f"ql.evt.default.{workflow}.workflow.submitted.1"
-    for _ in range(100):
-        try:
-            await served.nc.jetstream().get_last_msg(STREAM, subject)
-            return
-        except Exception:  # noqa: BLE001  not there yet, in whichever way
-            await asyncio.sleep(0.1)
-    pytest.fail("the relay did not publish the submission")
+    await on_stream(served, answer.json()["id"])
 
 
 BAD_PROMPTS: tuple[tuple[dict[str, object], str], ...] = (

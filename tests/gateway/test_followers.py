@@ -1,0 +1,95 @@
+"""Many followers, and slow ones: neither holds up anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.gateway.conftest import Served
+from tests.gateway.test_events import work
+from tests.gateway.test_workflows import submit
+from workers.kit.stores.drops import Failed
+
+FOLLOWERS = 200
+
+
+class Follower:
+    """A client of the stream on a connection of its own."""
+
+    def __init__(self, url: str, workflow: str) -> None:
+        self._at, self._workflow = urlsplit(url), workflow
+
+    async def open(self, buffer: int = 1 << 16) -> Follower:
+        self._reader, self._writer = await asyncio.open_connection(self._at.hostname, self._at.port, limit=buffer)
+        path = f"/v1/workflows/{self._workflow}/events"
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head, head
+        return self
+
+    async def rest(self) -> bytes:
+        """Everything until the gateway closes."""
+        return await self._reader.read(-1)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def test_idle_followers_hold_up_nobody_and_each_is_told_the_end(served: Served) -> None:
+    workflow, other = await submit(served), await submit(served)
+    async with AsyncExitStack() as opened:
+        idle = await asyncio.gather(*(Follower(served.url, workflow).open() for _ in range(FOLLOWERS)))
+        for follower in idle:
+            opened.callback(follower.close)
+        await work(served, other, "prompt_enhancement", Failed(error="no"))
+        assert (await served.http.get(f"/v1/workflows/{other}")).json()["state"] == "failed"
+        await submit(served)
+        await work(served, workflow, "prompt_enhancement", Failed(error="no"))
+        for told in await asyncio.gather(*(follower.rest() for follower in idle)):
+            assert told.count(b"event: dev.quantumlayer.workflow.failed.v1") == 1
+
+
+async def test_a_follower_that_does_not_read_is_told_where_it_lost_and_its_place_is_free_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.live.BACKLOG", 10)
+    free = served.state.streams.free
+    workflow = await submit(served)
+    follower = await Follower(served.url, workflow).open()
+    assert served.state.streams.free == free - 1
+    for _ in range(2000):  # more than the buffers between two processes hold
+        await served.nc.publish(f"ql.live.default.{workflow}.packaging", b"x" * 16_384)
+    await served.nc.flush()
+    told = await follower.rest()
+    assert told.count(b"event: progress") < 2000
+    assert b"event: lag" in told[-200:]
+    assert served.state.streams.free == free
+    follower.close()
+
+
+async def test_a_follower_that_takes_nothing_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.routes.events.STALL_S", 0.2)
+    free = served.state.streams.free
+    workflow = await submit(served)
+    follower = await Follower(served.url, workflow).open()
+    for _ in range(2000):
+        await served.nc.publish(f"ql.live.default.{workflow}.packaging", b"x" * 16_384)
+    for _ in range(200):
+        if served.state.streams.free == free:
+            break
+        await asyncio.sleep(0.05)
+    assert served.state.streams.free == free
+    follower.close()
+
+
+async def test_no_more_followers_than_there_are_places(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.state.streams, "free", 1)
+    workflow = await submit(served)
+    follower = await Follower(served.url, workflow).open()
+    refused = await served.http.get(f"/v1/workflows/{workflow}/events")
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+    assert refused.headers["retry-after"] == "5"
+    follower.close()
