@@ -46,7 +46,9 @@ _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[!#$&-~]*")
 """What stands in a header as it is: printable ASCII without space, quote and percent sign."""
 
-_OURS = frozenset({"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-subject", "traceparent"})
+_NEEDED = ("specversion", "id", "source", "type", "subject")
+_HEADERS = {name: f"ce-{name}" for name in (*_NEEDED, "time")} | {"traceparent": "traceparent"}
+_OURS = frozenset(_HEADERS.values())
 
 
 def to_structured(event: Event) -> bytes:
@@ -72,8 +74,7 @@ def from_structured(body: bytes) -> Event:
         found = _decode_structured(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEvent(f"not a CloudEvent: {error}") from None
-    attributes = {name: getattr(found, name) for name in ("specversion", "id", "source", "type", "time", "subject")}
-    return _event(attributes | {"traceparent": found.traceparent}, bytes(found.data))
+    return _event({name: getattr(found, name) for name in _HEADERS}, bytes(found.data))
 
 
 def to_binary(structured: bytes) -> tuple[str, dict[str, str], bytes]:
@@ -102,12 +103,14 @@ def from_binary(headers: Mapping[str, str] | None, body: bytes) -> Event:
         raise BadEvent(f"{len(body)} bytes are more than an event may have ({MAX_BYTES})")
     if headers is None or not headers.keys() >= _OURS:
         headers = {name.lower(): value for name, value in (headers or {}).items()}
-    return _event({name.removeprefix("ce-"): unquote(headers.get(name, "")) for name in _OURS}, body)
+    attributes = {name: headers.get(header, "") for name, header in _HEADERS.items()}
+    if "%" in "".join(attributes.values()):
+        attributes = {name: unquote(value) for name, value in attributes.items()}
+    return _event(attributes, body)
 
 
 def _event(attributes: Mapping[str, str], body: bytes) -> Event:
-    missing = [name for name in ("specversion", "id", "source", "type", "subject") if not attributes.get(name)]
-    if missing:
+    if missing := [name for name in _NEEDED if not attributes[name]]:
         raise BadEvent(f"a CloudEvent needs {', '.join(missing)}")
     if attributes["specversion"] != SPEC:
         raise BadEvent(f"CloudEvents {attributes['specversion'][:20]!r} is not {SPEC}")
@@ -117,9 +120,9 @@ def _event(attributes: Mapping[str, str], body: bytes) -> Event:
     event = Event(
         subject=attributes["subject"],
         type=attributes["type"],
-        time=attributes.get("time", ""),
+        time=attributes["time"],
         data=_data(body, kind),
-        traceparent=attributes.get("traceparent", ""),
+        traceparent=attributes["traceparent"],
         source=attributes["source"],
     )
     return _consistent(event, attributes["id"])
