@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import time
@@ -49,6 +50,7 @@ def main() -> int:
     if unknown := wanted - set(matrix.FAULTS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     began = time.monotonic()
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # its pool tells of every outage
     folder = make_folder(data_home() / "chaos", 0o755)
     try:
         found = asyncio.run(_run(wanted, folder, chosen.lanes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from tests.chaos.case import Case, Seen
 from tests.chaos.checker import Expected, check
 from tests.chaos.graph import Do, Plan
 from tests.chaos.world import ACK_WAIT_S, LEASE_S, World
+from workers.keeper.keep import SETTLED_S
 from workers.kit.runner.api import call
 
 SLOW = Plan(model_s=0.15)
@@ -44,7 +46,7 @@ async def wiped_empty(world: World) -> Seen:
     """The store is gone while nothing runs; everything after it works."""
     await world.staff(1)
     await world.outage(NATS, 0.2, wipe=True)
-    return await _completes(world, [await world.submit() for _ in range(3)])
+    return await _restored(world, [await world.submit() for _ in range(3)])
 
 
 async def wiped_before_claim(world: World) -> Seen:
@@ -53,7 +55,7 @@ async def wiped_before_claim(world: World) -> Seen:
     workflows = [await world.submit() for _ in range(3)]
     await world.outage(NATS, 0.2, wipe=True)
     await world.staff(1)
-    return await _completes(world, workflows)
+    return await _restored(world, workflows)
 
 
 async def wiped_midway(world: World, at_s: float) -> Seen:
@@ -62,7 +64,7 @@ async def wiped_midway(world: World, at_s: float) -> Seen:
     workflows = [await world.submit(SLOW) for _ in range(5)]
     await asyncio.sleep(at_s)
     await world.outage(NATS, 0.2, wipe=True)
-    return await _completes(world, workflows)
+    return await _restored(world, workflows)
 
 
 async def wiped_at_200(world: World) -> Seen:
@@ -75,7 +77,7 @@ async def wiped_at_200(world: World) -> Seen:
         await world.fetch("SELECT count(*) AS n FROM workflows WHERE id = ANY($1) AND state <> 'active'", workflows)
     )[0]
     await world.outage(NATS, 0.5, wipe=True)
-    seen = await _completes(world, workflows, within_s=150)
+    seen = await _restored(world, workflows, within_s=150)
     return Seen(wrong=seen.wrong, note=f"wiped when {done['n']} of 200 were done; the last {seen.note} later")
 
 
@@ -85,6 +87,19 @@ async def _completes(world: World, workflows: list[str], within_s: float = 60) -
     paid = dict.fromkeys(("root", "left", "right", "join"), (1, 2))
     wrong = await check(world, dict.fromkeys(workflows, Expected(calls=paid)))
     return Seen(wrong=wrong, note=f"{took:.1f} s")
+
+
+async def _restored(world: World, workflows: list[str], within_s: float = 60) -> Seen:
+    """As `_completes`; but an answer of the lost stream, noted after its successor was adopted, is corrected by the
+    keeper's second look only (workers/keeper/keep.py, SETTLED_S), and until then the new stream lacks that event.
+    """
+    seen = await _completes(world, workflows, within_s)
+    until = time.monotonic() + SETTLED_S + 10
+    while seen.wrong and time.monotonic() < until:
+        await asyncio.sleep(2)
+        again = await _completes(world, workflows)
+        seen = Seen(wrong=again.wrong, note=f"{seen.note.split(',')[0]}, the stream whole later")
+    return seen
 
 
 async def full_stream(world: World) -> Seen:

@@ -114,7 +114,7 @@ async def _p95(world: World, seconds: float, poison: Plan | None) -> float:
 async def parked(world: World) -> Seen:
     """More parked work than a durable may have un-acked: a healthy workflow still passes it."""
     await world.staff(1)
-    stuck = Plan(do={"root": Do(raises=2, fault="transient", retry_after=6)})
+    stuck = Plan(do={"root": Do(raises=1, fault="transient", retry_after=10)})
     waiting = [await world.submit(stuck) for _ in range(300)]
     await world.until("SELECT count(*) >= 300 FROM drops WHERE workflow_id = ANY($1) AND state = 'retry'", waiting)
     began = time.monotonic()
