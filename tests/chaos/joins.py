@@ -26,11 +26,12 @@ READY = """
         workflow_id, tenant, stage, revision, state, epoch, attempts, lease_until, artifact_key, artifact_offset,
         artifact_length, artifact_sha256, media_type, created_at, updated_at
     )
-    SELECT id, $2, stage, 1, state, 1, 1, lease, 'k', 0, 1, repeat('0', 64), 'application/json', now(), now()
+    SELECT id, $2, stage, 1, state, 1, 1, lease, key, 0, 1, sha256, 'application/json', now(), now()
     FROM w, (VALUES
-        ('root', 'completed', NULL), ('left', 'running', now() + interval '1 hour'),
-        ('right', 'running', now() + interval '1 hour')
-    ) AS given (stage, state, lease)
+        ('root', 'completed', NULL, 'k', repeat('0', 64)),
+        ('left', 'running', now() + interval '1 hour', NULL, NULL),
+        ('right', 'running', now() + interval '1 hour', NULL, NULL)
+    ) AS given (stage, state, lease, key, sha256)
 """
 ARTIFACT = Completed(artifact=Ref(key="k", offset=0, length=1, sha256="1" * 64), media_type="application/json")
 
@@ -64,7 +65,7 @@ async def _race(stores: list[PgDrops], workflow: str, gate: asyncio.Semaphore) -
 
     async def branch(stage: str, drops: PgDrops) -> bool:
         committed = await drops.commit(_claim(workflow, stage), ARTIFACT)
-        assert committed.state == "completed"
+        assert committed.state == "completed", committed
         found = await drops.claim("join", TENANT, workflow, lease_s=600, attempts=5, takes=("left", "right"))
         return isinstance(found, Claim)
 
