@@ -18,6 +18,7 @@ RESULTS = "ql.res"
 """The stream's events are republished under this prefix, for plain subscriptions."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EVENT = re.compile(r"ql\.evt\.(T)\.(T)\.(T)\.(T)\.([1-9][0-9]{0,8})(?:\.(T))?".replace("T", _TOKEN.pattern))
 
 
 class BadSubject(ValueError):
@@ -56,21 +57,22 @@ def token(text: str) -> str:
 @lru_cache(maxsize=4096)  # one message's subject is asked for several times
 def parse_event(subject: str) -> EventSubject:
     """The parts of an event's subject; raises `BadSubject`."""
+    match = _EVENT.fullmatch(subject)
+    if match is None:
+        raise BadSubject(_wrong(subject))
+    tenant, workflow, stage, outcome, revision, unit = match.groups("")
+    return EventSubject(
+        tenant=tenant, workflow=workflow, stage=stage, outcome=outcome, revision=int(revision), unit=unit
+    )
+
+
+def _wrong(subject: str) -> str:
     parts = subject.split(".")
     if len(parts) not in {7, 8} or parts[:2] != ["ql", "evt"]:
-        raise BadSubject(f"{subject[:200]!r} is not ql.evt.<tenant>.<workflow>.<stage>.<outcome>.<revision>[.<unit>]")
+        return f"{subject[:200]!r} is not ql.evt.<tenant>.<workflow>.<stage>.<outcome>.<revision>[.<unit>]"
     for part in parts[2:]:
         token(part)
-    if not parts[6].isdecimal() or parts[6].startswith("0") or len(parts[6]) > 9:
-        raise BadSubject(f"{parts[6]!r} is no revision in {subject[:200]!r}")
-    return EventSubject(
-        tenant=parts[2],
-        workflow=parts[3],
-        stage=parts[4],
-        outcome=parts[5],
-        revision=int(parts[6]),
-        unit=parts[7] if len(parts) == 8 else "",
-    )
+    return f"{parts[6]!r} is no revision in {subject[:200]!r}"
 
 
 def wake(stage: str, tenant: str, workflow: str) -> str:
