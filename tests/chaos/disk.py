@@ -265,7 +265,7 @@ async def full(folder: Path, kind: str) -> tuple[str, Wrong]:
         paid = Expected(calls=dict.fromkeys(PAID, (1, ATTEMPTS)) if kind == POSTGRES else PAID)
         wrong += await check(place, dict.fromkeys(workflows, paid))
         later = await place.submit()
-        await place.ended([later], within_s=20)
+        await place.ended([later], within_s=RECOVERED_S)  # SeaweedFS looks once a minute whether there is room
         wrong += await check(place, [later])
     return f"{len(workflows)} accepted, {refused} refused, all done {took:.1f} s after there was room", wrong
 
