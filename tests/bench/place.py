@@ -17,7 +17,8 @@ import msgspec
 import nats
 
 from deploy.local.stack import NATS, Stack
-from tests.bench.driver import Load
+from tests.bench.driver import ADMITTED, Load
+from tests.bench.fill import fill
 from tests.bench.measure import Measured, measured
 from tests.flow.noop import Servers, topology_of
 from tests.servers import Database, fresh_bucket, fresh_database
@@ -118,8 +119,8 @@ async def _next(heard: object, within_s: float = 0.5) -> bytes:
 
 
 @asynccontextmanager
-async def place(stack: Stack, stages: int = STAGES, **settings: object) -> AsyncIterator[Place]:
-    """Fresh servers, their streams made; `settings` are the workers'."""
+async def place(stack: Stack, *, stages: int = STAGES, finished: int = 0, **settings: object) -> AsyncIterator[Place]:
+    """Fresh servers, their streams made, `finished` workflows in the tables; `settings` are the workers'."""
     folder = Path(mkdtemp(dir=stack.data.parent, prefix="place-"))
     async with (
         fresh_database(stack) as database,
@@ -129,7 +130,9 @@ async def place(stack: Stack, stages: int = STAGES, **settings: object) -> Async
         servers = Servers(
             nats=own.urls.nats, worker=database.worker, gateway=database.gateway, s3=stack.urls.s3, bucket=bucket
         )
-        made = Place(servers, database, folder, stages, dict(settings))
+        made = Place(servers, database, folder, stages, {"tenant_active": ADMITTED, **settings})
+        if finished:
+            await fill(database.admin, finished, stages)
         await _provision(servers, stages, servers.settings(**settings))
         try:
             yield made

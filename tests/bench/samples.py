@@ -14,16 +14,15 @@ from typing import Any
 from tests.bench.table import Table
 
 PROMPTS = Path(__file__).parent.parent / "flow" / "prompts"
-MUTANTS = 20
 GOAL = "25 s (12 s), passed, 85 %, 60 % killed"
 BIN = Path(sys.executable).parent
 
 
-def measure(table: Table) -> None:
-    """One row a prompt; the first is run twice, since the goal is about a second run on the same machine."""
+def measure(table: Table, most: int, mutants: int) -> None:
+    """A row each for `most` prompts; the first is run twice, since the goal is about a second run on the machine."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        prompts = sorted(PROMPTS.glob("*.txt"))
+        prompts = sorted(PROMPTS.glob("*.txt"))[:most]
         with suppress(subprocess.CalledProcessError):  # it is told below, where it is measured
             _generate(prompts[0], out)
         for prompt in prompts:
@@ -41,7 +40,7 @@ def measure(table: Table) -> None:
             measured = (
                 f"grade {told['grade']}, {seconds:.1f} s (workflow {told['seconds']:.1f} s), "
                 f"{len(report['results'])} tests {report['verdict']}, {covered:.0%} of lines, "
-                f"mutants {_mutants(package)}"
+                f"mutants {_mutants(package, mutants)}"
             )
             table.add(f"`ql generate`: {prompt.stem}", GOAL, measured)
 
@@ -53,7 +52,7 @@ def _generate(prompt: Path, out: Path) -> tuple[float, dict[str, Any]]:
     return time.perf_counter() - began, json.loads(ended.stdout)
 
 
-def _mutants(package: Path) -> str:
-    command = [sys.executable, "-m", "tests.flow.mutants", str(package), "--sample", str(MUTANTS), "--seed", "1"]
+def _mutants(package: Path, sample: int) -> str:
+    command = [sys.executable, "-m", "tests.flow.mutants", str(package), "--sample", str(sample), "--seed", "1"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     return (ended.stdout.strip().splitlines() or ["not measured"])[-1]

@@ -10,21 +10,26 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Table:
-    """Rows of (what, goal, measured)."""
+    """Rows of (what, goal, measured, verdict)."""
 
-    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
-    def add(self, what: str, goal: str, measured: str) -> None:
-        """A row; shown at once on stderr."""
-        self.rows.append((what, goal, measured))
-        sys.stderr.write(f"{what}: {measured}\n")
+    def add(self, what: str, goal: str, measured: str, met: bool | None = None) -> None:
+        """A row; shown at once on stderr. `met` says whether the goal is, None where there is none to judge."""
+        verdict = {True: "met", False: "NOT MET", None: ""}[met]
+        self.rows.append((what, goal, measured, verdict))
+        sys.stderr.write(f"{what}: {measured} {verdict}\n")
 
     def __str__(self) -> str:
-        head = ["| what | goal | measured |", "|---|---|---|"]
-        return "\n".join([*head, *(f"| {what} | {goal} | {measured} |" for what, goal, measured in self.rows)]) + "\n"
+        head = ["| what | goal | measured | verdict |", "|---|---|---|---|"]
+        return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in self.rows)]) + "\n"
 
 
 def machine() -> str:
     """What it was measured on, in a sentence."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}; "
+        f"load average at the end {load}"
+    )

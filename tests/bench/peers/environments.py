@@ -1,6 +1,6 @@
 """A peer's environment: a venv from its pinned requirements, its server from npm or Debian; kept for the next run.
 
-Nothing of it goes into the repository or into our own venv. What can't be had is told in a sentence; then the peer is skipped.
+Nothing of it goes into the repository or our venv. What can't be had is told in a sentence, and the peer skipped.
 """
 
 from __future__ import annotations
