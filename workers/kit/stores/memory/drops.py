@@ -131,7 +131,9 @@ class MemoryDrops:
         ]
         now, told = self.memory.clock(), list[StoredEvent]()
         for _, _, found in sorted(turns, key=lambda entry: entry[:2])[:limit]:
-            told += found.admit(now)
+            events = found.admit(now)
+            found.tell(events, now)
+            told += events
         return told
 
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
@@ -163,11 +165,11 @@ class MemoryDrops:
         told = list[StoredEvent]()
         for found in sorted(overdue, key=lambda found: found.new.id)[:limit]:
             new, newest = found.new, standing.newest(found.rows.values())
-            told += found.admit(now)
-            event = news.expired(new.tenant, new.id, found.deadline, newest, now, new.traceparent)
+            end = news.expired(new.tenant, new.id, found.deadline, newest, now, new.traceparent)
+            events = (*found.admit(now), end)
             found.end("expired", news.EXPIRED, now)
-            found.tell([event], now)
-            told.append(event)
+            found.tell(events, now)
+            told += events
         return told
 
     async def bury(self, letter: DeadLetter) -> None:

@@ -52,7 +52,9 @@ class MemoryReads:
         found = Workflow(new=new, created_at=now, deadline=deadline)
         waits = new.tenant in self.memory.waiting() or self.memory.room(new.tenant, most) <= 0
         self.memory.workflows[new.id] = found
-        return Submitted(id=new.id, created=True, events=() if waits else found.admit(now))
+        told = () if waits else found.admit(now)
+        found.tell(told, now)
+        return Submitted(id=new.id, created=True, events=told)
 
     async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
         found, now = self._one(tenant, workflow), self.memory.clock()
@@ -63,7 +65,7 @@ class MemoryReads:
         newest, trace = standing.newest(found.rows.values()), found.new.traceparent
         told = (*found.admit(now), news.cancelled(tenant, workflow, reason, newest, now, trace))
         found.end("cancelled", news.plain(reason), now)
-        found.tell(told[-1:], now)
+        found.tell(told, now)
         return Controlled(workflow=_shown(found), done=True, events=told)
 
     async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:

@@ -39,13 +39,11 @@ class Workflow:
                 self.rows[key] = standing.closed(row, now)
 
     def admit(self, now: datetime) -> tuple[StoredEvent, ...]:
-        """Onto the bus, if it still waits; what tells of it."""
+        """Onto the bus, if it still waits; what is then to be told."""
         if self.admitted_at is not None:
             return ()
         self.admitted_at, new = now, self.new
-        told = news.submitted(new.tenant, new.id, new.submission, self.created_at, new.traceparent)
-        self.tell([told], now)
-        return (told,)
+        return (news.submitted(new.tenant, new.id, new.submission, self.created_at, new.traceparent),)
 
     def tell(self, events: Sequence[StoredEvent], now: datetime) -> None:
         """Keep new events."""

@@ -1,0 +1,108 @@
+"""Dead letters: seen, edited and discarded by the tenant whose they are."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal
+
+import asyncpg
+import pytest
+
+from tests.kit.stores.world import TENANT, World
+from tests.servers import Database
+from workers.kit.stores.drops import DeadLetter
+from workers.kit.stores.news import MAX_BODY
+
+
+async def bury(
+    world: World, name: str, *, tenant: str = TENANT, kind: Literal["message", "work"] = "message", body: bytes = b"{"
+) -> None:
+    letter = DeadLetter(
+        id=name,
+        tenant=tenant,
+        workflow="W",
+        stage="code",
+        subject="ql.evt.x",
+        headers="{}",
+        body=body,
+        sha256=sha256(body).hexdigest(),
+        reason="no JSON",
+        kind=kind,
+    )
+    await world.drops.bury(letter)
+
+
+async def names(world: World, tenant: str = TENANT, before: str = "", limit: int = 10) -> list[str]:
+    return [letter.id for letter in await world.reads.letters(tenant, before=before, limit=limit)]
+
+
+async def test_letters_are_listed_newest_first_by_the_page(world: World) -> None:
+    for name in ("a", "b", "c", "d"):
+        await bury(world, name)
+    assert await names(world, limit=2) == ["d", "c"]
+    assert await names(world, before="c") == ["b", "a"]
+    assert await names(world, before="a") == []
+    assert await names(world, before="nothing") == []
+
+
+async def test_a_letter_says_what_it_is_of(world: World) -> None:
+    await bury(world, "a", kind="work", body=b"\0\xff")
+    found = await world.reads.letter(TENANT, "a")
+    assert found
+    assert (found.kind, found.body, found.reason, found.stage, bool(found.created_at)) == (
+        "work",
+        b"\0\xff",
+        "no JSON",
+        "code",
+        True,
+    )
+    assert await world.reads.letter(TENANT, "b") is None
+
+
+async def test_another_body_takes_the_place_of_the_first(world: World) -> None:
+    await bury(world, "a")
+    edited = await world.reads.edit_letter(TENANT, "a", b"{}")
+    assert edited
+    assert (edited.id, edited.body, edited.sha256) == ("a", b"{}", sha256(b"{}").hexdigest())
+    assert await world.reads.letter(TENANT, "a") == edited
+    assert await world.reads.edit_letter(TENANT, "b", b"{}") is None
+    with pytest.raises(ValueError, match="at most 65536 bytes"):
+        await world.reads.edit_letter(TENANT, "a", b" " * (MAX_BODY + 1))
+
+
+async def test_a_letter_is_discarded_once(world: World) -> None:
+    await bury(world, "a")
+    assert await world.reads.discard_letter(TENANT, "a")
+    assert not await world.reads.discard_letter(TENANT, "a")
+    assert await names(world) == []
+
+
+async def test_nobody_sees_or_touches_anothers_letters(world: World) -> None:
+    await bury(world, "a")
+    await bury(world, "u", tenant="unknown")
+    assert await names(world, "other") == []
+    assert await world.reads.letter("other", "a") is None
+    assert await world.reads.edit_letter("other", "a", b"") is None
+    assert not await world.reads.discard_letter("other", "a")
+    assert not await world.reads.discard_letter("other", "u")
+    assert await names(world) == ["u", "a"]
+
+
+async def test_letters_of_nobody_are_the_only_tenants(world: World) -> None:
+    await bury(world, "u", tenant="unknown")
+    assert await names(world) == ["u"]
+    assert await world.reads.edit_letter(TENANT, "u", b"{}")
+    assert await world.reads.discard_letter(TENANT, "u")
+
+
+async def test_with_a_second_tenant_letters_of_nobody_are_nobodys(pg_world: World, shared: Database) -> None:
+    await bury(pg_world, "u", tenant="unknown")
+    connection = await asyncpg.connect(shared.admin)
+    try:
+        await connection.execute("INSERT INTO tenants (tenant) VALUES ('second')")
+        assert await names(pg_world) == []
+        assert not await pg_world.reads.discard_letter(TENANT, "u")
+    finally:
+        await connection.execute("DELETE FROM tenants WHERE tenant = 'second'")
+        await connection.close()
+    assert await names(pg_world) == ["u"]
