@@ -280,11 +280,11 @@ class World:
         return time.monotonic() - began
 
     async def until(self, statement: str, *arguments: object, within_s: float = 20) -> bool:
-        """Wait until the statement's first value is true."""
+        """Wait until a row of the statement begins with something true."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                if (await self.fetch(statement, *arguments))[0][0]:
+                if any(row[0] for row in await self.fetch(statement, *arguments)):
                     return True
             await asyncio.sleep(0.02)
         return False
