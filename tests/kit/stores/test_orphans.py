@@ -14,7 +14,7 @@ from workers.kit.stores import orphans
 from workers.kit.stores.artifacts import S3Artifacts, open_store
 from workers.kit.stores.drops import Completed, StoreDown
 from workers.kit.stores.orphans import Collected, collect, delete
-from workers.kit.stores.pg import Pool
+from workers.kit.stores.pg import Pool, referenced
 
 
 @pytest.fixture
@@ -60,7 +60,6 @@ async def test_what_no_drop_refers_to_goes_and_everything_else_stays(
     assert await run(older_s=0, dry_run=True) == Collected(old=5, orphans=3, bytes=size)
     assert await there(stack, bucket) == before
     monkeypatch.setattr(orphans, "PAGE", 2)
-    monkeypatch.setattr(orphans, "_LISTED", 1)
     assert await run(older_s=0) == Collected(old=5, orphans=3, bytes=size)
     assert await there(stack, bucket) == before - lost
     assert {capsule.key, odd.key, alone.key, pack[0].key} == before - lost
@@ -81,3 +80,10 @@ async def test_one_that_was_put_again_since_it_was_listed_stays(s3: S3Artifacts,
 async def test_without_the_store_nothing_is_collected(bucket: str, worker_pool: Pool) -> None:
     with pytest.raises(StoreDown):
         await collect("http://a:b@127.0.0.1:1", bucket, worker_pool, older_s=0)
+
+
+async def test_packs_are_asked_for_by_their_index(worker_pool: Pool) -> None:
+    async with worker_pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetch(f"EXPLAIN {referenced.PACKS}", ["packs/default/aa/x"])
+    assert "drops_pack" in " ".join(line[0] for line in plan)

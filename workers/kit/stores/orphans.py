@@ -19,10 +19,8 @@ from .pg.pool import Pool, connected
 from .pg.referenced import referenced
 
 OLD_S = 24 * 3600.0
-PAGE = 20_000
-"""Objects asked about at once: each page costs one pass over the drops."""
-
-_LISTED = 1000
+PAGE = 1000
+"""Objects asked about at once."""
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +50,7 @@ async def old_objects(store: S3Store, older_s: float) -> AsyncIterator[dict[str,
     page: dict[str, int] = {}
     try:
         for prefix in COLLECTED:
-            async for listed in obstore.list(store, prefix, chunk_size=_LISTED):
+            async for listed in obstore.list(store, prefix, chunk_size=PAGE):
                 page |= {o["path"]: o["size"] for o in listed if o["last_modified"] < latest and owner(o["path"])}
                 if len(page) >= PAGE:
                     yield page

@@ -1,7 +1,4 @@
-"""Which objects drops refer to, asked by page. No index was made for it: drops are written always, this runs daily.
-
-One that lies at its own digest is found by the index on digests; packs are joined with one pass over the drops a page.
-"""
+"""Which objects drops refer to: one at its own digest is found by the index on digests, a pack by the one on packs."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ ALONE = """
 """
 PACKS = """
     SELECT asked.key FROM unnest($1::text[]) AS asked (key)
-    WHERE EXISTS (SELECT FROM drops d WHERE d.artifact_key = asked.key)
+    WHERE EXISTS (SELECT FROM drops d WHERE d.artifact_key = asked.key AND d.artifact_key LIKE 'packs/%')
 """
 
 
