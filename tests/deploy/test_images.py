@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -27,8 +28,10 @@ from contracts.topology import TOPOLOGY
 from deploy.local.paths import program
 from deploy.local.ports import free_ports
 from deploy.local.postgres_program import INSTALL, PACKAGE
-from deploy.local.stack import POSTGRES, Stack
+from deploy.local.stack import NATS, POSTGRES, Stack
 from tests.servers import s3_client
+from workers.keeper.provision import room
+from workers.kit.durability import max_storage, nats_promise, server_config
 from workers.kit.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +118,9 @@ async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monito
         await _listens(port)
         client = await nats.connect(f"nats://ql:00e1@127.0.0.1:{port}")
         assert (await client.jetstream().account_info()).streams == 0
+        config = await server_config(client)
+        assert room(Settings().nats_max_bytes, max_storage(config)) == Settings().nats_max_bytes
+        assert nats_promise(config).found == f"sync_interval {Settings().nats_sync}"
         await client.close()
         async with httpx.AsyncClient() as asking:
             assert (await asking.get(f"http://127.0.0.1:{monitor}/healthz?js-enabled-only=true")).status_code == 200
@@ -214,3 +220,22 @@ async def test_the_health_check_sees_whether_a_process_is_connected(nats_url: st
     assert await code() == 0
     await client.close()
     assert await code() == 1
+
+
+async def test_the_health_check_sees_whether_nats_takes_events(tmp_path: Path) -> None:
+    """A stopped server keeps its connections, and answers nothing."""
+    argv = [sys.executable, "-m", "deploy.health", "--publish", "QL_NATS_URL", "--pid", str(os.getpid())]
+    async with Stack(tmp_path / "own", frozenset({NATS})) as own:
+        environ = {"PATH": os.defpath, "QL_NATS_URL": own.urls.nats}
+
+        async def asked() -> tuple[int | None, bytes]:
+            process = await asyncio.create_subprocess_exec(*argv, env=environ, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+            _, told = await process.communicate()
+            return process.returncode, told
+
+        client = await nats.connect(own.urls.nats)
+        assert await asked() == (0, b"")
+        os.kill(own.pid(NATS), signal.SIGSTOP)
+        assert await asked() == (1, b"NATS takes no events; start it again once its disk has room\n")
+        os.kill(own.pid(NATS), signal.SIGCONT)
+        await client.close()

@@ -1,5 +1,6 @@
-"""`python -m workers.keeper [--once]`: provision streams and durables, then watch over them.
+"""`python -m workers.keeper [--once]`: provision streams and durables, then watch over them. Two may run side by side.
 
+With `--collect [--dry-run]` it deletes the artifacts that no drop refers to, older than a day, and ends.
 Prints `ready` on stdout once everything is there; workers started earlier wait for it by themselves.
 """
 
@@ -34,10 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 2 for a mistake in the settings, 1 for a store that is away."""
     parser = argparse.ArgumentParser(prog="python -m workers.keeper", description=__doc__)
     parser.add_argument("--once", action="store_true", help="provision and exit")
-    once = parser.parse_args(arguments).once
+    parser.add_argument("--collect", action="store_true", help="delete artifacts without a drop, and exit")
+    parser.add_argument("--dry-run", action="store_true", help="with --collect: only count them")
+    asked = parser.parse_args(arguments)
+    needed = ("s3_url", "database_url") if asked.collect else ("nats_url", "database_url")
     try:
         settings = load()
-        missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
+        missing = [f"QL_{name.upper()}" for name in needed if not getattr(settings, name)]
         if missing:
             raise SettingsError(f"the keeper needs {', '.join(missing)}")
     except SettingsError as error:
@@ -45,13 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     close = telemetry.setup("keeper", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(_keep(settings, once=once))
+        asyncio.run(_collect(settings, dry_run=asked.dry_run) if asked.collect else _keep(settings, once=asked.once))
     except StoreDown as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
         close()
     return 0
+
+
+async def _collect(settings: Settings, *, dry_run: bool) -> None:
+    from workers.kit.stores.orphans import collect
+
+    pool = await open_pool(settings.database_url, 1)
+    try:
+        found = await collect(settings.s3_url, settings.s3_bucket, pool, dry_run=dry_run)
+    finally:
+        await pool.close()
+    said = "found" if dry_run else "deleted"
+    sys.stdout.write(
+        f"{said} {found.orphans} artifacts without a drop, {found.bytes} bytes, of {found.old} looked at\n"
+    )
 
 
 async def _keep(settings: Settings, *, once: bool) -> None:

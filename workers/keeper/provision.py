@@ -5,6 +5,7 @@ Stage workers and the gateway only bind to what is here; two processes with diff
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from nats.aio.client import Client
@@ -16,6 +17,7 @@ from workers.kit.settings import Settings
 
 _S = 1_000_000_000
 NAME_IN_USE, NO_ROOM = 10058, 10047
+SAME_MOMENT_S = 0.2
 NO_ROOM_ADVICE = "set QL_NATS_MAX_BYTES to less than its max_file_store, or give it more"
 RETENTION_S = 30 * 24 * 3600
 DEDUPE_S = 120
@@ -97,14 +99,18 @@ async def make_stream(nc: Client, config: dict[str, object], *, first_seq: int =
 
 
 async def _created(nc: Client, name: object, config: dict[str, object]) -> dict[str, Any]:
+    """By us, or by another keeper at the same moment: while both ask, the server counts the room twice."""
     try:
         return await call(nc, f"STREAM.CREATE.{name}", config)
     except ApiError as error:
-        if error.code == NAME_IN_USE and (made := await find(nc, f"STREAM.INFO.{name}")) is not None:
-            return made  # by another keeper, a moment ago
-        if error.code == NO_ROOM:
-            raise NoRoom(f"the NATS server has no room for the stream {name}: {NO_ROOM_ADVICE}") from error
-        raise
+        if error.code not in {NAME_IN_USE, NO_ROOM}:
+            raise
+        refused = error
+    await asyncio.sleep(SAME_MOMENT_S)
+    made = await find(nc, f"STREAM.INFO.{name}")
+    if made is None:
+        raise NoRoom(f"the NATS server has no room for the stream {name}: {NO_ROOM_ADVICE}") from refused
+    return made
 
 
 async def make_durable(nc: Client, stage: str, topology: Topology, settings: Settings) -> None:

@@ -100,6 +100,20 @@ async def test_a_deleted_stream_is_filled_again_above_the_old_sequences(running:
     await republished(running, highest)
 
 
+async def test_two_keepers_agree_on_one_stream(running: Pipeline) -> None:
+    highest = await highest_seq(running)
+    others = [await nats.connect(running.servers.nats) for _ in range(2)]
+    keepers = [Keeper(nc, running.drops, SMALL, running.servers.settings()) for nc in others]
+    await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
+    await asyncio.gather(*(keeper.keep() for keeper in keepers))
+    await asyncio.gather(*(keeper.keep() for keeper in keepers))
+    created = (await call(running.nc, f"STREAM.INFO.{subjects.STREAM}"))["created"]
+    assert (await running.drops.remembered()).created == created
+    await republished(running, highest)
+    for nc in others:
+        await nc.close()
+
+
 async def test_a_note_from_the_old_stream_that_came_late_is_made_good(
     running: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +174,15 @@ async def test_the_process_says_when_it_is_ready(servers: Servers, once: bool) -
     names = (await call(nc, f"CONSUMER.NAMES.{subjects.STREAM}"))["consumers"]
     await nc.close()
     assert sorted(names) == sorted(TOPOLOGY.stages)
+
+
+async def test_the_process_collects_what_no_drop_refers_to(servers: Servers) -> None:
+    command = [sys.executable, "-m", "workers.keeper", "--collect", "--dry-run"]
+    environ = {"PATH": os.defpath, "QL_S3_URL": servers.s3, "QL_S3_BUCKET": servers.bucket}
+    environ |= {"QL_DATABASE_URL": servers.worker}
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE)
+    told, _ = await process.communicate()
+    assert (process.returncode, told) == (0, b"found 0 artifacts without a drop, 0 bytes, of 0 looked at\n")
 
 
 async def test_the_process_names_what_is_not_set() -> None:
