@@ -105,7 +105,7 @@ class Run:
             self.wakes += [stage.name for stage in TOPOLOGY.stages.values() if claim.stage in stage.needs]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     rejects=st.sampled_from([0.0, 0.15, 0.3, 0.6, 1.0]),

@@ -62,7 +62,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those
     that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
-    also the newest at which this stage is due.
+    the one at which this stage is due, or that of a drop whose artifact is lost and made again.
     """
 
     drop: str

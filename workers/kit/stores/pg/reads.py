@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from contracts.events import Ref
-from contracts.topology import LIFECYCLE
 from workers.kit.stores import news
 from workers.kit.stores.drops import (
     Controlled,
@@ -35,8 +34,8 @@ from .rows import (
 )
 
 NOT_OWED = """
-    SELECT workflow_id FROM unnest($1::text[]) AS mine (workflow_id) WHERE NOT EXISTS (
-        SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.stage = $2 AND e.published_seq IS NULL
+    SELECT mine.id FROM unnest($1::text[], $2::text[]) AS mine (workflow_id, id) WHERE NOT EXISTS (
+        SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.id = mine.id AND e.published_seq IS NULL
     )
 """
 WORKFLOW = f"SELECT {WORKFLOW_COLUMNS} FROM workflows WHERE tenant = $1 AND id = $2"  # noqa: S608
@@ -61,7 +60,7 @@ class PgReads:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._owed: dict[str, str] = {}  # tenant by workflow: this process's events not yet noted as published
+        self._owed: dict[str, StoredEvent] = {}  # by id: this process's events not yet noted as published
         self._submissions: dict[str, Group[tuple[NewWorkflow, int], Submitted]] = {}
         self._notes: dict[str, Group[Sequence[StoredEvent], None]] = {}
 
@@ -91,7 +90,7 @@ class PgReads:
 
     def _owe(self, events: Sequence[StoredEvent]) -> None:
         """A crash before this line leaves the events to the workers."""
-        self._owed.update({event.workflow: event.tenant for event in events})
+        self._owed.update({event.id: event for event in events})
 
     async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
         async with self._as(tenant) as connection:
@@ -150,7 +149,7 @@ class PgReads:
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
         """Of the tenants this process owes an event to; the first stage's workers look after all."""
         found: list[StoredEvent] = []
-        for tenant in sorted(set(self._owed.values())):
+        for tenant in sorted({event.tenant for event in self._owed.values()}):
             async with self._as(tenant) as connection:
                 await self._forget_published(connection, tenant)
                 found += await outbox.unpublished(connection, stages, older_s, limit - len(found))
@@ -160,16 +159,16 @@ class PgReads:
 
     async def _forget_published(self, connection: Connection, tenant: str) -> None:
         """What a worker was quicker to publish is owed no more."""
-        mine = [workflow for workflow, owner in self._owed.items() if owner == tenant]
-        for record in await connection.fetch(NOT_OWED, mine, LIFECYCLE):
-            self._owed.pop(record["workflow_id"], None)
+        mine = [event for event in self._owed.values() if event.tenant == tenant]
+        for record in await connection.fetch(NOT_OWED, [e.workflow for e in mine], [e.id for e in mine]):
+            self._owed.pop(record["id"], None)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         for tenant in sorted({event.tenant for event in events}):
             mine = [event for event in events if event.tenant == tenant]
             await self._notes_of(tenant).ask(mine)
             for event in mine:
-                self._owed.pop(event.workflow, None)
+                self._owed.pop(event.id, None)
 
     def _notes_of(self, tenant: str) -> Group[Sequence[StoredEvent], None]:
         async def run(batch: Sequence[Sequence[StoredEvent]]) -> Sequence[None]:
