@@ -77,7 +77,8 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
         with suppress(asyncio.CancelledError):
             await publishing
         await pool.close()
-        await nc.close()
+        with suppress(OSError):  # flushing to a server that is away
+            await nc.close()
 
 
 def _declare_problems(app: FastAPI) -> None:

