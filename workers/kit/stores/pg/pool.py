@@ -18,7 +18,7 @@ STATEMENT_S = 30.0
 _SETTINGS = {
     "application_name": "quantumlayer",
     "default_transaction_isolation": "read committed",
-    "idle_in_transaction_session_timeout": "15s",  # a stopped process must not hold a workflow's lock for ever
+    "idle_in_transaction_session_timeout": "5s",  # a stopped process holds the locks of a whole batch
     "jit": "off",
     # Every statement here is a few look-ups in an index. The planner would look at how many there are today, plan each
     # batch anew and, where a table has grown since it was last counted, read all of it.
