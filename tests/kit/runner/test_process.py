@@ -85,6 +85,18 @@ async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> 
         assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
 
 
+async def test_a_nudge_stops_a_worker_process_long_before_its_next_beat(servers: Servers) -> None:
+    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 60, heartbeat_s=600) as process:
+        workflow = await running.submit("p")
+        assert await line(process) == "checking"
+        await running.reads.cancel(TENANT, workflow, reason="enough")
+        await running.nc.publish("ql.ctl.default.no~workflow.cancel")  # anybody may send this
+        await running.nc.publish(subjects.cancel(TENANT, workflow))
+        async with asyncio.timeout(20):
+            while not (await ask(servers)).done.get("superseded"):  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.05)
+
+
 async def test_a_rolling_restart_under_load_needs_no_lease_to_expire(servers: Servers) -> None:
     """Every message must be handed on, not just left: nothing comes again by itself before 30 s, and nobody sweeps."""
     async with pipeline(servers, SMALL, workers=0) as running, AsyncExitStack() as opened:

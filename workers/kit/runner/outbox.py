@@ -17,8 +17,8 @@ from workers.kit.stores.drops import Drops, StoredEvent, StoreDown
 
 from .publish import Held, NotPublished, Publisher
 
-NOTE_S = 0.05
-"""Nobody waits for a note, so it waits for company."""
+NOTE_S = 0.01
+"""Nobody waits for a note, so it waits for company; not for long, since a stream lost now begins again above it."""
 
 FLUSH_S = 5.0
 

@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 from contracts import subjects
 from contracts.topology import Topology
 from workers.kit.binding import Binding
+from workers.kit.ports import Parser, Registry, Sandbox
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, Drops
 from workers.kit.wiring import Means, ports_of, wire
@@ -25,6 +26,9 @@ from .wheel import Wheel
 from .work import StageWork
 
 FLUSH_S = 5
+LOCAL = frozenset({Parser, Sandbox, Registry})
+LOCAL_SLOTS = 32
+"""A stage with such a port works on this machine, not on a model's: more at once would only wait, with leases held."""
 
 
 class Worker:
@@ -62,7 +66,7 @@ class Worker:
             )
             work = StageWork(name, attempts, drops, publisher, self._outbox, self._wheel, settings, self.counts)
             self._loops.append(
-                PullLoop(nc, stream=subjects.STREAM, durable=name, slots=settings.slots, handle=work.handle)
+                PullLoop(nc, stream=subjects.STREAM, durable=name, slots=_slots(binding, settings), handle=work.handle)
             )
         names = [binding.row.name for binding in bindings]
         self._sweeper = (
@@ -103,3 +107,8 @@ class Worker:
         """The server has forgotten what was asked of it: ask again."""
         for loop in self._loops:
             loop.repair()
+
+
+def _slots(binding: Binding, settings: Settings) -> int:
+    local = not LOCAL.isdisjoint(binding.ports.values())
+    return min(settings.slots, LOCAL_SLOTS) if local else settings.slots
