@@ -15,12 +15,17 @@ from nats.aio.subscription import Subscription
 from observability import telemetry
 from workers.kit.settings import Settings
 from workers.kit.stage import Permanent, Transient
+from workers.kit.stores.drops import StoreDown
 
 from .dialogue import Dialogue
 from .wire import COMPLETE, MAX_QUESTION_BYTES, Answer, Problem, Question, Reply, Working
 
 RETRY_S = 1.0
 _NO_RESPONDERS = "503"
+
+
+class RouterAway(Transient, StoreDown):
+    """No router answers: as with a store that is down, the attempt does not count."""
 
 
 class LlmClient(Dialogue):
@@ -41,9 +46,9 @@ class LlmClient(Dialogue):
             return await self._exchange(body)
         except nats.errors.TimeoutError:
             message = f"the model router has been silent for {self._silence_s:g} s"
-            raise Transient(message, RETRY_S) from None
+            raise RouterAway(message, RETRY_S) from None
         except nats.errors.Error as error:
-            raise Transient(f"the model router can't be reached: {error}", RETRY_S) from error
+            raise RouterAway(f"the model router can't be reached: {error}", RETRY_S) from error
 
     async def _exchange(self, body: bytes) -> Answer | Problem:
         inbox = self._nc.new_inbox()
@@ -62,7 +67,7 @@ class LlmClient(Dialogue):
     async def _next(self, replies: Subscription) -> Reply:
         message = await replies.next_msg(timeout=self._silence_s)
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
-            raise Transient("no model router is running", RETRY_S)
+            raise RouterAway("no model router is running", RETRY_S)
         try:
             reply: Reply = msgspec.json.decode(message.data, type=Reply)
         except msgspec.DecodeError as error:
