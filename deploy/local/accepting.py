@@ -6,7 +6,6 @@ It publishes a wake for nobody, as real as any event, and counts answers only: a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,22 +23,18 @@ NOBODY = subjects.wake("nobody", "launcher", "probe")
 HEADERS = {"Nats-TTL": "1s", "Nats-Expected-Stream": subjects.STREAM}
 
 
-async def keep_accepting(part: Part, url: str, folder: Path, said: Callable[[str], None]) -> None:
-    """Looks every few seconds, until cancelled. While the disk is full, a restart would not help, and there is none."""
-    failures, full = 0, False
+async def keep_accepting(part: Part, url: str, folder: Path) -> None:
+    """Looks every few seconds, until cancelled. While the disk is full a restart would not help; see `Part.outlast`."""
+    failures = 0
     while True:
         await asyncio.sleep(EVERY_S)
-        if not part.pid or await accepts(url):
-            failures, full = 0, False
+        if not part.pid or is_full(folder) or await accepts(url):
+            failures = 0
             continue
         failures += 1
-        if is_full(folder):
-            if not full:
-                said(f"The disk of {folder} is full: NATS takes no events, and workflows wait until there is room.")
-            full = True
-        elif full or failures >= FAILURES:
+        if failures >= FAILURES:
             await part.restart("NATS takes no events.")
-            failures, full = 0, False
+            failures = 0
 
 
 async def accepts(url: str) -> bool:

@@ -103,11 +103,21 @@ class Part:
             self._said(f"{error} It is started again.")
             await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**recent))
 
+    async def outlast(self) -> None:
+        """Starts it again when its disk was full and has room, until cancelled.
+
+        NATS' streams and some of SeaweedFS' indexes refuse every write from the first that failed until then.
+        """
+        while True:
+            await asyncio.sleep(ROOM_EVERY_S)
+            if await self._waited_for_room() and self.pid:
+                await self.restart(f"The disk of {self._folder} has room again.")
+
     async def _waited_for_room(self) -> bool:
         """A server that a full disk ended would end again; it is no fault of its own."""
         if not is_full(self._folder):
             return False
-        self._said(f"The disk of {self._folder} is full: the server there is down until there is room.")
+        self._said(f"The disk of {self._folder} is full: workflows wait until there is room.")
         while is_full(self._folder):  # noqa: ASYNC110 - a disk can't tell
             await asyncio.sleep(ROOM_EVERY_S)
         return True

@@ -29,6 +29,11 @@ class Processes:
     def alive(self) -> dict[str, bool]:
         return {name: server.alive for name, server in self._running.items()}
 
+    def pid(self, name: str) -> int:
+        """0 between a death and the next start."""
+        server = self._running[name]
+        return server.process.pid if server.alive else 0
+
     async def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """`env` is the whole environment of the process."""
         if name in self._running:

@@ -77,7 +77,7 @@ class Stack:
         self._lock: lock.Lock | None = None
         self._parts: dict[str, Part] = {}
         self._tending: list[asyncio.Task[StackError]] = []
-        self._probing: asyncio.Task[None] | None = None
+        self._probing: list[asyncio.Task[None]] = []
         self._secrets: Credentials | None = None
 
     async def __aenter__(self) -> Stack:
@@ -110,8 +110,8 @@ class Stack:
         if kind:
             await self._parts[kind].stop(kill=kill)
             return
-        tending: list[asyncio.Task[Any]] = [*self._tending, *([self._probing] if self._probing else [])]
-        self._tending, self._probing = [], None
+        tending: list[asyncio.Task[Any]] = [*self._tending, *self._probing]
+        self._tending, self._probing = [], []
         for task in tending:
             task.cancel()
         await asyncio.gather(*tending, return_exceptions=True)
@@ -164,9 +164,10 @@ class Stack:
         self.urls = self._found()
         write_private(self.data / RUN_FILE, msgspec.json.encode(self.urls).decode())
         self._tending = [asyncio.create_task(part.tend()) for part in self._parts.values()]
+        stuck = [part.outlast() for kind, part in self._parts.items() if kind != POSTGRES]  # which goes on by itself
         if NATS in self._parts:
-            probing = keep_accepting(self._parts[NATS], self.urls.nats, self.data / FOLDERS[NATS], self._said)
-            self._probing = asyncio.create_task(probing)
+            stuck.append(keep_accepting(self._parts[NATS], self.urls.nats, self.data / FOLDERS[NATS]))
+        self._probing = [asyncio.create_task(watch) for watch in stuck]
 
     def _part(self, kind: str, ports: int, begin: Begin) -> Part:
         return Part(begin, ports, self.data / FOLDERS[kind], self._said)
