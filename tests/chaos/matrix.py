@@ -47,9 +47,9 @@ FAULTS = {
     "F30": "replay with live workers",
 }
 ELSEWHERE = {
-    "F26": ("tests/gateway/test_killed.py",),
+    "F26": ("tests/gateway/test_process.py",),
     "F27": ("tests/kit/sandbox/test_attacks.py",),
-    "F29": ("tests/gateway/test_watchers.py",),
+    "F29": ("tests/gateway/test_followers.py",),
 }
 """Rows that are tests of their own."""
 

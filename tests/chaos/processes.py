@@ -20,7 +20,7 @@ ROWS = "SELECT * FROM drops WHERE workflow_id = ANY($1) ORDER BY id"
 EVENTS = "SELECT id, published_seq FROM events WHERE workflow_id = ANY($1) ORDER BY id"
 SPENT = "SELECT max(attempts) AS attempts, max(epoch) AS epoch, count(*) AS n FROM drops WHERE workflow_id = ANY($1)"
 FAKETIME = ("libfaketimeMT.so.1", "/usr/lib", "/usr/local/lib", "/usr/lib64")
-OLD = "2ff7e55ef"
+OLD = "2ff7e552db7330dba3f6cfab6e70b943cae876e2"
 """The last commit of part 1."""
 
 
@@ -155,7 +155,7 @@ async def old_and_new(world: World) -> Seen:
         return Seen(skipped=reason)
     await world.staff(1)
     await world.work(1, code=code)
-    await asyncio.sleep(2)
+    await world.present(2)
     workflows = await _stream_of(world, 30)
     took = await world.ended(workflows)
     wrong = await check(world, workflows)
@@ -163,7 +163,10 @@ async def old_and_new(world: World) -> Seen:
         wrong.append(
             f"the old worker died {world.workers[-1].deaths} times; its log is {world.workers[-1].command.log}"
         )
-    return Seen(wrong=wrong, note=f"30 workflows over both, done after {took:.1f} s")
+    shares = sorted(done.get("completed", 0) for done in await world.told(1.0))
+    if len(shares) != 2 or not shares[0]:
+        wrong.append(f"the workers completed {shares} stages: one of them did nothing")
+    return Seen(wrong=wrong, note=f"30 workflows, {shares} stages by either, done after {took:.1f} s")
 
 
 def _check_out(code: Path) -> str:
@@ -171,7 +174,7 @@ def _check_out(code: Path) -> str:
     shutil.rmtree(code, ignore_errors=True)
     found = subprocess.run(["git", "archive", OLD], cwd=REPOSITORY, capture_output=True, check=False)
     if found.returncode:
-        return f"this checkout has no commit {OLD}: {found.stderr.decode(errors='replace').strip()[:100]}"
+        return f"this checkout has no commit {OLD[:7]}: {found.stderr.decode(errors='replace').strip()[:100]}"
     code.mkdir()
     subprocess.run(["tar", "x"], input=found.stdout, cwd=code, check=True)
     shutil.copytree(REPOSITORY / "tests" / "chaos", code / "tests" / "chaos")

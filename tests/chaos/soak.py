@@ -31,6 +31,8 @@ EVERY_S = 0.25
 """Between two submissions."""
 
 SETTLED_S = 90.0
+WASTE = 0.02
+"""Of the calls of the model, the part that may be paid in vain."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +96,13 @@ async def soak(place: World, seed: int, faults: int = FAULTS) -> Seen:
         await _do(place, fault)
     workflows = await making
     took = await place.ended(workflows, SETTLED_S)
-    # Killed routers and lost answers are paid again; `bar` holds their number down.
+    # Killed routers and lost answers are paid again; `WASTE` holds their number down.
     most = dict.fromkeys(TOPOLOGY.stages, (1, 1 + sum(fault.kind in _PAID for fault in drawn.faults)))
     wrong = await check(place, dict.fromkeys(workflows, Expected(calls=most)))
     rows = await place.fetch("SELECT count(*) AS n FROM ledger WHERE workflow_id = ANY($1)", workflows)
     calls = len(place.calls()) - began
+    if calls > (1 + WASTE) * rows[0]["n"]:
+        wrong.append(f"{calls} calls for {rows[0]['n']} answers: more than {WASTE:.0%} were wasted")
     note = f"seed {seed}: {len(workflows)} workflows, {len(drawn.faults)} faults, settled {took:.1f} s after the last, "
     note += f"{calls} calls for {rows[0]['n']} answers"
     return Seen(wrong=[f"seed {seed}: {sentence}" for sentence in wrong], note=note)

@@ -60,12 +60,13 @@ async def away(world: World) -> Seen:
     assert world.router is not None
     await world.router.stop()
     workflow = await world.submit()
-    await asyncio.sleep(4)
-    (waiting,) = await world.fetch("SELECT attempts, error FROM drops WHERE workflow_id = $1", workflow)
+    await asyncio.sleep(9)
+    (waiting,) = await world.fetch("SELECT attempts FROM drops WHERE workflow_id = $1", workflow)
     await world.route()
     await world.ended([workflow])
     (spent,) = await world.fetch("SELECT max(attempts) AS n FROM drops WHERE workflow_id = $1", workflow)
-    return Seen(wrong=await check(world, [workflow]), note=f"{spent['n']} attempts; meanwhile: {waiting['error'][:60]}")
+    told = f"{spent['n']} attempts; meanwhile {waiting['attempts']}"
+    return Seen(wrong=await check(world, [workflow]), note=told)
 
 
 async def poisoned(world: World, fault: str = "bug") -> Seen:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import nats
 from nats.aio.client import Client
 from ulid import ULID
@@ -174,17 +175,20 @@ class World:
 
     async def present(self, count: int) -> None:
         """Wait until so many workers answer."""
+        for _ in range(60):
+            if len(await self.told()) >= count:
+                return
+        raise TimeoutError(f"{count} workers did not come up; see {self.folder / 'logs'}")
+
+    async def told(self, within_s: float = 0.15) -> list[Mapping[str, int]]:
+        """What each worker that answers has done so far, by name."""
         async with self.connected() as nc:
             inbox = nc.new_inbox()
             answers = await nc.subscribe(inbox)
-            for _ in range(100):
-                await nc.publish(HEALTH, b"", reply=inbox)
-                await asyncio.sleep(0.1)
-                if answers.pending_msgs >= count:
-                    return
-                while answers.pending_msgs:
-                    await answers.next_msg()
-        raise TimeoutError(f"{count} workers did not come up; see {self.folder / 'logs'}")
+            await nc.publish(HEALTH, b"", reply=inbox)
+            await asyncio.sleep(within_s)
+            found = [msgspec.json.decode((await answers.next_msg()).data) for _ in range(answers.pending_msgs)]
+        return [answer["done"] for answer in found if "done" in answer]
 
     async def rest(self) -> None:
         """Stop every worker."""
