@@ -17,6 +17,7 @@ import pytest
 from deploy.local.factory import FACTORY_FILE, Factory, Running, running
 from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
+from tests.deploy.watching import gone, holders
 from tests.servers import Database
 from workers.kit.settings import Settings
 
@@ -83,6 +84,34 @@ def test_a_record_that_a_killed_factory_left_is_not_believed(folder: Path) -> No
     (folder / FACTORY_FILE).write_bytes(msgspec.json.encode(Running(pid=os.getpid(), url="http://127.0.0.1:9")))
     (folder / "lock").write_text(str(os.getpid()))
     assert running(Settings(data=folder)) is None
+
+
+async def test_each_of_our_processes_may_be_killed_again_and_again_and_none_is_left_at_the_end(folder: Path) -> None:
+    async with Factory(Settings(data=folder), port=0) as factory:
+        seen: set[int] = set()
+        for name in ("keeper", "llm_router", "workers", "gateway") * 2:
+            pid = factory.processes.pid(name)
+            os.kill(pid, signal.SIGKILL)
+            seen.add(pid)
+            async with asyncio.timeout(15):
+                while factory.processes.pid(name) in {0, pid}:  # noqa: ASYNC110  a process can't tell
+                    await asyncio.sleep(0.05)
+        async with asyncio.timeout(30), httpx.AsyncClient(base_url=factory.url) as http:
+            workflow = await _submitted(http)
+            while (await http.get(workflow)).json()["state"] == "active":  # noqa: ASYNC110  polled as a client would
+                await asyncio.sleep(0.1)
+        seen |= {factory.processes.pid(name) for name in factory.processes.alive} | holders(folder / "lock")
+    assert await gone(seen - {os.getpid()})
+
+
+async def _submitted(http: httpx.AsyncClient) -> str:
+    """The workflow's address, once the gateway is up again."""
+    while True:
+        try:
+            answer = await http.post("/v1/workflows", json={"prompt": "write me a poem"})
+            return str(answer.raise_for_status().json()["address"])
+        except httpx.HTTPError:
+            await asyncio.sleep(0.1)
 
 
 def test_a_factory_whose_server_can_t_be_started_again_ends_and_says_which(folder: Path) -> None:
