@@ -53,6 +53,7 @@ class Live:
     def __init__(self, nc: Client) -> None:
         self._nc = nc
         self._js = nc.jetstream()
+        self._asked: asyncio.Task[int] | None = None
 
     async def ready(self) -> None:
         """Raises `LiveDown` when the bus or its stream does not answer."""
@@ -84,6 +85,12 @@ class Live:
                 yield seen
 
     async def _epoch(self) -> int:
+        """When the stream was made; those who ask at the same time share one question."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._asked)
+
+    async def _ask(self) -> int:
         try:
             info = await self._nc.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
         except NoRespondersError as error:
