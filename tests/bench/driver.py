@@ -33,6 +33,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     warm_up: int
     patience_s: float
+    ramp_s: float = 0
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ async def drive(load: Load) -> None:
         return await ends.of(await submit(reads, publisher, ends)) == "completed"
 
     try:
-        await loop.run(one, load.in_flight, load.warm_up, load.patience_s)
+        await loop.run(one, load.in_flight, load.warm_up, load.patience_s, load.ramp_s)
     finally:
         await nc.close()
         await pool.close()

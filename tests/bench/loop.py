@@ -16,14 +16,15 @@ One = Callable[[], Awaitable[bool]]
 """Runs one workflow; whether it ended as it should."""
 
 
-async def run(one: One, in_flight: int, warm_up: int, patience_s: float) -> None:
-    """The whole life of the loop. An error of `one` ends it."""
+async def run(one: One, in_flight: int, warm_up: int, patience_s: float, ramp_s: float = 0) -> None:
+    """The whole life of the loop. An error of `one` ends it. The first ones start spread over `ramp_s`: no wave."""
     samples: list[tuple[float, float]] = []
     unlike = 0
     stopping, warm = asyncio.Event(), asyncio.Event()
 
-    async def keep_one() -> None:
+    async def keep_one(place: int) -> None:
         nonlocal unlike
+        await asyncio.sleep(ramp_s * place / in_flight)
         while not stopping.is_set():
             began = time.monotonic()
             unlike += not await one()
@@ -32,7 +33,7 @@ async def run(one: One, in_flight: int, warm_up: int, patience_s: float) -> None
             if len(samples) >= warm_up:
                 warm.set()
 
-    tasks = [asyncio.create_task(keep_one()) for _ in range(in_flight)]
+    tasks = [asyncio.create_task(keep_one(place)) for place in range(in_flight)]
     failing = asyncio.gather(*tasks)
     await _either(warm.wait(), failing)
     _say("warm")

@@ -9,7 +9,7 @@ from deploy.local.stack import Stack
 from tests.bench import recovery, submissions
 from tests.bench.measure import Measured
 from tests.bench.peers import compare
-from tests.bench.place import Place, place
+from tests.bench.place import STAGES, Place, place
 from tests.bench.table import Table
 
 PROCESSES = 2
@@ -70,7 +70,7 @@ async def run(here: Place, in_flight: int, seconds: float, workers: int = PROCES
     for _ in range(workers):
         here.start(sleep_s=sleep_s)
     await here.started()
-    return await here.drive(in_flight=in_flight, seconds=seconds)
+    return await here.drive(in_flight=in_flight, seconds=seconds, ramp_s=STAGES * sleep_s)
 
 
 def slots(in_flight: int) -> int:
