@@ -187,8 +187,8 @@ class World:
             answers = await nc.subscribe(inbox)
             await nc.publish(HEALTH, b"", reply=inbox)
             await asyncio.sleep(within_s)
-            found = [msgspec.json.decode((await answers.next_msg()).data) for _ in range(answers.pending_msgs)]
-        return [answer["done"] for answer in found if "done" in answer]
+            found = [(await answers.next_msg()).data for _ in range(answers.pending_msgs)]
+        return [msgspec.json.decode(data)["done"] for data in found if data]  # empty: nobody is there
 
     async def rest(self) -> None:
         """Stop every worker."""
