@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import shutil
 import sys
 import time
@@ -51,7 +52,7 @@ def main() -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     began = time.monotonic()
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # its pool tells of every outage
-    folder = make_folder(data_home() / "chaos", 0o755)
+    folder = make_folder(data_home() / f"chaos-{os.getpid()}", 0o755)
     try:
         found = asyncio.run(_run(wanted, folder, chosen.lanes))
     finally:
