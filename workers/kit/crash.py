@@ -22,7 +22,10 @@ POINTS = (
     "before_ack",
     "after_ack",
 )
-"""As a stage that asks a model passes them; the three of the model are in the client and in the router."""
+"""As a stage that asks a model passes them; the three of the model are in the client and in the router.
+
+The gateway has one of its own, `gateway:after_submit_commit`.
+"""
 
 _STAGE, _POINT, _FILE = (*os.environ.get("QL_CRASH", "").split(":", 2), "", "", "")[:3]
 
