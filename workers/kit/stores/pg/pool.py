@@ -35,6 +35,7 @@ _DOWN = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InternalClientError,  # the connection was told that it is ended, and is used before it has closed
     OSError,
     TimeoutError,
 )
