@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from deploy.local.paths import tool
 from tests.bench.usage import cpu_by_kind, resident
 
 WARM_S = 180.0
@@ -106,9 +107,18 @@ async def measured(
     )
 
 
+def tied(command: Sequence[str]) -> list[str]:
+    """The command, ended by the kernel when we end, however that is."""
+    return [tool("setpriv", "util-linux"), "--pdeathsig=KILL", "--", *command]
+
+
 async def _start(command: Sequence[str], environment: Mapping[str, str] | None) -> Process:
     return await asyncio.create_subprocess_exec(
-        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, limit=1 << 26
+        *tied(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        limit=1 << 26,
     )
 
 

@@ -19,7 +19,7 @@ import nats
 from deploy.local.stack import NATS, Stack
 from tests.bench.driver import ADMITTED, Load
 from tests.bench.fill import fill
-from tests.bench.measure import Measured, measured
+from tests.bench.measure import Measured, measured, tied
 from tests.flow.noop import Servers, topology_of
 from tests.servers import Database, fresh_bucket, fresh_database
 from workers.keeper.keep import Keeper
@@ -59,8 +59,18 @@ class Place:
 
     def start(self, *steps: str, sleep_s: float = 0) -> subprocess.Popen[bytes]:
         """A worker process of the named steps, or of all."""
-        command = [sys.executable, "-m", self.module, "--stages", str(self.stages), "--sleep", str(sleep_s), *steps]
-        process = subprocess.Popen(command, env=self.environment())
+        command = [
+            *tied,
+            sys.executable,
+            "-m",
+            self.module,
+            "--stages",
+            str(self.stages),
+            "--sleep",
+            str(sleep_s),
+            *steps,
+        ]
+        process = subprocess.Popen(tied(command), env=self.environment())
         self.workers.append(process)
         return process
 

@@ -12,7 +12,7 @@ from tests.bench.peers.environments import Unavailable, environment, install
 
 PATIENCE_S = 120.0
 LEAST_WARM = 20
-WARM_S = 60.0
+WARM_S = 120.0
 SLOW = 20.0
 """Workflows per second at 100 in flight under which a round of 1000 in flight is not waited for."""
 
@@ -44,7 +44,7 @@ async def measure(name: str, stack: Stack, in_flight: tuple[int, ...], seconds: 
                     commands, seconds=seconds, warm_s=WARM_S, environment=engine.environment
                 )
     except (Unavailable, RuntimeError, TimeoutError) as error:
-        peer.reason = f"{error}" or type(error).__name__
+        peer.reason = str(error) or "its warm-up took too long"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return peer

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -14,12 +15,17 @@ from pathlib import Path
 
 from deploy.local.ports import free_ports
 from deploy.local.stack import Stack
+from tests.bench.measure import tied
 from tests.bench.peers.environments import Environment, Unavailable, redis_server, restate_server
 from tests.servers import fresh_database
 
 READY_S = 90.0
 STOP_S = 15.0
 ROOT = Path(__file__).parents[3]
+
+
+class NeverReadyError(Exception):
+    """A peer's server did not come up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +135,17 @@ async def _running(command: Sequence[str], environment: Mapping[str, str], folde
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT
+            *tied(command),
+            cwd=ROOT,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield
-    except (OSError, TimeoutError) as error:
+    except NeverReadyError as error:
         last = (log.read_text(errors="replace").strip().splitlines() or [""])[-1][:200]
-        raise Unavailable(f"{log.stem}: {str(error) or 'it never answered'}; {last}") from error
+        raise Unavailable(f"{log.stem}: it never answered; {last}") from error
     finally:
         if process.returncode is None:
             process.terminate()
@@ -164,9 +174,10 @@ async def _answering(url: str, body: bytes | None = None) -> None:
 
 
 async def _until(attempt: Callable[[], Awaitable[None]]) -> None:
-    async with asyncio.timeout(READY_S):
-        while True:
-            try:
-                return await attempt()
-            except OSError:
-                await asyncio.sleep(0.1)
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        try:
+            return await attempt()
+        except OSError:
+            await asyncio.sleep(0.1)
+    raise NeverReadyError
