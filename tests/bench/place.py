@@ -60,7 +60,6 @@ class Place:
     def start(self, *steps: str, sleep_s: float = 0) -> subprocess.Popen[bytes]:
         """A worker process of the named steps, or of all."""
         command = [
-            *tied,
             sys.executable,
             "-m",
             self.module,
