@@ -17,7 +17,7 @@ from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner import small
 from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
 from workers.kit.runner import sweeper, work
-from workers.kit.stage import Permanent, Reject, Run, Transient
+from workers.kit.stage import Permanent, Refused, Reject, Run, Transient
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.drops import Claim, Committed, Completed, DropRow, NoClaim, Outcome, StoredEvent, StoreDown
 from workers.kit.stores.pg import PgDrops
@@ -260,9 +260,12 @@ async def test_an_artifact_store_that_is_away_costs_no_attempt(
         assert {row.attempts for row in (await rows(running, workflow)).values()} == {1}
 
 
-async def test_what_can_not_pass_ends_the_workflow_at_once(servers: Servers) -> None:
+@pytest.mark.parametrize(("kind", "letters"), [(Refused, 0), (Permanent, 1)])
+async def test_what_can_not_pass_ends_the_workflow_at_once(
+    servers: Servers, kind: type[Permanent], letters: int
+) -> None:
     async def no(draft: Draft) -> Verdict:
-        raise Permanent("an iOS game is beyond me")
+        raise kind("an iOS game is beyond me")
 
     async with pipeline(servers, SMALL, STAGES | {"check": no}, sweeps=False) as running:
         workflow = await running.submit("p")
@@ -270,7 +273,9 @@ async def test_what_can_not_pass_ends_the_workflow_at_once(servers: Servers) -> 
         found = await running.reads.workflow(TENANT, workflow)
         assert found is not None
         assert "an iOS game is beyond me" in found.error
-        assert running.done("dead") == 0
+        while running.workers[0].in_flight:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.01)
+        assert running.done("dead") == letters
 
 
 async def test_a_bug_is_counted_and_becomes_a_dead_letter(servers: Servers) -> None:

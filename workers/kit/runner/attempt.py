@@ -22,7 +22,7 @@ from contracts.events import Ref
 from observability.telemetry import traceparent
 from workers.kit import crash
 from workers.kit.binding import Binding, StageCall
-from workers.kit.stage import Permanent, Reject, Run, Transient
+from workers.kit.stage import Permanent, Refused, Reject, Run, Transient
 from workers.kit.stores.drops import (
     ArtifactLost,
     Artifacts,
@@ -112,7 +112,7 @@ class Attempts:
         except Transient as error:
             return self._again(claim, str(error), error.retry_after)
         except Permanent as error:
-            return Failed(error=str(error))
+            return Failed(error=str(error), refused=isinstance(error, Refused))
         except asyncio.CancelledError as error:
             if _told_to_stop():
                 raise

@@ -128,7 +128,7 @@ class StageWork:
                 return
             current.set_attribute("outcome", state)
         self._counts.add(state)
-        if isinstance(outcome, Failed) and claim.attempt >= self._settings.attempts:
+        if isinstance(outcome, Failed) and not outcome.refused and state == "failed":
             await self._bury(message, outcome.error, "work")
         if state not in {"completed", "rejected", "failed"}:  # of those their events tell
             await self._tell(claim, state="finished", outcome=state)
