@@ -134,6 +134,14 @@ class Machine(RuleBasedStateMachine):
         found = [(self._place(pick), kind) for pick, kind in picks if self.held]
         self._ask([self._commit(*each) for each in found], forget=[] if keeps else [place for place, _ in found])
 
+    @rule(pick=numbers, kind=kinds)
+    def come_back(self, pick: int, kind: str) -> None:
+        """A worker hangs, another takes its row, and then the first commits."""
+        for claim in self._held(pick):
+            self._lapse(claim.workflow, frozenset({claim.stage}))
+            self._ask([acts.claiming(claim.workflow, claim.stage)])
+            self._ask([acts.committing(claim, kind, self.flows[claim.workflow].oracle, pick)])
+
     @rule(picks=st.lists(numbers, min_size=1, max_size=3))
     def renew(self, picks: list[int]) -> None:
         for pick in picks:
@@ -292,7 +300,8 @@ class Machine(RuleBasedStateMachine):
     def _compare(self, asked: Sequence[Act], answers: Sequence[object], rules: Sequence[object]) -> None:
         for act, answer, rule_says in zip(asked, answers, rules, strict=True):
             twin = self._run(self._together([act], [self.twin]))[0]
-            assert acts.plain(answer) == rule_says == acts.plain(twin)
+            assert acts.plain(answer) == rule_says, f"the rules say {rule_says}, PostgreSQL {answer}"
+            assert acts.plain(twin) == rule_says, f"the rules say {rule_says}, the twin {twin}"
             if isinstance(answer, Claim):
                 assert answer == twin
                 assert (answer.drop, answer.epoch) not in self.epochs, "an epoch is given away once"
