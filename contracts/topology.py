@@ -5,7 +5,7 @@ Each worker reads its own row. Subjects, durables, the README's picture and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -124,20 +124,21 @@ class Topology:
         """The stage that writes this type; None for the submission and for types nobody writes."""
         return next((stage.name for stage in self.stages.values() if stage.produces is produced), None)
 
-    def due(self, name: str, openings: Iterable[Opening], until: int | None = None) -> int:
+    def due(self, name: str, openings: Collection[Opening], until: int | None = None) -> int:
         """The revision at which `name` is due: the newest opened for itself or an ancestor, 1 if none.
 
         With `until`, as of that revision: `due(u, openings, due(t, openings))` is the input that stage t takes from u.
         """
+        if not openings:
+            return 1
         reach = self._ancestors[name] | {name}
         return max(
             (o.revision for o in openings if o.target in reach and (until is None or o.revision <= until)), default=1
         )
 
-    def inputs(self, name: str, revision: int, openings: Iterable[Opening]) -> dict[str, int]:
+    def inputs(self, name: str, revision: int, openings: Collection[Opening]) -> dict[str, int]:
         """Each ancestor's revision that row (name, revision) is made from."""
-        opened = tuple(openings)
-        return {need: self.due(need, opened, revision) for need in self._ancestors[name]}
+        return {need: self.due(need, openings, revision) for need in self._ancestors[name]}
 
     def problems(self) -> list[str]:
         """Everything wrong with the table, a sentence each; none for a sound one."""

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from contracts.artifacts import Capsule
 from contracts.topology import Stage, Topology
-from tests.flow.noop import CAPSULE, PADDING
+from tests.flow.noop import PADDING
 from workers.kit.binding import Binding, bind
 from workers.kit.stage import Run
 
@@ -25,8 +24,6 @@ def _step(row: Stage, topology: Topology, sleep_s: float) -> Callable[..., objec
         if sleep_s:
             await asyncio.sleep(sleep_s)
         padding = run.workflow + PADDING[len(run.workflow) :]
-        if row.produces is Capsule:
-            return msgspec.structs.replace(CAPSULE, archive=padding.encode())
         return row.produces(stage=row.name, revision=len(inputs), padding=padding)
 
     hints: dict[str, type] = {"run": Run, **{need: topology[need].produces for need in row.needs}}

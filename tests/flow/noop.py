@@ -67,15 +67,24 @@ class Overhead:
 
 def topology_of(stages: int) -> Topology:
     """The product's own shape for 14 stages, a chain for any other number; each stage has a product of its own."""
-    if stages == len(PIPELINE):
-        rows = list(PIPELINE)
-    else:
-        rows = [Stage(name=f"step_{n}", needs=(f"step_{n - 1}",) if n else (), produces=Capsule) for n in range(stages)]
-    renamed = [msgspec.structs.replace(row, produces=_product(row.name)) for row in rows[:-1]]
-    return Topology([*renamed, msgspec.structs.replace(rows[-1], produces=Capsule)])
+    if stages != len(PIPELINE):
+        return chain(stages)
+    renamed = [msgspec.structs.replace(row, produces=product(row.name)) for row in PIPELINE[:-1]]
+    return Topology([*renamed, PIPELINE[-1]])
 
 
-def _product(name: str) -> type[msgspec.Struct]:
+def chain(stages: int) -> Topology:
+    """One step after the other, `step_0` to the last, none of which makes a capsule."""
+    names = [f"step_{n}" for n in range(stages)]
+    return Topology(
+        [
+            Stage(name=name, needs=tuple(names[n - 1 : n]) if n else (), produces=product(name))
+            for n, name in enumerate(names)
+        ]
+    )
+
+
+def product(name: str) -> type[msgspec.Struct]:
     fields: list[tuple[str, type] | tuple[str, type, object]]
     fields = [("stage", str), ("revision", int), ("padding", str, PADDING)]
     return msgspec.defstruct(f"Noop_{name}", fields, frozen=True, kw_only=True)

@@ -58,11 +58,11 @@ async def test_what_takes_a_while_is_told_live_and_logs_know_their_workflow(serv
         return await small.accept(draft)
 
     async with pipeline(servers, SMALL, STAGES | {"check": check}, sweep_s=0.1) as running:
-        live = await running.nc.subscribe("ql.live.>")
+        live = await running.nc.subscribe("ql.live.*.*.check")
         workflow = await running.submit("p")
         await running.end(workflow)
         told = [await live.next_msg(timeout=5) for _ in range(3)]
-    assert [message.subject for message in told] == [f"ql.live.default.{workflow}.check"] * 3
+    assert {message.subject for message in told} == {f"ql.live.default.{workflow}.check"}
     assert [msgspec.json.decode(message.data) for message in told] == [
         {"stage": "check", "revision": 1, "state": "started", "attempt": 1},
         {"stage": "check", "revision": 1, "state": "finished", "outcome": "retry"},

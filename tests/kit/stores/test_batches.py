@@ -159,7 +159,9 @@ async def test_a_commit_whose_caller_went_away_stands(world: World, worker: Conn
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
-    assert (await world.claim("code", workflow)).epoch == 1
+    async with asyncio.timeout(10):
+        while isinstance(await world.look("code", workflow), NoClaim):  # noqa: ASYNC110  # the commit is under way
+            await asyncio.sleep(0.01)
     untold = await world.drops.unpublished(["plan"], older_s=0, limit=5)
     assert [event.id for event in untold] == [f"{workflow}.plan.completed.1"]
 

@@ -13,7 +13,7 @@ from contracts.artifacts import Submission
 from contracts.topology import TOPOLOGY
 from tests.kit.stores.world import SMALL, World, completed, rejected
 from tests.servers import Database
-from workers.kit.stores.drops import Claim, NewWorkflow, StoreDown
+from workers.kit.stores.drops import Claim, Committed, NewWorkflow, NoClaim, StoreDown
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, claims, open_pool
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -38,20 +38,36 @@ async def gateway(shared: Database, emptied: object) -> AsyncIterator[Connection
     await connection.close()
 
 
-async def test_a_claim_sees_what_was_committed_while_it_waited_for_the_lock(world: World, worker: Connection) -> None:
+async def test_a_claim_sees_an_end_that_came_while_it_waited_for_the_lock(world: World, worker: Connection) -> None:
     workflow = await world.submit()
-    await world.claim("plan", workflow)
     async with worker.transaction():
         await worker.execute("SELECT FROM workflows WHERE id = $1 FOR NO KEY UPDATE", workflow)
-        waiting = asyncio.create_task(world.look("code", workflow))
+        waiting = asyncio.create_task(world.look("plan", workflow))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        await worker.execute("UPDATE workflows SET state = 'cancelled' WHERE id = $1", workflow)
+    assert await waiting == NoClaim(reason="ended")
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_claim_and_commit_see_a_revision_that_was_opened_while_they_waited_for_the_lock(
+    world: World, worker: Connection, taken: bool
+) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan")
+    claim = await world.claim("code", workflow) if taken else None
+    async with worker.transaction():
+        await worker.execute("UPDATE workflows SET newest = 2 WHERE id = $1", workflow)
+        waiting: asyncio.Task[object] = asyncio.create_task(
+            world.drops.commit(claim, completed(claim)) if claim else world.look("code", workflow)
+        )
         await asyncio.sleep(0.2)
         assert not waiting.done()
         await worker.execute(
-            """UPDATE drops SET state = 'completed', artifact_key = 'k', artifact_offset = 0, artifact_length = 1,
-            artifact_sha256 = 'aa', media_type = 'x/y' WHERE workflow_id = $1""",
-            workflow,
+            "UPDATE drops SET opens = 2, target = 'plan' WHERE workflow_id = $1 AND stage = 'plan'", workflow
         )
-    assert isinstance(await waiting, Claim)
+    answer = await waiting
+    assert answer == (NoClaim(reason="inputs missing") if claim is None else Committed(state="superseded"))
 
 
 async def test_a_commit_sees_an_end_that_came_while_it_waited_for_the_lock(world: World, worker: Connection) -> None:

@@ -88,23 +88,23 @@ class Attempts:
         `StoreDown` is raised; cancelling stops the stage, and so does its time limit.
         """
         limit_s = self._binding.row.limit_s
-        limit = asyncio.timeout(limit_s)
+        watch = _Watch(limit_s, claim, started)
         try:
-            async with limit:
-                return await self._made(claim, started)
-        except TimeoutError as error:
-            if limit.expired():
+            return await self._made(claim)
+        except asyncio.CancelledError:
+            if watch.late():
                 return self._again(claim, f"the stage took longer than {limit_s:g} s")
-            return self._bug(claim, error)
+            raise
+        finally:
+            watch.end()
 
-    async def _made(self, claim: Claim, started: Callable[[Claim], None] | None) -> Outcome | Lost:
+    async def _made(self, claim: Claim) -> Outcome | Lost:
         try:
             arguments = await self._arguments(claim)
         except msgspec.DecodeError as error:
             return self._again(claim, f"an input can't be used: {error}")
         if isinstance(arguments, Lost):
             return arguments
-        showing = asyncio.get_running_loop().call_later(SHOWN_S, started, claim) if started else None
         try:
             product = await self._call(**arguments)
         except StoreDown:
@@ -119,9 +119,6 @@ class Attempts:
             return self._bug(claim, error)
         except Exception as error:  # noqa: BLE001  # whatever a stage raises is counted
             return self._bug(claim, error)
-        finally:
-            if showing is not None:
-                showing.cancel()
         return await self._stored(claim, product)
 
     def _bug(self, claim: Claim, error: BaseException) -> Outcome:
@@ -185,6 +182,37 @@ class Attempts:
         if asked_s is None or not math.isfinite(asked_s) or asked_s < 0:
             return Retry(error=error, after_s=self._back_off.after(claim.attempt))
         return Retry(error=error, after_s=min(asked_s, MOST_ASKED_S))
+
+
+class _Watch:
+    """One timer for an attempt, made in its task: first it tells that the stage is at work, then it stops it."""
+
+    def __init__(self, limit_s: float, claim: Claim, started: Callable[[Claim], None] | None) -> None:
+        self._limit_s = limit_s
+        self._claim = claim
+        self._started = started
+        self._stopped: asyncio.Task[object] | None = None
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(min(SHOWN_S, limit_s), self._show)
+
+    def _show(self) -> None:
+        self._timer = self._loop.call_later(max(0.0, self._limit_s - SHOWN_S), self._stop)
+        if self._started is not None:
+            self._started(self._claim)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._stopped = self._task
+            self._task.cancel()
+
+    def late(self) -> bool:
+        """Whether the cancellation that arrived is the timer's, and nobody else's."""
+        return self._stopped is not None and not self._stopped.uncancel()
+
+    def end(self) -> None:
+        """The attempt is over."""
+        self._timer.cancel()
 
 
 def _told_to_stop() -> bool:

@@ -37,38 +37,57 @@ class Counts:
 
 
 class Outbox:
-    """One a process."""
+    """One a process. What is sent while a publish is under way goes with the next one."""
 
     def __init__(self, publisher: Publisher, drops: Drops, counts: Counts) -> None:
         self._publisher = publisher
         self._drops = drops
         self._counts = counts
-        self._cut_off: dict[str, StoredEvent] = {}
+        self._waiting: list[tuple[Sequence[StoredEvent], asyncio.Future[None]]] = []
+        self._publishing: asyncio.Task[None] | None = None
         self._placed: list[StoredEvent] = []
         self._noting: asyncio.Task[None] | None = None
 
     async def send(self, events: Sequence[StoredEvent]) -> None:
-        """Publish; what does not get there stays unpublished, for the sweeper."""
+        """Publish, also when the caller is cancelled; what does not get there stays unpublished, for the sweeper."""
         if not events:
             return
-        for event in events:
-            self._cut_off[event.id] = event
-        placed = await published(self._publisher, events)
-        for event in events:  # not when cancelled: then `flush` tries them once more
-            self._cut_off.pop(event.id, None)
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, sent))
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish())
+        await sent
+
+    async def flush(self) -> None:
+        """Before the process ends: publish and note everything."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                for task in (self._publishing, self._noting):
+                    if task is not None:
+                        await task
+
+    async def _publish(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                try:
+                    events = [event for events, _ in batch for event in events]
+                    self._note_soon(await published(self._publisher, events))
+                except Exception:  # those who come later must not wait for one who failed
+                    log.exception("event.unpublished")
+                finally:
+                    for _, sent in batch:
+                        if not sent.done():
+                            sent.set_result(None)
+        finally:
+            self._publishing = None
+
+    def _note_soon(self, placed: Sequence[StoredEvent]) -> None:
         if placed:
             self._counts.add("events", len(placed))
             self._placed += placed
             if self._noting is None or self._noting.done():
                 self._noting = asyncio.create_task(self._note())
-
-    async def flush(self) -> None:
-        """Before the process ends: publish what a cancellation cut off, and note everything."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                await self.send(tuple(self._cut_off.values()))
-                if self._noting is not None:
-                    await self._noting
 
     async def _note(self) -> None:
         while self._placed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ RECONNECT_S = 0.25
 POOL_PER_STAGE = 2
 POOL_MOST = 16
 
+COLLECT = (20_000, 50, 100)
+"""Thresholds of Python's collector."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -54,8 +58,15 @@ def run(
 ) -> None:
     """Work until SIGTERM or SIGINT."""
     check(settings)
+    _collect_seldom()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(bindings, topology, settings, given))
+
+
+def _collect_seldom() -> None:
+    """What is imported stays, and work makes hardly a cycle: to look for them at Python's own pace costs a fifth."""
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

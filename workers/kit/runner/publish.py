@@ -93,8 +93,10 @@ class Publisher:
                 taken.append(place)
             elif answer.error.err_code != SEQUENCE_IN_FLIGHT:
                 told[place] = _refused(messages[place].subject, answer.error)
-        found = await asyncio.gather(*(self._found(events[place], leave) for place in taken))
-        return told | dict(zip(taken, found, strict=True))
+        if taken:
+            found = await asyncio.gather(*(self._found(events[place], leave) for place in taken))
+            told |= zip(taken, found, strict=True)
+        return told
 
     def _placed(self, event: StoredEvent, seq: int, leave: Leave, *, new: bool) -> Told:
         if doubt := self._gate.doubt(leave, seq, new=new):

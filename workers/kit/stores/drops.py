@@ -62,7 +62,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those
     that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
-    the one at which this stage is due, or that of a drop whose artifact is lost and made again.
+    the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
+    workflow's newest revision then.
     """
 
     drop: str
@@ -76,6 +77,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, InputDrop]
     repair: Mapping[str, InputDrop]
     traceparent: str = ""
+    newest: int = 1
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,7 @@ class MemoryDrops:
             stage=stage,
             submission=found.new.submission,
             traceparent=found.new.traceparent,
+            newest=standing.newest(rows),
         )
         error = standing.exhausted(look, attempts)
         if error:

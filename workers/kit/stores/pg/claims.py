@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import asyncpg
-
 from contracts.artifacts import Submission
 from contracts.topology import Topology
 from workers.kit.stores import standing
-from workers.kit.stores.drops import Claim, Failed, NoClaim
+from workers.kit.stores.drops import Claim, Failed, NoClaim, WorkflowState
 from workers.kit.stores.news import inputs_of
 from workers.kit.stores.standing import Row
 
@@ -92,6 +90,17 @@ RELEASE = """
 """
 
 
+class Head(NamedTuple):
+    """What a claim needs of the workflow itself."""
+
+    tenant: str
+    state: WorkflowState
+    prompt: str
+    language: str
+    traceparent: str
+    created_at: datetime
+
+
 class Asked(NamedTuple):
     """One call of `Drops.claim`."""
 
@@ -107,21 +116,22 @@ async def claim(
     connection: Connection, topology: Topology, batch: Sequence[Asked]
 ) -> Sequence[Claim | NoClaim | Exception]:
     """Within a transaction: lock, look, take. A workflow stands in the batch once."""
-    heads = {head["id"]: head for head in await connection.fetch(LOCK, [asked.workflow for asked in batch])}
+    found = await connection.fetch(LOCK, [asked.workflow for asked in batch])
+    heads = {record[0]: Head(*record[1:]) for record in found}
     known = [asked for asked in batch if _active(asked, heads.get(asked.workflow))]
     rows, now = await _rows(connection, topology, known)
     answers: list[Claim | NoClaim | Exception] = []
     taken: list[tuple[Claim, float]] = []
     spent: list[tuple[int, Settled]] = []
     for place, asked in enumerate(batch):
-        found, error = _look(topology, asked, heads.get(asked.workflow), rows[asked.workflow], now)
-        answers.append(found)
-        if isinstance(found, Claim) and not error:
-            taken.append((found, asked.lease_s))
-        elif isinstance(found, Claim):
-            change = standing.given_up(standing.row_of(found, rows[asked.workflow]), error)
+        answer, error = look(topology, asked, heads.get(asked.workflow), rows[asked.workflow], now)
+        answers.append(answer)
+        if isinstance(answer, Claim) and not error:
+            taken.append((answer, asked.lease_s))
+        elif isinstance(answer, Claim):
+            change = standing.given_up(standing.row_of(answer, rows[asked.workflow]), error)
             newest = standing.newest(rows[asked.workflow])
-            spent.append((place, Settled(standing.spent(found), change, Failed(error=error), newest)))
+            spent.append((place, Settled(standing.spent(answer), change, Failed(error=error), newest)))
     if taken:
         await _take(connection, taken, now)
     if spent:
@@ -132,8 +142,8 @@ async def claim(
     return answers
 
 
-def _active(asked: Asked, head: asyncpg.Record | None) -> bool:
-    return head is not None and head["tenant"] == asked.tenant and head["state"] == "active"
+def _active(asked: Asked, head: Head | None) -> bool:
+    return head is not None and head.tenant == asked.tenant and head.state == "active"
 
 
 async def _rows(
@@ -148,13 +158,13 @@ async def _rows(
     return rows_of(records)
 
 
-def _look(
-    topology: Topology, asked: Asked, head: asyncpg.Record | None, rows: Sequence[Row], now: datetime
+def look(
+    topology: Topology, asked: Asked, head: Head | None, rows: Sequence[Row], now: datetime
 ) -> tuple[Claim | NoClaim, str]:
     """The claim, with the reason to give the row up instead if there is one; or why there is none."""
-    if head is None or head["tenant"] != asked.tenant:
+    if head is None or head.tenant != asked.tenant:
         return NoClaim(reason="unknown"), ""
-    found = standing.look(topology, asked.stage, head["state"], head["created_at"], rows, now, asked.takes)
+    found = standing.look(topology, asked.stage, head.state, head.created_at, rows, now, asked.takes)
     if isinstance(found, NoClaim):
         return found, ""
     claim = standing.claim_of(
@@ -162,8 +172,9 @@ def _look(
         tenant=asked.tenant,
         workflow=asked.workflow,
         stage=asked.stage,
-        submission=Submission(prompt=head["prompt"], language=head["language"]),
-        traceparent=head["traceparent"],
+        submission=Submission(prompt=head.prompt, language=head.language),
+        traceparent=head.traceparent,
+        newest=standing.newest(rows),
     )
     return claim, standing.exhausted(found, asked.attempts)
 

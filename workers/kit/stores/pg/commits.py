@@ -58,6 +58,10 @@ WRITE = f"""
     )
     {EVENTS}
 """  # noqa: S608  # constants only
+OPENED = f"""
+    UPDATE workflows w SET newest = greatest(w.newest, o.newest)
+    FROM {few("$1::text[]", "$2::integer[]")} AS o (workflow_id, newest, unit) WHERE w.id = o.workflow_id
+"""  # noqa: S608  # constants only
 # What is being made again stands as before, as `standing.closed` says; who ends waits no more to be admitted.
 END = """
     WITH ended AS (
@@ -126,6 +130,9 @@ async def write(connection: Connection, batch: Sequence[Settled], now: datetime)
     for one in batch:
         if one.change.ends is not None:
             ends[one.change.ends, news.plain(one.change.error)].append(one.claim.workflow)
+    opened = [(one.claim.workflow, one.change.opens) for one in batch if one.change.opens]
+    if opened:
+        await connection.execute(OPENED, *columns(opened))
     for (state, error), workflows in ends.items():
         await connection.execute(END, workflows, state, error, now)
     return told

@@ -26,7 +26,8 @@ REOPEN = """
 """
 GO_ON = """
     UPDATE workflows
-    SET state = 'active', error = '', ended_at = NULL, deadline = greatest(deadline, $2::timestamptz + $3::interval)
+    SET state = 'active', error = '', ended_at = NULL, newest = $4,
+        deadline = greatest(deadline, $2::timestamptz + $3::interval)
     WHERE id = $1
 """
 
@@ -57,7 +58,7 @@ async def resume(connection: Connection, tenant: str, workflow: str, deadline_s:
         return Controlled(workflow=workflow_of(head), done=False)
     key = (workflow, opener.stage, opener.revision)
     await connection.execute(REOPEN, *key, opener.opens, opener.target, now)
-    await connection.execute(GO_ON, workflow, now, timedelta(seconds=deadline_s))
+    await connection.execute(GO_ON, workflow, now, timedelta(seconds=deadline_s), opener.opens)
     event = news.resumed(tenant, workflow, opener, now, head["traceparent"])
     return await _told(connection, tenant, workflow, [event], now)
 

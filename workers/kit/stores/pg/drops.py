@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from contracts.topology import Topology
 from workers.kit.stores.drops import Claim, Committed, DeadLetter, NoClaim, Outcome, Remembered, StoredEvent
 
-from . import admission, claims, commits, letters, outbox
+from . import admission, at_once, claims, commits, letters, outbox
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
+
+Answer = TypeVar("Answer")
 
 
 class PgDrops:
     """Drops and StreamLedger for role ql_worker. Claims made together share a transaction; so do commits, renewals."""
 
-    __slots__ = ("_claims", "_commits", "_renewals", "pool", "topology")
+    __slots__ = ("_claims", "_clock", "_commits", "_renewals", "pool", "topology")
 
     def __init__(self, pool: Pool, topology: Topology) -> None:
         self.pool = pool
         self.topology = topology
+        self._clock = datetime.now(UTC), time.monotonic()  # until the first claim says better
         # A claim whose caller has gone is handed back; such a commit stands, and the sweeper tells of it.
         self._claims: Group[claims.Asked, Claim | NoClaim] = Group(
             self._claim, key=lambda asked: asked.workflow, orphan=self._hand_back
@@ -41,8 +47,15 @@ class PgDrops:
         return await self._claims.ask(claims.Asked(stage, tenant, workflow, lease_s, attempts, takes))
 
     async def _claim(self, batch: Sequence[claims.Asked]) -> Sequence[Claim | NoClaim | Exception]:
+        async with connected(self.pool) as connection:
+            answers, now = await at_once.claim(connection, self.topology, batch)
+        if now is not None:
+            self._clock = now, time.monotonic()
+        rest = [asked for asked, answer in zip(batch, answers, strict=True) if answer is None]
+        if not rest:
+            return _answered(answers, ())
         async with transaction(self.pool) as connection:
-            return await claims.claim(connection, self.topology, batch)
+            return _answered(answers, await claims.claim(connection, self.topology, rest))
 
     async def _hand_back(self, _: claims.Asked, found: Claim | NoClaim) -> None:
         if isinstance(found, Claim):
@@ -59,8 +72,18 @@ class PgDrops:
         return await self._commits.ask((claim, outcome))
 
     async def _commit(self, batch: Sequence[tuple[Claim, Outcome]]) -> Sequence[Committed | Exception]:
+        async with connected(self.pool) as connection:
+            answers = await at_once.commit(connection, self.topology, batch, self._now())
+        rest = [asked for asked, answer in zip(batch, answers, strict=True) if answer is None]
+        if not rest:
+            return _answered(answers, ())
         async with transaction(self.pool) as connection:
-            return await commits.commit(connection, self.topology, batch)
+            return _answered(answers, await commits.commit(connection, self.topology, rest))
+
+    def _now(self) -> datetime:
+        """The database's time, as far as the claim before can tell."""
+        then, mark = self._clock
+        return then + timedelta(seconds=time.monotonic() - mark)
 
     async def release(self, claim: Claim) -> None:
         async with connected(self.pool) as connection:
@@ -101,3 +124,9 @@ class PgDrops:
     async def adopt(self, created: str, *, since_s: float) -> int:
         async with transaction(self.pool) as connection:
             return await outbox.adopt(connection, created, since_s)
+
+
+def _answered(answers: Sequence[Answer | None], rest: Sequence[Answer | Exception]) -> Sequence[Answer | Exception]:
+    """The answers, with those of the longer way in the empty places."""
+    late = iter(rest)
+    return [next(late) if answer is None else answer for answer in answers]

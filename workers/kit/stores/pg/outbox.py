@@ -22,18 +22,6 @@ UNPUBLISHED = f"""
 # Nobody waits for the disk: who loses a note in a power cut publishes again, the stream refuses, and says the place.
 _NOTES = few("$1::text[]", "$2::text[]", "$3::bigint[]", limit=UNHURRIED)
 PUBLISHED = f"""
-    SELECT {EVENT_COLUMNS} FROM events
-    WHERE stage = ANY($1) AND published_seq IS NULL AND created_at <= now() - $2::interval
-    ORDER BY created_at, id LIMIT $3
-"""  # noqa: S608  # constants only
-# Nobody waits for the disk: who loses a note in a power cut publishes again, the stream refuses, and says the place.
-_NOTES = few(
-    "$1::text[]",
-    "$2::text[]",
-    "$3::bigint[]",
-    limit="SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)",  # until this transaction ends
-)
-PUBLISHED = f"""
     UPDATE events e SET published_seq = n.seq FROM {_NOTES} AS n (workflow_id, id, seq, unit)
     WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND e.published_seq IS NULL
 """  # noqa: S608  # constants only
