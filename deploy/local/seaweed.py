@@ -18,7 +18,7 @@ from pathlib import Path
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.part import Place
 from deploy.local.paths import make_folder, program
-from deploy.local.server import Command, Server, start
+from deploy.local.server import GO, Command, Server, start
 
 PARTS = ("master", "filer", "volume", "s3", "admin")
 PORTS = tuple(f"{part}.{kind}" for part in PARTS for kind in ("port", "port.grpc"))
@@ -67,7 +67,7 @@ async def start_seaweed(place: Place, numbers: Sequence[int]) -> Server:
         ),
         cwd=folder,
         log=place.logs / "s3.log",
-        env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
+        env={**GO, "PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
         inherit=(place.lock,),
         litter=sockets,
     )

@@ -21,6 +21,9 @@ from deploy.local.paths import tool
 READY_S = 30.0
 POLL_S = 0.01
 TAIL_LINES = 6
+GO = {"GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))}
+"""For servers written in Go: half the cores. On all of them their idle threads wake each other at every request, which
+took 40 % more CPU a put on two cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
