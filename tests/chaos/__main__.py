@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
-import shutil
 import sys
 import time
 from pathlib import Path
 
-from deploy.local.paths import data_home, make_folder
 from tests.chaos import matrix
 from tests.chaos.case import Result, lanes, rows
+from tests.chaos.folder import own_folder
 from tests.chaos.row import Row, table
 
 LANES = 3
-DISK = {"F4", "F19"}
 
 
 async def _run(chosen: set[str], folder: Path, width: int) -> list[Row]:
@@ -31,7 +28,7 @@ async def _run(chosen: set[str], folder: Path, width: int) -> list[Row]:
 
     await lanes([case for case in matrix.cases() if case.row in chosen], folder, width, done)
     found = rows(results, matrix.FAULTS)
-    if chosen & DISK:
+    if chosen & set(matrix.DISK):
         found += [row for row in await matrix.disk_rows() if row.id in chosen]
     return sorted(found, key=lambda row: int(row.id[1:]))
 
@@ -52,14 +49,13 @@ def main() -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     began = time.monotonic()
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # its pool tells of every outage
-    folder = make_folder(data_home() / f"chaos-{os.getpid()}", 0o755)
-    try:
+    with own_folder("chaos") as folder:
         found = asyncio.run(_run(wanted, folder, chosen.lanes))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     red = [row.id for row in found if row.verdict == "red"]
     _say(f"\n{table(found)}\n\n{len(found)} rows in {time.monotonic() - began:.0f} s; red: {', '.join(red) or 'none'}")
-    return 1 if red else 0
+    if missing := wanted - {row.id for row in found}:
+        _say(f"never tried: {', '.join(sorted(missing))}")
+    return 1 if red or missing else 0
 
 
 if __name__ == "__main__":

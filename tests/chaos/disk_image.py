@@ -88,15 +88,21 @@ class Disk:
 
 @contextmanager
 def disk(folder: Path, name: str, mib: int) -> Iterator[Disk]:
-    """For the block; raises `NoDisk` where none can be made."""
-    try:
-        made = Disk(folder, name, mib)
-    except (OSError, NoDisk) as error:
-        raise NoDisk(f"no loop-mounted disk on this machine: {error}") from error
+    """For the block."""
+    made = Disk(folder, name, mib)
     try:
         yield made
     finally:
         made.close()
+
+
+def require(folder: Path) -> None:
+    """Make a first small disk, and take it away; raises `NoDisk`. Where this went well, later failures are faults."""
+    try:
+        with disk(folder, "first", 8) as first:
+            first.sync()
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise NoDisk(f"no loop-mounted disk on this machine: {error}") from error
 
 
 @contextmanager
@@ -124,7 +130,7 @@ def _run(*argv: str) -> None:
     ended = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["it said nothing"]
-        raise NoDisk(f"{argv[0]} failed: {said[-1]}")
+        raise RuntimeError(f"{argv[0]} failed: {said[-1]}")
 
 
 def _signal(pid: int, name: signal.Signals) -> None:

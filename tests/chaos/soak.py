@@ -11,17 +11,15 @@ import asyncio
 import random
 import signal
 import sys
-import tempfile
 import time
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
-from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import NATS, POSTGRES, S3
 from tests.chaos.case import Case, Seen
 from tests.chaos.checker import Expected, check
+from tests.chaos.folder import own_folder
 from tests.chaos.graph import TOPOLOGY, Do, Plan
 from tests.chaos.world import LEASE_S, World, world
 
@@ -91,10 +89,14 @@ async def soak(place: World, seed: int, faults: int = FAULTS) -> Seen:
     await place.staff(WORKERS)
     began = len(place.calls())
     making = asyncio.create_task(_submit(place, drawn.plans))
-    for fault in drawn.faults:
-        await asyncio.sleep(fault.after_s)
-        await _do(place, fault)
-    workflows = await making
+    try:
+        for fault in drawn.faults:
+            await asyncio.sleep(fault.after_s)
+            await _do(place, fault)
+        workflows = await making
+    finally:  # it must not submit into the case after this one
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
     took = await place.ended(workflows, SETTLED_S)
     # Killed routers and lost answers are paid again; `WASTE` holds their number down.
     most = dict.fromkeys(TOPOLOGY.stages, (1, 1 + sum(fault.kind in _PAID for fault in drawn.faults)))
@@ -159,9 +161,8 @@ async def _main(seed: int, faults: int) -> int:
     drawn = script(seed, faults)
     for fault in drawn.faults:
         print(f"seed {seed}: {fault}", flush=True)  # noqa: T201  # a program's own output
-    with tempfile.TemporaryDirectory(prefix="soak-", dir=make_folder(data_home())) as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL's uid has to pass
-        async with world(Path(folder)) as place:
+    with own_folder("soak") as folder:
+        async with world(folder) as place:
             seen = await soak(place, seed, faults)
     for sentence in (*seen.wrong, seen.note):
         print(sentence, flush=True)  # noqa: T201
