@@ -1,6 +1,6 @@
 """`python -m workers.keeper [--once]`: provision streams and durables, then watch over them. Two may run side by side.
 
-With `--collect [--dry-run]` it deletes the artifacts that no drop refers to, older than a day, and ends.
+With `--collect [--dry-run | --force]` it deletes the artifacts that no drop refers to, older than a day, and ends.
 Prints `ready` on stdout once everything is there; workers started earlier wait for it by themselves.
 """
 
@@ -24,7 +24,7 @@ from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.pg import PgDrops, Pool, open_pool
 
-from .keep import Keeper
+from .keep import WATCH_S, Keeper
 
 USAGE = 2
 
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="provision and exit")
     parser.add_argument("--collect", action="store_true", help="delete artifacts without a drop, and exit")
     parser.add_argument("--dry-run", action="store_true", help="with --collect: only count them")
+    parser.add_argument("--force", action="store_true", help="with --collect: delete them however many there are")
     asked = parser.parse_args(arguments)
     needed = ("s3_url", "database_url") if asked.collect else ("nats_url", "database_url")
     try:
@@ -49,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     close = telemetry.setup("keeper", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(_collect(settings, dry_run=asked.dry_run) if asked.collect else _keep(settings, once=asked.once))
+        if asked.collect:
+            return asyncio.run(_collect(settings, dry_run=asked.dry_run, force=asked.force))
+        asyncio.run(_keep(settings, once=asked.once))
     except StoreDown as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -58,28 +61,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _collect(settings: Settings, *, dry_run: bool) -> None:
-    from workers.kit.stores.orphans import collect
+async def _collect(settings: Settings, *, dry_run: bool, force: bool) -> int:
+    from workers.kit.stores.orphans import Unsafe, collect
 
     pool = await open_pool(settings.database_url, 1)
     try:
-        found = await collect(settings.s3_url, settings.s3_bucket, pool, dry_run=dry_run)
+        found = await collect(settings.s3_url, settings.s3_bucket, pool, dry_run=dry_run, force=force)
+    except Unsafe as error:
+        sys.stderr.write(f"nothing was deleted: {error}\n")
+        return 1
     finally:
         await pool.close()
     said = "found" if dry_run else "deleted"
     sys.stdout.write(
         f"{said} {found.orphans} artifacts without a drop, {found.bytes} bytes, of {found.old} looked at\n"
     )
+    return 0
 
 
 async def _keep(settings: Settings, *, once: bool) -> None:
-    pool = await open_pool(settings.database_url, 2)
+    pool = await (open_pool(settings.database_url, 2) if once else _waited_for(settings.database_url))
     woken: list[Keeper] = []
     nc = await _connect(settings, woken)
-    await _tell(nc, pool)
     keeper = Keeper(nc, PgDrops(pool, TOPOLOGY), TOPOLOGY, settings)
     woken.append(keeper)
     try:
+        await _tell(nc, pool)
         if once:
             await keeper.keep()
             sys.stdout.write("ready\n")
@@ -90,9 +97,24 @@ async def _keep(settings: Settings, *, once: bool) -> None:
         await pool.close()
 
 
+async def _waited_for(url: str) -> Pool:
+    """Until PostgreSQL is there: a keeper that ends keeps nothing."""
+    while True:
+        try:
+            return await open_pool(url, 2)
+        except StoreDown as error:
+            log.warning("keeper.failed", error=str(error))
+            await asyncio.sleep(WATCH_S)
+
+
 async def _tell(nc: Client, pool: Pool) -> None:
-    """What a power cut would take, as the servers are set."""
-    for promise in (nats_promise(await server_config(nc)), await postgres_promise(pool)):
+    """What a power cut would take, as the servers are set; it is no reason to end that one can't tell now."""
+    try:
+        promises = nats_promise(await server_config(nc)), await postgres_promise(pool)
+    except StoreDown as error:
+        log.warning("durability.unknown", error=str(error))
+        return
+    for promise in promises:
         say = log.warning if promise.advice else log.info
         say("durability", store=promise.store, found=promise.found, meaning=promise.meaning, advice=promise.advice)
 

@@ -10,11 +10,12 @@ import pytest
 from contracts.events import Ref
 from deploy.local.stack import Stack
 from tests.kit.stores.world import World
+from tests.servers import Database
 from workers.kit.stores import orphans
 from workers.kit.stores.artifacts import S3Artifacts, open_store
 from workers.kit.stores.drops import Completed, StoreDown
-from workers.kit.stores.orphans import Collected, collect, delete
-from workers.kit.stores.pg import Pool, referenced
+from workers.kit.stores.orphans import HANDFUL, Collected, Unsafe, collect, delete
+from workers.kit.stores.pg import Pool, open_pool, referenced
 
 
 @pytest.fixture
@@ -80,6 +81,46 @@ async def test_one_that_was_put_again_since_it_was_listed_stays(s3: S3Artifacts,
 async def test_without_the_store_nothing_is_collected(bucket: str, worker_pool: Pool) -> None:
     with pytest.raises(StoreDown):
         await collect("http://a:b@127.0.0.1:1", bucket, worker_pool, older_s=0)
+
+
+@pytest.mark.parametrize("role", ["gateway", "worker, no tables"])
+async def test_a_database_that_does_not_see_every_drop_is_refused(
+    s3: S3Artifacts, stack: Stack, bucket: str, database: Database, role: str
+) -> None:
+    await s3.put("default", b"one")
+    dsn = database.gateway if role == "gateway" else stack.database_for("ql_worker")  # where nobody has migrated
+    pool = await open_pool(dsn, 1)
+    try:
+        for how in ({}, {"dry_run": True}, {"force": True}):
+            with pytest.raises(Unsafe, match=r"ql_worker|no drops at all"):
+                await collect(stack.urls.s3, bucket, pool, older_s=0, **how)
+    finally:
+        await pool.close()
+    assert len(await there(stack, bucket)) == 1
+
+
+async def test_the_owner_of_every_row_may_collect(
+    s3: S3Artifacts, stack: Stack, bucket: str, database: Database
+) -> None:
+    await s3.put("default", b"one")
+    pool = await open_pool(database.admin, 1)
+    assert (await collect(stack.urls.s3, bucket, pool, older_s=0)).orphans == 1
+    await pool.close()
+
+
+async def test_more_orphans_than_puts_leave_are_deleted_by_force_only(
+    s3: S3Artifacts, stack: Stack, bucket: str, worker_pool: Pool
+) -> None:
+    """As when the database is new, restored, or another installation's."""
+    for n in range(HANDFUL + 1):
+        await s3.put("default", b"%d" % n)
+    before = await there(stack, bucket)
+    with pytest.raises(Unsafe, match=f"{HANDFUL + 1} of {HANDFUL + 1} old artifacts"):
+        await collect(stack.urls.s3, bucket, worker_pool, older_s=0)
+    assert await there(stack, bucket) == before
+    assert (await collect(stack.urls.s3, bucket, worker_pool, older_s=0, dry_run=True)).orphans == HANDFUL + 1
+    assert (await collect(stack.urls.s3, bucket, worker_pool, older_s=0, force=True)).orphans == HANDFUL + 1
+    assert await there(stack, bucket) == set()
 
 
 async def test_packs_are_asked_for_by_their_index(worker_pool: Pool) -> None:

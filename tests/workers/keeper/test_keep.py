@@ -8,6 +8,8 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from functools import partial
+from urllib.parse import urlsplit
 
 import nats
 import pytest
@@ -15,6 +17,7 @@ from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import TOPOLOGY
+from deploy.local.ports import free_ports
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
 from workers.keeper import keep
@@ -183,6 +186,46 @@ async def test_the_process_collects_what_no_drop_refers_to(servers: Servers) -> 
     process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE)
     told, _ = await process.communicate()
     assert (process.returncode, told) == (0, b"found 0 artifacts without a drop, 0 bytes, of 0 looked at\n")
+
+
+async def test_the_process_refuses_to_collect_for_a_role_that_sees_no_drops(servers: Servers) -> None:
+    command = [sys.executable, "-m", "workers.keeper", "--collect"]
+    environ = {"PATH": os.defpath, "QL_S3_URL": servers.s3, "QL_S3_BUCKET": servers.bucket}
+    environ |= {"QL_DATABASE_URL": servers.gateway}
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
+    out, told = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert told == (
+        b"nothing was deleted: this database role may not see every drop: use that of the workers, ql_worker\n"
+    )
+
+
+async def test_the_process_waits_for_a_postgresql_that_is_away(servers: Servers) -> None:
+    address, (port,) = urlsplit(servers.worker), free_ports(1)
+    command = [sys.executable, "-m", "workers.keeper"]
+    environ = {"PATH": os.defpath, "QL_NATS_URL": servers.nats}
+    environ |= {"QL_DATABASE_URL": servers.worker.replace(f":{address.port}/", f":{port}/")}
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
+    assert process.stdout
+    assert process.stderr
+    assert b"keeper.failed" in await asyncio.wait_for(process.stderr.readline(), 20)
+    there = await asyncio.start_server(partial(_pass_on, address.port or 0), "127.0.0.1", port)
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    there.close()
+
+
+async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    there, back = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while body := await reader.read(65536):
+        writer.write(body)
+        await writer.drain()
+    writer.close()
 
 
 async def test_the_process_names_what_is_not_set() -> None:

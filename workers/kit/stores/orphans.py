@@ -1,6 +1,8 @@
-"""Collecting objects that no drop refers to: left by a put whose commit never came. The keeper runs it now and then.
+"""Collecting objects that no drop refers to: left by a put whose commit never came. Only a person runs it, by
+`python -m workers.keeper --collect`.
 
-Only what has been so for a day is deleted: no put of today can be waiting for its commit that long.
+Only what has been so for a day is deleted: no put of today can be waiting for its commit that long. A database that
+does not see every drop of the bucket would have all of it deleted, so what looks like one is refused.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import msgspec
 import obstore
 from obstore.exceptions import BaseError
@@ -21,6 +24,13 @@ from .pg.referenced import referenced
 OLD_S = 24 * 3600.0
 PAGE = 1000
 """Objects asked about at once."""
+HANDFUL, LARGEST_SHARE = 10, 0.1
+"""More orphans than both is not what puts without a commit leave."""
+SEES_ALL = "SELECT NOT row_security_active('drops') OR current_user = 'ql_worker'"
+
+
+class Unsafe(Exception):
+    """The database we ask does not look like the one that this bucket belongs to."""
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +41,38 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-async def collect(url: str, bucket: str, pool: Pool, *, older_s: float = OLD_S, dry_run: bool = False) -> Collected:
-    """Delete every object without a drop that is older than `older_s`. Raises `StoreDown`; may be repeated."""
+async def collect(
+    url: str, bucket: str, pool: Pool, *, older_s: float = OLD_S, dry_run: bool = False, force: bool = False
+) -> Collected:
+    """Delete every object without a drop that is older than `older_s`; may be repeated.
+
+    Raises `StoreDown`, and `Unsafe` before anything is deleted: `force` lets it delete however many there are.
+    """
+    await _check_role(pool)
     store = open_store(url, bucket)
+    found = await _walk(store, pool, older_s, dry_run=True)
+    if dry_run:
+        return found
+    if not force and found.orphans > max(HANDFUL, found.old * LARGEST_SHARE):
+        raise Unsafe(
+            f"{found.orphans} of {found.old} old artifacts have no drop in this database, more than puts without a "
+            "commit leave: is it the database of this bucket, and of nobody else's? If so, --force deletes them"
+        )
+    return await _walk(store, pool, older_s, dry_run=False)
+
+
+async def _check_role(pool: Pool) -> None:
+    """Row security hides drops without a word."""
+    try:
+        async with connected(pool) as connection:
+            sees_all = await connection.fetchval(SEES_ALL)
+    except asyncpg.UndefinedTableError:
+        raise Unsafe("this database has no drops at all: is it the database of this bucket?") from None
+    if not sees_all:
+        raise Unsafe("this database role may not see every drop: use that of the workers, ql_worker")
+
+
+async def _walk(store: S3Store, pool: Pool, older_s: float, *, dry_run: bool) -> Collected:
     old = orphans = size = 0
     async for page in old_objects(store, older_s):
         async with connected(pool) as connection:
