@@ -6,11 +6,12 @@ It publishes a wake for nobody, as real as any event, and counts answers only: a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts import subjects
-from deploy.local.part import Part, is_full
+from deploy.local.part import RESTARTS, Part, is_full
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -24,17 +25,25 @@ HEADERS = {"Nats-TTL": "1s", "Nats-Expected-Stream": subjects.STREAM}
 
 
 async def keep_accepting(part: Part, url: str, folder: Path) -> None:
-    """Looks every few seconds, until cancelled. While the disk is full a restart would not help; see `Part.outlast`."""
-    failures = 0
+    """Looks every few seconds, until cancelled or it is given up: no restart helped, as often as one may die.
+
+    While the disk is full a restart would not help; see `Part.outlast`.
+    """
+    failures = restarts = 0
     while True:
         await asyncio.sleep(EVERY_S)
-        if not part.pid or is_full(folder) or await accepts(url):
-            failures = 0
-            continue
-        failures += 1
-        if failures >= FAILURES:
-            await part.restart("NATS takes no events.")
-            failures = 0
+        with contextlib.suppress(OSError):  # the disk can't even be asked; the next look may tell
+            if not part.pid or is_full(folder):
+                failures = 0
+            elif await accepts(url):
+                failures = restarts = 0
+            elif (failures := failures + 1) < FAILURES:
+                continue
+            elif restarts == RESTARTS:
+                return await part.give_up("NATS takes no events.")
+            else:
+                await part.restart("NATS takes no events.")
+                failures, restarts = 0, restarts + 1
 
 
 async def accepts(url: str) -> bool:

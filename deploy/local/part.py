@@ -18,12 +18,14 @@ from pathlib import Path
 from deploy.local.credentials import Credentials
 from deploy.local.errors import PortTakenError, StackError
 from deploy.local.ports import free_ports
-from deploy.local.server import Server
+from deploy.local.server import Server, tail
 
 PORT_TRIES = 4
 RESTARTS, WINDOW_S = 5, 60.0
 LEAST_FREE = 16 << 20
-ROOM_EVERY_S = 1.0
+ROOM = 64 << 20
+"""What a disk that was full must have before it counts as having room: one that goes up and down is not told twice."""
+ROOM_EVERY_S, REST_S = 1.0, 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 
@@ -37,9 +39,12 @@ class Place:
     lock: int
 
 
-def is_full(folder: Path) -> bool:
-    """Too full for a server to write in."""
-    return shutil.disk_usage(folder).free < LEAST_FREE
+def is_full(folder: Path, least: int = LEAST_FREE) -> bool:
+    """Too full for a server to write in; of a folder that is gone its nearest parent tells."""
+    for place in (folder, *folder.parents):
+        with contextlib.suppress(FileNotFoundError):
+            return shutil.disk_usage(place).free < least
+    return False
 
 
 Begin = Callable[[Sequence[int]], Awaitable[Server]]
@@ -57,6 +62,7 @@ class Part:
         self._one = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._server: Server | None = None
+        self._hopeless: StackError | None = None
         self.ports: Sequence[int] = ()
 
     @property
@@ -85,12 +91,28 @@ class Part:
                 with contextlib.suppress(StackError):  # `tend` finds it dead then, and tries again
                     self._server = await self._begun()
 
+    async def give_up(self, reason: str) -> None:
+        """For a server that lives, and that no restart helped: `tend` returns it with the log's last words."""
+        async with self._one:
+            if (server := self._server) is not None:
+                log = server.command.log
+                self._hopeless = StackError(f"{reason} It was started again in vain; {log} says: {tail(log)}")
+                await server.stop()
+
     async def tend(self) -> StackError:
-        """Starts it again whenever it dies; returns why it was given up."""
+        """Starts it again whenever it dies; returns why it was given up, whatever the reason."""
+        try:
+            return await self._tended()
+        except Exception as error:  # noqa: BLE001  # who waits for us tells it to a person, and ends
+            return StackError(f"The server of {self._folder} can't be kept: {str(error) or type(error).__name__}.")
+
+    async def _tended(self) -> StackError:
         deaths: deque[float] = deque([-math.inf] * RESTARTS, maxlen=RESTARTS)
         while True:
             await self._wanted.wait()
             error = await self._death()
+            if self._hopeless is not None:
+                return self._hopeless
             if error is None:
                 continue
             now = asyncio.get_running_loop().time()
@@ -104,21 +126,27 @@ class Part:
             await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**recent))
 
     async def outlast(self) -> None:
-        """Starts it again when its disk was full and has room, until cancelled.
+        """Starts it again when its disk was full and has room, at most once in `REST_S`, until cancelled.
 
         NATS' streams and some of SeaweedFS' indexes refuse every write from the first that failed until then.
         """
+        clock, rested = asyncio.get_running_loop().time, -math.inf
         while True:
             await asyncio.sleep(ROOM_EVERY_S)
-            if await self._waited_for_room() and self.pid:
-                await self.restart(f"The disk of {self._folder} has room again.")
+            with contextlib.suppress(OSError):  # the disk can't even be asked; the next look may tell
+                if not await self._waited_for_room():
+                    continue
+                await asyncio.sleep(rested - clock())
+                if self.pid and not is_full(self._folder):
+                    await self.restart(f"The disk of {self._folder} has room again.")
+                    rested = clock() + REST_S
 
     async def _waited_for_room(self) -> bool:
         """A server that a full disk ended would end again; it is no fault of its own."""
         if not is_full(self._folder):
             return False
         self._said(f"The disk of {self._folder} is full: workflows wait until there is room.")
-        while is_full(self._folder):  # noqa: ASYNC110 - a disk can't tell
+        while is_full(self._folder, ROOM):  # noqa: ASYNC110 - a disk can't tell
             await asyncio.sleep(ROOM_EVERY_S)
         return True
 
@@ -141,11 +169,11 @@ class Part:
     async def _begun(self) -> Server:
         """Between our first look at a port and the server's bind, another program may take it."""
         if self.ports:
-            return await self._begin(self.ports)
+            return await self._started(self.ports)
         for left in reversed(range(PORT_TRIES)):
             ports = free_ports(self._count)
             try:
-                server = await self._begin(ports)
+                server = await self._started(ports)
             except PortTakenError:
                 if not left:
                     raise
@@ -153,3 +181,9 @@ class Part:
                 self.ports = ports
                 return server
         raise AssertionError
+
+    async def _started(self, ports: Sequence[int]) -> Server:
+        try:
+            return await self._begin(ports)
+        except OSError as error:
+            raise StackError(f"The server of {self._folder} can't be started: {error}.") from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import shutil
 import signal
 import socket
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,6 +20,7 @@ import pytest
 from minio.error import S3Error
 
 from deploy.local.errors import StackError
+from deploy.local.part import is_full
 from deploy.local.paths import data_home, make_folder, program
 from deploy.local.ports import free_ports
 from deploy.local.stack import ALL, NATS, POSTGRES, Stack, Urls
@@ -297,6 +300,80 @@ async def test_a_nats_that_lives_and_takes_no_events_is_started_again(
         os.kill(stuck, signal.SIGSTOP)
         await _another(stack, NATS, stuck)
     assert heard == ["NATS takes no events. It is started again."]
+
+
+async def test_a_nats_that_never_takes_an_event_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers its client, and no publish: JetStream is on a disk that takes nothing, say."""
+    for name, value in {"EVERY_S": 0.05, "FAILURES": 2, "RESTARTS": 2}.items():
+        monkeypatch.setattr(f"deploy.local.accepting.{name}", value)
+    heard: list[str] = []
+    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
+        nc = await nats.connect(stack.urls.nats, error_cb=_quiet)
+        await nc.jetstream().add_stream(name="OTHER", subjects=["ql.wake.>"], no_ack=True)  # it never acknowledges
+        await nc.close()
+        monkeypatch.setattr("deploy.local.accepting.ANSWER_S", 0.3)
+        said = str(await asyncio.wait_for(stack.failure(), 30))
+        assert stack.pid(NATS) == 0
+    assert heard == ["NATS takes no events. It is started again."] * 2
+    assert said.startswith("NATS takes no events. It was started again in vain; ")
+    assert "nats.log says: " in said
+
+
+async def _quiet(_: Exception) -> None: ...
+
+
+async def test_a_nats_whose_folder_is_gone_is_started_again_when_it_dies(folder: Path) -> None:
+    heard: list[str] = []
+    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
+        shutil.rmtree(folder / "nats")
+        await asyncio.sleep(1.5)  # the watchers have looked at the disk
+        assert not is_full(folder / "nats")
+        dead = stack.pid(NATS)
+        os.kill(dead, signal.SIGKILL)
+        await _another(stack, NATS, dead)
+        assert [task.done() for task in (*stack._tending, *stack._probing)] == [False] * 3
+    assert len(heard) == 1
+    assert "ended with code -9" in heard[0]
+
+
+async def test_a_server_that_cannot_be_started_for_any_reason_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder's place is a file, and each start fails."""
+    monkeypatch.setattr("deploy.local.part.RESTARTS", 1)
+    async with Stack(folder, frozenset({NATS})) as stack:
+        shutil.rmtree(folder / "nats")
+        (folder / "nats").write_text("")
+        os.kill(stack.pid(NATS), signal.SIGKILL)
+        said = await asyncio.wait_for(stack.failure(), 15)
+    assert isinstance(said, StackError)
+    assert "nats can't be made: File exists" in str(said)
+
+
+async def test_a_disk_has_room_again_once_it_has_much_and_at_most_once_a_minute(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(free=1 << 30, total=1 << 40)
+
+    monkeypatch.setattr("deploy.local.part.ROOM_EVERY_S", 0.01)
+    heard: list[str] = []
+    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
+        monkeypatch.setattr("deploy.local.part.shutil.disk_usage", lambda _: disk)
+        first = stack.pid(NATS)
+        for disk.free in (1 << 20, 32 << 20):
+            await asyncio.sleep(0.2)
+        assert (stack.pid(NATS), len(heard)) == (first, 1)
+        disk.free = 64 << 20
+        await _another(stack, NATS, first)
+        second = stack.pid(NATS)
+        for disk.free in (1 << 20, 64 << 20):
+            await asyncio.sleep(0.5)
+        assert stack.pid(NATS) == second
+    assert [line.rpartition("disk of ")[2].removeprefix(str(folder)) for line in heard] == [
+        "/nats is full: workflows wait until there is room.",
+        "/nats has room again. It is started again.",
+        "/nats is full: workflows wait until there is room.",
+    ]
 
 
 async def test_a_wiped_nats_has_no_stream(folder: Path) -> None:
