@@ -34,10 +34,11 @@ NATS_SYNC, NATS_MAX_BYTES = "1s", 8 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urls:
-    """Empty for a part that was not started. `database` is the superuser's; see `Stack.database_for`."""
+    """Empty for a part that was not started. `database` is the superuser's, `worker` the workers' own."""
 
     nats: str = ""
     database: str = ""
+    worker: str = ""
     s3: str = ""
 
 
@@ -187,7 +188,7 @@ class Stack:
             elif kind == S3:
                 urls[kind] = f"http://{secrets.s3_access}:{secrets.s3_secret}@127.0.0.1:{part.ports[S3_PORT]}"
             else:
-                urls[kind] = self._dsn(ADMIN)
+                urls |= {kind: self._dsn(ADMIN), "worker": self._dsn("ql_worker")}
         return Urls(**urls)
 
     def _dsn(self, role: str, database: str = DATABASE) -> str:

@@ -36,7 +36,7 @@ def doctor(as_json: bool) -> None:
     """Print every check; exit status 1 when one that is needed fails."""
     settings = connect.settings()
     sys.stderr.write("attacking the sandbox takes a quarter of a minute\n")
-    checks = [*(check(settings) for check in CHECKS), *_durability(settings)]
+    checks = [*(check(settings) for check in CHECKS), *durability(settings)]
     if as_json:
         output.as_json([asdict(check) for check in checks])
     else:
@@ -96,13 +96,13 @@ def _models(settings: Settings) -> Check:
     return Check("models", True, f"{settings.models} (the built-in rule-based stand-in needs no key)")
 
 
-def _durability(settings: Settings) -> list[Check]:
+def durability(settings: Settings) -> list[Check]:
     """What a power cut would take, and whether the event stream is full: asked of the servers themselves."""
     from workers.kit.durability import look
     from workers.kit.stores.drops import StoreDown
 
     here = servers(data_folder(settings))
-    nats_url, database_url = settings.nats_url or here.nats, settings.database_url or here.database
+    nats_url, database_url = settings.nats_url or here.nats, settings.database_url or here.worker
     if not nats_url or not database_url:
         return [Check("power cut", True, "the servers can be asked while they run; see docs/explanation/durability.md")]
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
@@ -70,6 +72,8 @@ async def test_postgresql_tells_what_it_really_has(database: Database) -> None:
     promise = await postgres_promise(pool)
     await pool.close()
     assert promise.found == "fsync on, synchronous_commit on, full_page_writes on"
+    assert "no accepted workflow and no finished stage is lost" in promise.meaning
+    assert "a claim of the last moments may be" in promise.meaning
     assert promise.advice == ""
 
 
@@ -90,6 +94,21 @@ async def test_one_look_at_every_server(database: Database, nats_url: str) -> No
     assert seen.full == ""
     with pytest.raises(StoreDown, match="NATS does not answer"):
         await look(Settings(nats_url="nats://127.0.0.1:9", database_url=database.worker))
+
+
+async def test_a_server_that_refuses_or_stands_still_is_told_in_a_sentence(
+    tmp_path: Path, database: Database, nats_url: str
+) -> None:
+    wrong = database.worker.replace("ql_worker:", "ql_worker:not-")
+    with pytest.raises(StoreDown, match="PostgreSQL refuses: password authentication failed"):
+        await look(Settings(nats_url=nats_url, database_url=wrong))
+    host = nats_url.rpartition("@")[2]
+    with pytest.raises(StoreDown, match=r"NATS does not answer: .*Authorization Violation"):
+        await look(Settings(nats_url=f"nats://ql:wrong@{host}", database_url=database.worker))
+    async with Stack(tmp_path / "own", frozenset({NATS})) as own:
+        os.kill(own.pid(NATS), signal.SIGSTOP)
+        with pytest.raises(StoreDown, match="NATS does not answer"):
+            await look(Settings(nats_url=own.urls.nats, database_url=database.worker))
 
 
 def test_the_stream_leaves_room_for_the_others() -> None:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from contracts import subjects
-from workers.kit.runner.api import find
+from workers.kit.runner.api import ApiError, find
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import StoreDown
 
@@ -27,6 +26,11 @@ ASK_S = 2.0
 NEARLY_FULL = 0.9
 AGAIN = "they are published again from PostgreSQL, no workflow is lost"
 UNSAID = f"take it for NATS' own default: a power cut may take the events of the last 2 minutes; {AGAIN}"
+KEPT = (
+    "no accepted workflow and no finished stage is lost at a power cut; a claim of the last moments may be, "
+    "and is made again"
+)
+"""Claims and the notes of what was published are committed without waiting for the disk."""
 POSTGRES = ("fsync", "synchronous_commit", "full_page_writes")
 DURABLE_COMMITS = frozenset({"on", "local", "remote_write", "remote_apply"})
 
@@ -96,7 +100,7 @@ async def postgres_promise(pool: Pool) -> Promise:
         meaning = "a power cut takes the last commits, accepted workflows among them"
         advice = "set synchronous_commit = on"
     else:
-        meaning, advice = "every commit is on disk before it is acknowledged, a power cut takes none", ""
+        meaning, advice = KEPT, ""
     return Promise(store="postgresql", found=found, meaning=meaning, advice=advice)
 
 
@@ -120,23 +124,44 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def look(settings: Settings) -> Look:
-    """Asks the servers of these settings; raises `StoreDown` when one is away."""
+    """Asks the servers of these settings; raises `StoreDown` when one is away, or refuses us."""
+    bus, full = await _look_at_nats(settings.nats_url)
+    store = await _look_at_postgres(settings.database_url)
+    return Look(promises=(bus, store, s3_promise(settings)), full=full)
+
+
+async def _look_at_nats(url: str) -> tuple[Promise, str]:
+    nc = Client()
+    try:
+        try:
+            await nc.connect(
+                url, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0, error_cb=_raised
+            )
+            promise = nats_promise(await server_config(nc))
+            info = await find(nc, f"STREAM.INFO.{subjects.STREAM}")
+        finally:
+            await nc.close()
+    except ApiError as error:
+        raise StoreDown(f"NATS refuses: {error}") from error
+    except (NatsError, OSError, TimeoutError) as error:
+        raise StoreDown(f"NATS does not answer: {str(error) or type(error).__name__}") from error
+    return promise, fill(info) if info else ""
+
+
+async def _raised(_: Exception) -> None:
+    """`connect` raises it as well."""
+
+
+async def _look_at_postgres(url: str) -> Promise:
+    import asyncpg
+
     from workers.kit.stores.pg import open_pool
 
     try:
-        nc = await nats.connect(
-            settings.nats_url, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.1
-        )
-    except (NatsError, OSError, TimeoutError) as error:
-        raise StoreDown(f"NATS does not answer: {error}") from error
-    try:
-        bus = nats_promise(await server_config(nc))
-        info = await find(nc, f"STREAM.INFO.{subjects.STREAM}")
-    finally:
-        await nc.close()
-    pool = await open_pool(settings.database_url, 1)
-    try:
-        store = await postgres_promise(pool)
-    finally:
-        await pool.close()
-    return Look(promises=(bus, store, s3_promise(settings)), full=fill(info) if info else "")
+        pool = await open_pool(url, 1)
+        try:
+            return await postgres_promise(pool)
+        finally:
+            await pool.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreDown(f"PostgreSQL refuses: {error}") from error
