@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from workers.kit.crash import POINTS
 MODEL_POINTS = ("before_llm", "after_llm", "after_journal")
 """Here the router may be the one that dies."""
 
+DEADLINE_S = 4.0
 SIBLING = {"left": "right", "right": "left"}
 AFTER_CANCEL = """
     SELECT d.id, d.state FROM drops d JOIN workflows w ON w.id = d.workflow_id
@@ -99,6 +101,21 @@ async def cancelled_running(world: World) -> Seen:
     return Seen(wrong=wrong + await check(world, {workflow: Expected(state="cancelled"), done: Expected()}))
 
 
+async def expired(world: World) -> Seen:
+    """The deadline passes while a stage works and its worker dies: it ends once, and its late answer is not kept."""
+    (worker,) = await world.staff(1)
+    workflow = await world.submit(Plan(do={"left": Do(model_s=DEADLINE_S + 2)}), deadline_s=DEADLINE_S)
+    began = "SELECT count(*) > 0 FROM drops WHERE workflow_id = $1 AND stage = 'left' AND state = 'running'"
+    wrong = [] if await world.until(began, workflow) else ["left never began"]
+    worker.send(signal.SIGKILL)
+    took = await world.ended([workflow])
+    await asyncio.sleep(3.5)  # until the model has answered
+    wrong += [f"{row['id']} is {row['state']} since after its end" for row in await world.fetch(AFTER_CANCEL, workflow)]
+    if worker.deaths == 0:
+        wrong.append("the worker did not die")
+    return Seen(wrong=wrong + await check(world, {workflow: Expected(state="expired")}), note=f"{took:.1f} s")
+
+
 def cases() -> list[Case]:
     """Every point at every stage, and every point once with a cancel."""
     pairs = [(stage, point) for point in POINTS for stage in TOPOLOGY.stages]
@@ -109,4 +126,8 @@ def cases() -> list[Case]:
     found += [
         Case(row="F22", name=f"left:{point}", run=partial(cancelled, stage="left", point=point)) for point in POINTS
     ]
-    return [*found, Case(row="F22", name="while the model is asked", run=cancelled_running)]
+    return [
+        *found,
+        Case(row="F1", name="its deadline passes", run=expired),
+        Case(row="F22", name="while the model is asked", run=cancelled_running),
+    ]

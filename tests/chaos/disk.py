@@ -188,20 +188,23 @@ async def _insert(pool: asyncpg.Pool[asyncpg.Record], acked: list[int], lane: in
 
 
 async def s3_cut(folder: Path) -> tuple[str, Wrong]:
-    """SeaweedFS promises nothing here; it must start again, and give out whole objects only."""
+    """SeaweedFS syncs nothing by itself: what the kernel has written is there, and no object is given out damaged."""
     async with on_disk(folder, [S3], 400) as made, Stack(folder / "stack", frozenset({S3})) as own:
         client, body = s3_client(own.urls.s3), os.urandom(2000)
         await asyncio.to_thread(client.make_bucket, "early")
         await asyncio.sleep(1)
         put: list[str] = []
 
-        def load() -> None:
-            until = time.monotonic() + LOAD_S
+        def load(seconds: float) -> None:
+            until = time.monotonic() + seconds
             while time.monotonic() < until:
                 client.put_object("early", f"o{len(put)}", io.BytesIO(body), len(body))
                 put.append(f"o{len(put)}")
 
-        await asyncio.to_thread(load)
+        await asyncio.to_thread(load, 1)
+        await asyncio.to_thread(made.sync)
+        written = len(put)
+        await asyncio.to_thread(load, LOAD_S)
         await power_cut(own, made, [S3])
         found = await asyncio.to_thread(_read_all, own.urls.s3, put)
         whole = sum(content == body for content in found)
@@ -210,8 +213,11 @@ async def s3_cut(folder: Path) -> tuple[str, Wrong]:
         await asyncio.to_thread(again.make_bucket, "later")
         await asyncio.to_thread(again.put_object, "later", "o", io.BytesIO(body), len(body))
     wrong = [f"{damaged} objects came back with other bytes"] if damaged else []
-    wrong += [] if len(put) > 20 else [f"only {len(put)} objects were acknowledged"]
-    return f"{len(put)} objects acknowledged, {len(put) - whole} lost", wrong
+    if gone := sum(content is None for content in found[:written]):
+        wrong.append(f"{gone} of {written} objects that were on the disk are gone")
+    wrong += [] if 20 < written < len(put) else [f"only {written} and {len(put) - written} objects were acknowledged"]
+    note = f"{written} objects on the disk, and {len(put) - written} more acknowledged; {len(put) - whole} lost"
+    return note, wrong
 
 
 def _read_all(url: str, names: Sequence[str]) -> list[bytes | None]:

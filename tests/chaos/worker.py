@@ -31,6 +31,9 @@ from workers.llm_router.app import app
 from workers.llm_router.service import Completion, Service
 
 CALLS = "calls"
+POOL = "CHAOS_POOL"
+"""Connections that a worker may have at most, where it is set: few enough to have none left."""
+
 RETRY_S = 0.5
 
 
@@ -121,6 +124,7 @@ def main(part: str) -> None:
     try:
         match part:
             case "work":
+                process.POOL_MOST = int(os.environ.get(POOL, process.POOL_MOST))
                 process.run(bindings(), TOPOLOGY, settings)
             case "route":
                 asyncio.run(_route(settings))

@@ -220,13 +220,15 @@ class World:
         await asyncio.sleep(seconds)
         await self.stack.start(name)
 
-    async def submit(self, plan: Plan | None = None, *, deadline_s: float = 600) -> str:
+    async def submit(
+        self, plan: Plan | None = None, *, deadline_s: float = 600, tenant: str = TENANT, most: int = 1000
+    ) -> str:
         """A new workflow's id. Its event is published as the gateway does it: once, and else it waits for a relay."""
         workflow = str(ULID())
         new = NewWorkflow(
-            id=workflow, tenant=TENANT, submission=Submission(prompt=(plan or Plan()).prompt), deadline_s=deadline_s
+            id=workflow, tenant=tenant, submission=Submission(prompt=(plan or Plan()).prompt), deadline_s=deadline_s
         )
-        submitted = await self._reads.submit(new, most=1000)
+        submitted = await self._reads.submit(new, most=most)
         await self.publish(submitted.events)
         return workflow
 
