@@ -21,8 +21,6 @@ from workers.kit.stores.drops import NewWorkflow
 from workers.kit.stores.pg import PgReads, open_pool
 
 UNBOUNDED = 1 << 30
-ADMITTED = 20_000
-"""What is measured is not the fairness between tenants: all of the load may be on the bus."""
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +31,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     warm_up: int
     patience_s: float
+    tenant_active: int
     ramp_s: float = 0
 
 
@@ -61,11 +60,11 @@ class Ends:
         self.waited[workflow] = asyncio.get_running_loop().create_future()
 
 
-async def submit(reads: PgReads, publisher: Publisher, ends: Ends) -> str:
+async def submit(reads: PgReads, publisher: Publisher, ends: Ends, tenant_active: int) -> str:
     """A new workflow's id; stored and on the bus."""
     new = NewWorkflow(id=str(ULID()), tenant=TENANT, submission=Submission(prompt="nothing"), deadline_s=3600)
     ends.expect(new.id)
-    submitted = await reads.submit(new, most=ADMITTED)
+    submitted = await reads.submit(new, most=tenant_active)
     await reads.published([await publisher.fact(event) for event in submitted.events])
     return new.id
 
@@ -81,7 +80,7 @@ async def drive(load: Load) -> None:
     )
 
     async def one() -> bool:
-        return await ends.of(await submit(reads, publisher, ends)) == "completed"
+        return await ends.of(await submit(reads, publisher, ends, load.tenant_active)) == "completed"
 
     try:
         await loop.run(one, load.in_flight, load.warm_up, load.patience_s, load.ramp_s)

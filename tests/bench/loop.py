@@ -1,7 +1,8 @@
 """A closed loop in a process of its own: N workflows in flight, a new one for each that ends, until told to stop.
 
-Standard library only, since each peer runs it in its own environment. It prints `warm` after its warm-up; a line on
-stdin stops it: it lets the rest end, and prints what it saw as JSON.
+Standard library only, since each peer runs it in its own environment. It prints `warm` after its warm-up and `rounds`
+when two more rounds of all in flight have ended; a line on stdin stops it: it lets the rest end, and prints `result`
+with what it saw as JSON. What an engine prints between these lines is none of ours.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from collections.abc import Awaitable, Callable
 One = Callable[[], Awaitable[bool]]
 """Runs one workflow; whether it ended as it should."""
 
+ROUNDS = 2
+
 
 async def run(one: One, in_flight: int, warm_up: int, patience_s: float, ramp_s: float = 0) -> None:
     """The whole life of the loop. An error of `one` ends it. The first ones start spread over `ramp_s`: no wave."""
     samples: list[tuple[float, float]] = []
-    unlike = 0
-    stopping, warm = asyncio.Event(), asyncio.Event()
+    unlike, enough = 0, warm_up
+    stopping, counted = asyncio.Event(), asyncio.Event()
 
     async def keep_one(place: int) -> None:
         nonlocal unlike
@@ -30,14 +33,18 @@ async def run(one: One, in_flight: int, warm_up: int, patience_s: float, ramp_s:
             unlike += not await one()
             ended = time.monotonic()
             samples.append((ended, ended - began))
-            if len(samples) >= warm_up:
-                warm.set()
+            if len(samples) >= enough:
+                counted.set()
 
     tasks = [asyncio.create_task(keep_one(place)) for place in range(in_flight)]
     failing = asyncio.gather(*tasks)
-    await _either(warm.wait(), failing)
+    await _either(counted.wait(), failing)
     _say("warm")
+    counted.clear()
+    enough = len(samples) + ROUNDS * in_flight
+    telling = asyncio.create_task(_tell_rounds(counted))
     await _either(asyncio.to_thread(sys.stdin.readline), failing)
+    telling.cancel()
     stopping.set()
     _, late = await asyncio.wait(tasks, timeout=patience_s)
     for task in late:
@@ -45,7 +52,12 @@ async def run(one: One, in_flight: int, warm_up: int, patience_s: float, ramp_s:
     await asyncio.wait({failing}, timeout=5)
     if failing.done() and not failing.cancelled():
         failing.result()
-    _say(json.dumps({"samples": samples, "unlike": unlike, "lost": len(late)}))
+    _say("result " + json.dumps({"samples": samples, "unlike": unlike, "lost": len(late)}))
+
+
+async def _tell_rounds(counted: asyncio.Event) -> None:
+    await counted.wait()
+    _say("rounds")
 
 
 async def _either(wanted: Awaitable[object], failing: asyncio.Future[list[None]]) -> None:

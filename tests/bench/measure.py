@@ -8,7 +8,9 @@ import statistics
 import subprocess
 import time
 from asyncio.subprocess import Process
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -16,6 +18,10 @@ from deploy.local.paths import tool
 from tests.bench.usage import cpu_by_kind, resident
 
 WARM_S = 180.0
+ROUNDS_S = 60.0
+"""So long at most a window is drawn out to hold two rounds of all that is in flight."""
+
+STOP_S = 180.0
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     def told(self) -> str:
         """In a table's cell."""
+        if not self.ended:
+            return f"none ended in {self.seconds:.0f} s"
         faults = "" if self.whole else f"; {self.lost} LOST, {self.unlike} NOT COMPLETED"
         return f"{self.rate:.1f}/s, p50 {_time(self.p50_ms)}, p95 {_time(self.p95_ms)}, {self.cost()}{faults}"
 
@@ -75,19 +83,29 @@ async def measured(
     seconds: float,
     warm_s: float = WARM_S,
     environment: Mapping[str, str] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> Measured:
-    """Start the loops, wait until all are warm, measure for `seconds`, let the rest end."""
+    """Start the loops, wait until all are warm, measure, let the rest end.
+
+    The window is `seconds`, or two rounds of all in flight where they take longer.
+    `kinds` are the processes whose CPU is counted; all of them when not given.
+    """
     idle = resident(os.getpid(), "workers")
     loops = [await _start(command, environment) for command in commands]
     try:
         async with asyncio.timeout(warm_s):
             for loop in loops:
-                await _line(loop)
+                await _said(loop, b"warm")
         began, before = time.monotonic(), cpu_by_kind(os.getpid())
         await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUNDS_S):
+                for loop in loops:
+                    await _said(loop, b"rounds")
         until, after = time.monotonic(), cpu_by_kind(os.getpid())
         busy = resident(os.getpid(), "workers")
-        seen = [msgspec.json.decode(out, type=Seen) for out in await asyncio.gather(*map(_stop, loops))]
+        async with asyncio.timeout(STOP_S):
+            seen = [msgspec.json.decode(out, type=Seen) for out in await asyncio.gather(*map(_stop, loops))]
     finally:
         for loop in loops:
             if loop.returncode is None:
@@ -97,14 +115,18 @@ async def measured(
     return Measured(
         ended=len(took),
         seconds=until - began,
-        p50_ms=statistics.median(took or [float("nan")]) * 1000,
-        p95_ms=(took or [float("nan")])[int(len(took) * 0.95)] * 1000,
-        cpu_ms={kind: (after[kind] - before[kind]) * 1000 / max(1, len(took)) for kind in after},
+        p50_ms=statistics.median(took or [float("inf")]) * 1000,
+        p95_ms=(took or [float("inf")])[int(len(took) * 0.95)] * 1000,
+        cpu_ms=_each(before, after, len(took), after if kinds is None else kinds),
         idle_mib=idle,
         busy_mib=busy,
         lost=sum(one.lost for one in seen),
         unlike=sum(one.unlike for one in seen),
     )
+
+
+def _each(before: Counter[str], after: Counter[str], count: int, kinds: Collection[str]) -> dict[str, float]:
+    return {kind: (after[kind] - before[kind]) * 1000 / max(1, count) for kind in kinds}
 
 
 def tied(command: Sequence[str]) -> list[str]:
@@ -122,15 +144,17 @@ async def _start(command: Sequence[str], environment: Mapping[str, str] | None) 
     )
 
 
-async def _line(loop: Process) -> bytes:
+async def _said(loop: Process, word: bytes) -> bytes:
+    """What follows `word` on the first line that begins with it; an engine may print lines of its own."""
     assert loop.stdout is not None
-    line = await loop.stdout.readline()
-    if not line:
-        raise RuntimeError(f"the loop ended with {await loop.wait()}")
-    return line
+    while line := await loop.stdout.readline():
+        first, _, rest = line.rstrip().partition(b" ")
+        if first == word:
+            return rest
+    raise RuntimeError(f"the loop ended with {await loop.wait()}")
 
 
 async def _stop(loop: Process) -> bytes:
     assert loop.stdin is not None
     loop.stdin.write(b"stop\n")
-    return await _line(loop)
+    return await _said(loop, b"result")

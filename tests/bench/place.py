@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 import nats
 
 from deploy.local.stack import NATS, Stack
-from tests.bench.driver import ADMITTED, Load
+from tests.bench.driver import Load
 from tests.bench.fill import fill
 from tests.bench.measure import Measured, measured, tied
 from tests.flow.noop import Servers, topology_of
@@ -104,6 +104,7 @@ class Place:
             warm_up=max(LEAST_WARM, in_flight),
             ramp_s=ramp_s,
             patience_s=patience_s,
+            tenant_active=Settings.model_validate(self.settings).tenant_active,
         )
         command = [sys.executable, "-m", "tests.bench.driver", msgspec.json.encode(load).decode()]
         return await measured([command], seconds=seconds)
@@ -140,7 +141,7 @@ async def place(stack: Stack, *, stages: int = STAGES, finished: int = 0, **sett
         servers = Servers(
             nats=own.urls.nats, worker=database.worker, gateway=database.gateway, s3=stack.urls.s3, bucket=bucket
         )
-        made = Place(servers, database, folder, stages, {"tenant_active": ADMITTED, **settings})
+        made = Place(servers, database, folder, stages, settings)
         if finished:
             await fill(database.admin, finished, stages)
         await _provision(servers, stages, servers.settings(**settings))
@@ -159,8 +160,3 @@ async def _provision(servers: Servers, stages: int, settings: Settings) -> None:
     finally:
         await nc.close()
         await pool.close()
-
-
-def split(stages: int, processes: int) -> Sequence[Sequence[str]]:
-    """The steps dealt out: neighbours in different processes."""
-    return [[f"step_{n}" for n in range(first, stages, processes)] for first in range(processes)]

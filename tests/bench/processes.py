@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from contracts.topology import TOPOLOGY
+from tests.bench.measure import tied
 from tests.bench.table import Table
 from tests.flow.noop import Servers
 
@@ -58,7 +59,7 @@ def _started(arguments: list[str], servers: Servers, data: Path) -> tuple[float,
         "QL_DATA": str(data),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers", *arguments], env=environment, stderr=subprocess.DEVNULL
+        tied([sys.executable, "-m", "workers", *arguments]), env=environment, stderr=subprocess.DEVNULL
     )
     try:
         time.sleep(SETTLE_S)

@@ -14,24 +14,45 @@ import asyncpg
 
 from deploy.local.ports import free_ports
 from deploy.local.stack import Stack
+from tests.bench.measure import tied
 from tests.bench.place import Place, place
-from tests.bench.usage import cpu_by_kind, resident
+from tests.bench.usage import cpu_by_kind, resident_each
 from tests.gateway.load import Load, submissions
 
 WORKERS = 2
+SLOTS = 128
 LOOK_S = 0.5
 READY_S = 30.0
+GROWN_MIB = 64
+"""A process holds caches of up to 32 MiB."""
+
 ENDED = "SELECT count(*) FROM workflows WHERE state = 'completed'"
 
 
 @dataclass(slots=True)
 class Memory:
-    """Resident MiB of one kind of process: at the start, the most, at the end."""
+    """Resident MiB of the processes of one kind: of each at the start and at most."""
 
-    seen: list[float] = field(default_factory=list)
+    kind: str
+    start: dict[int, float] = field(default_factory=dict)
+    peak: dict[int, float] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """The first look at a process is its start."""
+        for pid, mib in resident_each(os.getpid(), self.kind).items():
+            self.start.setdefault(pid, mib)
+            self.peak[pid] = max(mib, self.peak.get(pid, 0.0))
+
+    @property
+    def grown_mib(self) -> float:
+        """By how much the one process grew that grew most."""
+        return max(self.peak[pid] - mib for pid, mib in self.start.items())
 
     def __str__(self) -> str:
-        return f"{self.seen[0]:.0f} MiB, at most {max(self.seen):.0f}, {self.seen[-1]:.0f} at the end"
+        each = ", ".join(
+            f"{mib:.0f} MiB at the start and {self.peak[pid]:.0f} at most" for pid, mib in self.start.items()
+        )
+        return f"{self.kind} {each}"
 
 
 @dataclass(slots=True)
@@ -42,19 +63,24 @@ class Queued:
     cpu_ms: float
     completed: int = 0
     drained_s: float = 0.0
-    gateway: Memory = field(default_factory=Memory)
-    workers: Memory = field(default_factory=Memory)
+    gateway: Memory = field(default_factory=lambda: Memory("gateway"))
+    workers: Memory = field(default_factory=lambda: Memory("workers"))
+
+    @property
+    def flat(self) -> bool:
+        """No process grew by more than its caches may hold, and as much again."""
+        return max(self.gateway.grown_mib, self.workers.grown_mib) < GROWN_MIB
 
 
 async def measure(stack: Stack, *, rate: float, seconds: float, patience_s: float = 600) -> Queued:
-    """Submit, then start the workers and wait until all have ended. The bus holds as many at once as by default."""
-    async with place(stack, tenant_active=1000, slots=128) as here, _gateway(here) as url:
-        gateway = Memory([resident(os.getpid(), "gateway")])
+    """Submit, each at once onto the bus; then start the workers and wait until all have ended."""
+    async with place(stack, slots=SLOTS, tenant_active=round(rate * seconds)) as here, _gateway(here) as url:
+        gateway = Memory("gateway")
+        gateway.look()
         before = cpu_by_kind(os.getpid())["gateway"]
         load = await submissions(url, rate=rate, seconds=seconds)
         spent = cpu_by_kind(os.getpid())["gateway"] - before
         queued = Queued(load, spent * 1000 / max(1, len(load.ids)), gateway=gateway)
-        gateway.seen.append(resident(os.getpid(), "gateway"))
         for _ in range(WORKERS):
             here.start()
         await here.started()
@@ -67,8 +93,8 @@ async def _drain(here: Place, queued: Queued, patience_s: float) -> None:
     began = time.monotonic()
     try:
         while queued.completed < len(queued.load.ids) and time.monotonic() < began + patience_s:
-            for kind, memory in (("gateway", queued.gateway), ("workers", queued.workers)):
-                memory.seen.append(resident(os.getpid(), kind))
+            queued.gateway.look()
+            queued.workers.look()
             queued.completed = await connection.fetchval(ENDED)
             await asyncio.sleep(LOOK_S)
     finally:
@@ -80,7 +106,7 @@ async def _drain(here: Place, queued: Queued, patience_s: float) -> None:
 async def _gateway(here: Place) -> AsyncIterator[str]:
     (port,) = free_ports(1)
     environment = here.environment() | {"QL_DATABASE_URL": here.servers.gateway, "QL_HTTP_PORT": str(port)}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=environment)
+    process = await asyncio.create_subprocess_exec(*tied([sys.executable, "-m", "gateway"]), env=environment)
     try:
         async with asyncio.timeout(READY_S):
             while True:

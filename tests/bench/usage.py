@@ -65,7 +65,12 @@ def cpu_by_kind(root: int) -> Counter[str]:
 
 def resident(root: int, kind: str) -> float:
     """MiB of all processes of a kind together."""
-    return sum(process.resident_mib for process in below(root) if process.kind == kind)
+    return sum(resident_each(root, kind).values())
+
+
+def resident_each(root: int, kind: str) -> dict[int, float]:
+    """MiB of each process of a kind, by its id."""
+    return {process.pid: process.resident_mib for process in below(root) if process.kind == kind}
 
 
 def _pids() -> Iterator[int]:

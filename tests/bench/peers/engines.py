@@ -30,11 +30,12 @@ class NeverReadyError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """A running peer."""
+    """A running peer; `kinds` are its own processes, which its CPU is counted of."""
 
     env: Environment
     module: str
     given: Mapping[str, object]
+    kinds: frozenset[str]
     loops: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,7 +58,14 @@ async def dbos(env: Environment, folder: Path, stack: Stack) -> AsyncIterator[En
     """On our PostgreSQL, a database of its own; a process a core, each runs its own workflows."""
     async with fresh_database(stack) as database:
         given = {"database": database.admin}
-        yield Engine(env=env, module="on_dbos", given=given, loops=2, environment=_environment())
+        yield Engine(
+            env=env,
+            module="on_dbos",
+            given=given,
+            kinds=frozenset({"loop", "postgres"}),
+            loops=2,
+            environment=_environment(),
+        )
 
 
 @asynccontextmanager
@@ -75,7 +83,8 @@ async def celery(env: Environment, folder: Path, stack: Stack) -> AsyncIterator[
         )
         await _listening(port)
         await opened.enter_async_context(_running([*worker, *quiet], mine, folder))
-        yield Engine(env=env, module="on_celery", given={}, environment=mine)
+        kinds = frozenset({"loop", "handlers", "redis"})
+        yield Engine(env=env, module="on_celery", given={}, kinds=kinds, environment=mine)
 
 
 @asynccontextmanager
@@ -94,7 +103,8 @@ async def prefect(env: Environment, folder: Path, stack: Stack) -> AsyncIterator
     command = [env.program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     async with _running(command, mine, folder):
         await _answering(f"http://127.0.0.1:{port}/api/health")
-        yield Engine(env=env, module="on_prefect", given={}, environment=mine)
+        kinds = frozenset({"loop", "prefect"})
+        yield Engine(env=env, module="on_prefect", given={}, kinds=kinds, environment=mine)
 
 
 @asynccontextmanager
@@ -120,7 +130,8 @@ async def restate(env: Environment, folder: Path, stack: Stack) -> AsyncIterator
         await _answering(f"http://127.0.0.1:{admin}/health")
         deployment = json.dumps({"uri": f"http://127.0.0.1:{port}"}).encode()
         await _answering(f"http://127.0.0.1:{admin}/deployments", deployment)
-        yield Engine(env=env, module="on_restate", given={"port": ingress}, environment=mine)
+        kinds = frozenset({"loop", "handlers", "restate"})
+        yield Engine(env=env, module="on_restate", given={"port": ingress}, kinds=kinds, environment=mine)
 
 
 ENGINES: Mapping[str, Start] = {"restate": restate, "dbos": dbos, "celery": celery, "prefect": prefect}

@@ -1,5 +1,6 @@
 """A peer's environment: a venv from its pinned requirements, its server from npm or Debian; kept for the next run.
 
+`<peer>.txt` is what `uv pip compile --no-header --no-annotate --python-version 3.11 <peer>.in` made of what is asked.
 Nothing of it goes into the repository or our venv. What can't be had is told in a sentence, and the peer skipped.
 """
 
@@ -9,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +29,6 @@ REDIS = (
     "lua-cjson",
     "lua-bitop",
 )
-INSTALL_S = 600
 COMPLETE = "complete"
 
 
@@ -63,19 +64,20 @@ def environment(name: str) -> Environment:
     return Environment(name=name, folder=data_home() / "peers" / f"{name}-{sha256(pins).hexdigest()[:12]}")
 
 
-def install(env: Environment) -> None:
-    """Make the environment if it is not there yet; raises `Unavailable`."""
+def install(env: Environment, until: float) -> None:
+    """Make the environment if it is not there yet; raises `Unavailable`, also when it is not done `until` then."""
     if env.complete:
         return
     shutil.rmtree(env.folder, ignore_errors=True)
     make_folder(env.folder)
-    _run([sys.executable, "-m", "venv", "--without-pip", str(env.folder / "venv")])
+    _run([sys.executable, "-m", "venv", "--without-pip", str(env.folder / "venv")], until)
     uv = [str(Path(sys.executable).parent / "uv"), "--system-certs", "--quiet", "pip", "install"]
-    _run([*uv, "--python", str(env.python), "--requirement", str(HERE / f"{env.name}.txt")])
+    _run([*uv, "--python", str(env.python), "--requirement", str(HERE / f"{env.name}.txt")], until)
     if env.name == "restate":
-        _run(["npm", "install", "--ignore-scripts", "--no-package-lock", "--prefix", str(env.folder), RESTATE])
+        npm = ["npm", "install", "--ignore-scripts", "--no-package-lock", "--prefix", str(env.folder)]
+        _run([*npm, RESTATE], until)
     if env.name == "celery" and shutil.which("redis-server") is None:
-        _debian(env.folder / "debian")
+        _debian(env.folder / "debian", until)
     (env.folder / COMPLETE).touch()
 
 
@@ -97,20 +99,23 @@ def redis_server(env: Environment) -> tuple[str, dict[str, str]]:
     return str(root / "bin" / "redis-server"), os.environ | {"LD_LIBRARY_PATH": ":".join(libraries)}
 
 
-def _debian(folder: Path) -> None:
+def _debian(folder: Path, until: float) -> None:
     """Debian's packages, unpacked without installing them."""
     packages = make_folder(folder / "packages", 0o777)
     for name in REDIS:
-        ended = subprocess.run(["apt-get", "download", name], cwd=packages, capture_output=True, timeout=INSTALL_S)
-        if ended.returncode and name.startswith("redis"):
-            raise Unavailable(f"apt-get download {name}: {_last(ended.stderr)}")
+        try:
+            _run(["apt-get", "download", name], until, packages)
+        except Unavailable:
+            if name.startswith("redis"):  # the libraries' names differ from release to release
+                raise
     for package in packages.glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(package), str(folder)])
+        _run(["dpkg-deb", "-x", str(package), str(folder)], until)
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], until: float, cwd: Path | None = None) -> None:
+    left = max(0.1, until - time.monotonic())
     try:
-        ended = subprocess.run(command, capture_output=True, timeout=INSTALL_S, check=False)
+        ended = subprocess.run(command, cwd=cwd, capture_output=True, timeout=left, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{Path(command[0]).name}: {error}") from None
     if ended.returncode:

@@ -7,10 +7,12 @@ import json
 import os
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis  # type: ignore[import-not-found]  # a peer's, not ours
 import redis.asyncio  # type: ignore[import-not-found]  # a peer's, not ours
+import uvloop
 from celery import Celery, chain  # type: ignore[import-not-found]  # a peer's, not ours
 
 from tests.bench import loop
@@ -42,8 +44,14 @@ def last(number: int, workflow: str) -> int:
     return number
 
 
+def _send(workflow: str) -> None:
+    chain(step.s(0), *(step.s() for _ in range(STEPS - 2)), last.s(workflow)).apply_async()
+
+
 async def _main(asked: dict[str, Any]) -> None:
     ends: dict[str, asyncio.Future[int]] = {}
+    running = asyncio.get_running_loop()
+    sending = ThreadPoolExecutor(1)  # apply_async blocks; its subscription to results is no thing for two threads
     listening = redis.asyncio.Redis.from_url(URL)
 
     async def listen() -> None:
@@ -54,8 +62,8 @@ async def _main(asked: dict[str, Any]) -> None:
 
     async def one() -> bool:
         workflow = uuid.uuid4().hex
-        ends[workflow] = end = asyncio.get_running_loop().create_future()
-        chain(step.s(0), *(step.s() for _ in range(STEPS - 2)), last.s(workflow)).apply_async()
+        ends[workflow] = end = running.create_future()
+        await running.run_in_executor(sending, _send, workflow)
         return int(await end) == STEPS - 1
 
     hearing = asyncio.create_task(listen())
@@ -63,7 +71,8 @@ async def _main(asked: dict[str, Any]) -> None:
         await loop.run(one, asked["in_flight"], asked["warm_up"], asked["patience_s"])
     finally:
         hearing.cancel()
+        sending.shutdown()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(json.loads(sys.argv[1])))
+    uvloop.run(_main(json.loads(sys.argv[1])))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from typing import Any
 
+import uvloop
 from prefect import flow, task  # type: ignore[import-not-found]  # a peer's, not ours
 
 from tests.bench import loop
@@ -38,4 +38,4 @@ async def _main(asked: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(json.loads(sys.argv[1])))
+    uvloop.run(_main(json.loads(sys.argv[1])))
