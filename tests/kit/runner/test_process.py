@@ -93,7 +93,7 @@ async def test_a_nudge_stops_a_worker_process_long_before_its_next_beat(servers:
         await running.nc.publish("ql.ctl.default.no~workflow.cancel")  # anybody may send this
         await running.nc.publish(subjects.cancel(TENANT, workflow))
         async with asyncio.timeout(20):
-            while not (await ask(servers)).done.get("superseded"):  # noqa: ASYNC110  # no event tells of it
+            while not (await ask(servers)).done.get("stopped"):  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0.05)
 
 

@@ -19,7 +19,17 @@ from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
 from workers.kit.runner import sweeper, work
 from workers.kit.stage import Permanent, Refused, Reject, Run, Transient
 from workers.kit.stores.artifacts import S3Artifacts
-from workers.kit.stores.drops import Claim, Committed, Completed, DropRow, NoClaim, Outcome, StoredEvent, StoreDown
+from workers.kit.stores.drops import (
+    Claim,
+    Committed,
+    Completed,
+    DropRow,
+    LetterWriter,
+    NoClaim,
+    Outcome,
+    StoredEvent,
+    StoreDown,
+)
 from workers.kit.stores.pg import PgDrops
 
 
@@ -205,13 +215,16 @@ class Away(PgDrops):
         lease_s: float,
         attempts: int,
         takes: Collection[str] = (),
+        letter: LetterWriter | None = None,
     ) -> Claim | NoClaim:
         self._fail_first("claim", stage)
-        return await PgDrops.claim(self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=takes)
+        return await PgDrops.claim(
+            self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=takes, letter=letter
+        )
 
-    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
         self._fail_first("commit", claim.stage)
-        return await PgDrops.commit(self, claim, outcome)
+        return await PgDrops.commit(self, claim, outcome, letter)
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
         self._fail_first("renew", claim.stage)

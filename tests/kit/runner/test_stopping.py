@@ -84,7 +84,7 @@ async def test_a_nudge_stops_the_work_of_a_cancelled_workflow_at_once(servers: S
         assert cancelled.done
         await running.nc.publish(subjects.cancel(TENANT, workflow))
         await until(lambda: hung.stopped)
-        await until(lambda: running.done("superseded"))
+        await until(lambda: running.done("stopped"))
         assert (await row_of(running, workflow, "check")).state == "closed"
         assert "pack" not in {row.stage for row in await running.reads.drops(TENANT, workflow)}
 
@@ -104,7 +104,7 @@ async def test_a_nudge_that_the_store_does_not_confirm_stops_nothing(servers: Se
             await asyncio.sleep(0.1)
         let_go.set()
         assert await running.end(workflow) == "completed"
-        assert running.done("superseded") == 0
+        assert running.done("stopped") == 0
 
 
 async def test_without_a_nudge_a_beat_finds_it(servers: Servers) -> None:
@@ -123,7 +123,7 @@ async def test_work_that_does_not_listen_is_told_again(servers: Servers, monkeyp
         workflow = await running.submit("p")
         await asyncio.wait_for(hung.began.wait(), 10)
         await running.reads.cancel(TENANT, workflow, reason="enough")
-        await until(lambda: running.done("superseded"))
+        await until(lambda: running.done("stopped"))
         assert hung.stopped == 3
 
 
@@ -193,7 +193,7 @@ async def test_a_worker_that_comes_back_to_life_commits_nothing(servers: Servers
         zombie.stdin.write(b"go on\n")
         zombie.send_signal(signal.SIGCONT)
         async with asyncio.timeout(15):
-            while not (done := (await ask(servers)).done).get("lost") and not done.get("superseded"):  # noqa: ASYNC110  # no event tells of it
+            while not (done := (await ask(servers)).done).get("lost") and not done.get("stopped"):  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0.1)
         row = await row_of(watching, workflow, "check")
         assert (row.state, row.attempts) == ("completed", 2)
@@ -218,5 +218,5 @@ async def test_a_claim_made_while_its_workflow_is_cancelled_sees_the_nudge(serve
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(running.drops), "claim", slow_claim)
             await running.submit("p")
-            await until(lambda: running.done("superseded"))
+            await until(lambda: running.done("stopped"))
         assert hung.stopped == 1 or not hung.began.is_set()

@@ -274,10 +274,10 @@ class Machine(RuleBasedStateMachine):
                 return acts.claiming(workflow, STAGES[number % len(STAGES)])
 
     def _ask(self, asked: Sequence[Act], forget: Collection[int] = ()) -> None:
-        """All at once, of one process: it answers as if each had waited for the one before."""
+        """Of one process: about all workflows at once, about each in this order."""
         self.sound = False
         self.held = [claim for place, claim in enumerate(self.held) if place not in forget]
-        answers = self._run(self._together(asked, [self.processes[0]] * len(asked)))
+        answers = self._run(self._in_turn(asked))
         self._compare(asked, answers, [act.rule(self.flows[act.workflow].oracle) for act in asked])
 
     def _race(self, workflow: str, asked: Sequence[Act]) -> None:
@@ -293,6 +293,17 @@ class Machine(RuleBasedStateMachine):
                 self._compare([asked[place] for place in order], [answers[place] for place in order], rules)
                 return
         raise AssertionError(f"no order explains {[acts.plain(answer) for answer in answers]}")
+
+    async def _in_turn(self, asked: Sequence[Act]) -> list[object]:
+        answers: list[object] = [None] * len(asked)
+
+        async def about(workflow: str) -> None:
+            for place, act in enumerate(asked):
+                if act.workflow == workflow:
+                    answers[place] = await act.ask(*self.processes[0])
+
+        await asyncio.gather(*map(about, {act.workflow for act in asked}))
+        return answers
 
     async def _together(self, asked: Sequence[Act], of: Sequence[Process]) -> list[object]:
         return await asyncio.gather(*(act.ask(*each) for act, each in zip(asked, of, strict=False)))

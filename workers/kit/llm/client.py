@@ -45,8 +45,9 @@ class LlmClient(Dialogue):
         try:
             return await self._exchange(body)
         except nats.errors.TimeoutError:
+            # It had the question: one that makes it fall silent each time must not be asked for ever.
             message = f"the model router has been silent for {self._silence_s:g} s"
-            raise RouterAway(message, RETRY_S) from None
+            raise Transient(message, RETRY_S) from None
         except nats.errors.Error as error:
             raise RouterAway(f"the model router can't be reached: {error}", RETRY_S) from error
 

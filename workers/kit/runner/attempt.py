@@ -106,7 +106,7 @@ class Attempts:
         if isinstance(arguments, Lost):
             return arguments
         try:
-            product = await self._call(**arguments)
+            return await self._stored(claim, await self._call(**arguments))
         except StoreDown:
             raise
         except Transient as error:
@@ -116,12 +116,12 @@ class Attempts:
         except asyncio.CancelledError as error:
             if _told_to_stop():
                 raise
-            return self._bug(claim, error)
+            return self.bug(claim, error)
         except Exception as error:  # noqa: BLE001  # whatever a stage raises is counted
-            return self._bug(claim, error)
-        return await self._stored(claim, product)
+            return self.bug(claim, error)
 
-    def _bug(self, claim: Claim, error: BaseException) -> Outcome:
+    def bug(self, claim: Claim, error: BaseException) -> Outcome:
+        """The outcome of something that nobody foresaw: it is tried again, as often as anything else."""
         log.error("stage.bug", exc_info=error)
         return self._again(claim, traceback.format_exception_only(error)[-1].strip())
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from contracts.topology import LIFECYCLE
 from workers.kit.stores.drops import Drops, StoredEvent, StoreDown
 
 from .publish import Held, NotPublished, Publisher
@@ -21,6 +22,9 @@ NOTE_S = 0.01
 """Nobody waits for a note, so it waits for company; not for long, since a stream lost now begins again above it."""
 
 FLUSH_S = 5.0
+
+MOST = 256
+"""Senders whose events go together: they all wait for the slowest answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,42 +47,50 @@ class Outbox:
         self._publisher = publisher
         self._drops = drops
         self._counts = counts
-        self._waiting: list[tuple[Sequence[StoredEvent], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[StoredEvent], asyncio.Future[bool]]] = []
         self._publishing: asyncio.Task[None] | None = None
         self._placed: list[StoredEvent] = []
+        self.ended = asyncio.Event()
+        """Set when the state of a workflow is told: there may be room for one that waits."""
         self._noting: asyncio.Task[None] | None = None
 
-    async def send(self, events: Sequence[StoredEvent]) -> None:
-        """Publish, also when the caller is cancelled; what does not get there stays unpublished, for the sweeper."""
+    async def send(self, events: Sequence[StoredEvent]) -> bool:
+        """Publish, also when the caller is cancelled; what does not get there stays unpublished, for the sweeper.
+
+        Whether anything that was sent in the same moment got there.
+        """
         if not events:
-            return
-        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return True
+        if any(event.stage == LIFECYCLE for event in events):
+            self.ended.set()
+        sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, sent))
         if self._publishing is None:
             self._publishing = asyncio.create_task(self._publish())
-        await sent
+        return await sent
 
     async def flush(self) -> None:
         """Before the process ends: publish and note everything."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
-                for task in (self._publishing, self._noting):
-                    if task is not None:
-                        await task
+                while task := self._publishing or self._noting:
+                    await task
 
     async def _publish(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                placed: Sequence[StoredEvent] = ()
                 try:
                     events = [event for events, _ in batch for event in events]
-                    self._note_soon(await published(self._publisher, events))
+                    placed = await published(self._publisher, events)
+                    self._note_soon(placed)
                 except Exception:  # those who come later must not wait for one who failed
                     log.exception("event.unpublished")
                 finally:
                     for _, sent in batch:
                         if not sent.done():
-                            sent.set_result(None)
+                            sent.set_result(bool(placed))
         finally:
             self._publishing = None
 
@@ -86,19 +98,22 @@ class Outbox:
         if placed:
             self._counts.add("events", len(placed))
             self._placed += placed
-            if self._noting is None or self._noting.done():
+            if self._noting is None:
                 self._noting = asyncio.create_task(self._note())
 
     async def _note(self) -> None:
-        while self._placed:
-            await asyncio.sleep(NOTE_S)
-            batch, self._placed = self._placed, []
-            try:
-                await self._drops.published(batch)
-            except StoreDown as error:  # then the sweeper publishes them once more, and learns where they stand
-                log.warning("event.not_noted", error=str(error))
-            except Exception:
-                log.exception("event.not_noted")
+        try:
+            while self._placed:
+                await asyncio.sleep(NOTE_S)
+                batch, self._placed = self._placed, []
+                try:
+                    await self._drops.published(batch)
+                except StoreDown as error:  # then the sweeper publishes them once more, and learns where they stand
+                    log.warning("event.not_noted", error=str(error))
+                except Exception:
+                    log.exception("event.not_noted")
+        finally:
+            self._noting = None
 
 
 async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> list[StoredEvent]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
@@ -17,7 +16,7 @@ from workers.kit.stores.drops import Claim, DeadLetter
 
 KEPT_BYTES = 64 * 1024
 KEPT_SUBJECT = 1024
-Kind = Literal["message", "work"]
+
 """What a dead letter is: a message that can't be read, or the one whose work was given up."""
 
 UNKNOWN = "unknown"
@@ -86,12 +85,13 @@ def contradiction(event: Event, claim: Claim) -> str:
 
 
 def letter(
-    subject: str, headers: Mapping[str, str] | None, body: bytes, stage: str, reason: str, kind: Kind = "message"
+    subject: str, headers: Mapping[str, str] | None, body: bytes, stage: str, reason: str, drop: str = ""
 ) -> DeadLetter:
-    """The dead letter of a message; the same message gives the same one."""
+    """The dead letter of a message, or of the work at `drop` that it asked for; the same again gives the same one."""
     kept = msgspec.json.encode({_text(name): _text(value) for name, value in (headers or {}).items()})
     digest = hashlib.sha256(body).hexdigest()
-    identity = hashlib.sha256(b"\0".join((stage.encode(), _text(subject).encode(), kept, digest.encode())))
+    parts = (stage.encode(), _text(subject).encode(), kept, digest.encode(), drop.encode())
+    identity = hashlib.sha256(b"\0".join(parts))
     tenant, workflow = _whose(subject)
     return DeadLetter(
         id=identity.hexdigest()[:32],
@@ -103,7 +103,7 @@ def letter(
         body=body[:KEPT_BYTES],
         sha256=digest,
         reason=_text(reason)[:2000],
-        kind=kind,
+        kind="work" if drop else "message",
     )
 
 

@@ -19,12 +19,15 @@ from contracts.topology import LIFECYCLE, Topology
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
 
-from .outbox import Counts, Outbox
+from .outbox import NOTE_S, Counts, Outbox
 from .publish import Publisher
 
 UNPUBLISHED_S = 5
 ABSENT_S = 5
 LIMIT = 200
+PAGES = 10
+"""How much of a long queue one sweep takes."""
+FILL_S = 0.25
 REPEAT_S = 10
 """A wake that may still stand in the queue is not sent again before."""
 
@@ -61,9 +64,20 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._first:
+                group.create_task(self._fill())
+            while True:
+                await asyncio.sleep(self._settings.sweep_s)
+                await self.sweep()
+
+    async def _fill(self) -> None:
+        """Where workflows end there is room for others."""
         while True:
-            await asyncio.sleep(self._settings.sweep_s)
-            await self.sweep()
+            await self._outbox.ended.wait()
+            self._outbox.ended.clear()
+            await self._duty("admit", self._admit)
+            await asyncio.sleep(FILL_S)
 
     async def sweep(self) -> None:
         """One look at everything."""
@@ -82,12 +96,18 @@ class Sweeper:
 
     async def _relay(self) -> None:
         stages = (*self._stages, LIFECYCLE) if self._first else self._stages
-        events = await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT)
-        await self._outbox.send(events)
-        self._counts.add("relayed", len(events))
+        for _ in range(PAGES):
+            events = await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT)
+            self._counts.add("relayed", len(events))
+            if not await self._outbox.send(events) or len(events) < LIMIT:
+                return
+            await asyncio.sleep(2 * NOTE_S)  # until those are noted, the next page would be the same
 
     async def _admit(self) -> None:
-        await self._outbox.send(await self._drops.admit(most=self._settings.tenant_active, limit=LIMIT))
+        for _ in range(PAGES):
+            events = await self._drops.admit(most=self._settings.tenant_active, limit=LIMIT)
+            if not await self._outbox.send(events) or len(events) < LIMIT:
+                return
 
     async def _expire(self) -> None:
         await self._outbox.send(await self._drops.expire(limit=LIMIT))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
+from functools import partial
 
 import structlog
 from nats.aio.msg import Msg
@@ -16,19 +18,35 @@ from contracts.events import Event
 from observability.telemetry import SpanKind, span
 from workers.kit import crash
 from workers.kit.settings import Settings
-from workers.kit.stores.drops import Claim, Committed, Drops, Failed, NoClaim, Outcome, Retry, StoreDown
+from workers.kit.stores.drops import (
+    Claim,
+    Committed,
+    DeadLetter,
+    Drops,
+    Failed,
+    LetterWriter,
+    NoClaim,
+    Outcome,
+    Retry,
+    StoreDown,
+)
 
 from . import receive
 from .attempt import Attempts, Lost
 from .outbox import Counts, Outbox
 from .publish import Publisher
-from .receive import Kind
 from .wheel import Wheel
 
 COMMIT_AGAIN_S = 0.5
 STORE_AGAIN_S = 1.0
 REARMED_S = 1.0
 """After its inputs were lost a row waits so long at least for those who make them again."""
+
+AWAY_S = (1.0, 5.0)
+"""Work that a store was away for is done again after a pause between these."""
+
+UNSETTLED = frozenset({"stopped", "lost"})
+"""The store had nothing to settle: the message asks once more, for the claim itself may be what was lost."""
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +92,7 @@ class StageWork:
             case receive.Look(tenant=tenant, workflow=workflow, event=event):
                 await self._look(message, tenant, workflow, event)
             case receive.Dead(reason=reason):
-                await self._bury(message, reason, "message")
+                await self._bury(message, reason)
                 await message.term()
             case receive.Newer(type=kind):
                 # The row is in the store, where a worker that knows the version finds it by the sweeper's wake. A
@@ -83,12 +101,18 @@ class StageWork:
                 await message.ack()
 
     async def _look(self, message: Msg, tenant: str, workflow: str, event: Event | None) -> None:
-        lease_s, attempts = self._settings.lease_s, self._settings.attempts
+        letter = partial(receive.letter, message.subject, message.headers, message.data, self.stage)
         claim = await self._drops.claim(
-            self.stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=self._takes
+            self.stage,
+            tenant,
+            workflow,
+            lease_s=self._settings.lease_s,
+            attempts=self._settings.attempts,
+            takes=self._takes,
+            letter=letter,
         )
         if isinstance(claim, NoClaim):
-            await self._idle(message, workflow, claim)
+            await self._idle(workflow, claim)
             await message.ack()
             return
         crash.at(self.stage, "after_claim")
@@ -98,61 +122,67 @@ class StageWork:
         )
         try:
             if event is not None and (reason := receive.contradiction(event, claim)):
-                await self._bury(message, reason, "message")
-            await self._do(message, claim)
+                await self._bury(message, reason)
+            state = await self._do(message, claim, letter)
         except asyncio.CancelledError:
             await self._drops.release(claim)
             await message.nak()
             raise
+        if state in UNSETTLED:
+            await message.nak()
+            return
         crash.at(self.stage, "before_ack")
         await message.ack()
         crash.at(self.stage, "after_ack")
 
-    async def _idle(self, message: Msg, workflow: str, answer: NoClaim) -> None:
+    async def _idle(self, workflow: str, answer: NoClaim) -> None:
         """Nothing to do; a row whose workers all died has just ended its workflow, and somebody must say so."""
         self._counts.add(f"idle.{answer.reason}")
         if answer.reason == "exhausted":
             log.warning("stage.not_done", workflow=workflow, stage=self.stage, outcome="failed", error=answer.error)
             await self._outbox.send(answer.events)
-            await self._bury(message, answer.error, "work")
+            await self._tell_dead(answer.letter)
 
-    async def _do(self, message: Msg, claim: Claim) -> None:
+    async def _do(self, message: Msg, claim: Claim, letter: LetterWriter) -> str:
+        """Work, and write down how it ended: the state that the row has now, or one of `UNSETTLED`."""
         with span(self._span, SpanKind.CONSUMER, claim.traceparent, stage=self.stage) as current:
             try:
-                outcome = await self._worked(message, claim)
-                state = await self._ended(claim, outcome)
+                state = await self._ended(claim, await self._worked(message, claim, letter))
             except StoreDown as error:
                 # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
                 log.warning("work.store_down", error=str(error))
-                await self._drops.release(claim)
-                return
+                await self._drops.release(claim, after_s=random.uniform(*AWAY_S))  # noqa: S311  # spreads load
+                return "handed back"
             current.set_attribute("outcome", state)
         self._counts.add(state)
-        if isinstance(outcome, Failed) and not outcome.refused and state == "failed":
-            await self._bury(message, outcome.error, "work")
         if state not in {"completed", "rejected", "failed"}:  # of those their events tell
             await self._tell(claim, state="finished", outcome=state)
+        return state
 
-    async def _worked(self, message: Msg, claim: Claim) -> Outcome | Lost | None:
-        """The outcome; None when the work was stopped, since it is no longer due or no longer ours."""
+    async def _worked(self, message: Msg, claim: Claim, letter: LetterWriter) -> Committed | Lost | None:
+        """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
         with self._wheel.job(message, claim):
-            return await self._attempts.make(claim, self._started)
+            outcome = await self._attempts.make(claim, self._started)
+            if isinstance(outcome, Lost):
+                return outcome
+            crash.at(self.stage, "before_commit")
+            committed = await self._patiently(claim, outcome, letter)
+            crash.at(self.stage, "after_commit")
+            if isinstance(outcome, Retry | Failed):
+                log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
+            return committed
         return None
 
-    async def _ended(self, claim: Claim, outcome: Outcome | Lost | None) -> str:
-        """Write down how it ended, and tell it: the state that the row has now."""
-        if outcome is None:
-            return "superseded"
-        if isinstance(outcome, Lost):
-            return await self._rearm(claim, outcome)
-        crash.at(self.stage, "before_commit")
-        committed = await self._patiently(claim, outcome)
-        crash.at(self.stage, "after_commit")
-        await self._outbox.send(committed.events)
+    async def _ended(self, claim: Claim, done: Committed | Lost | None) -> str:
+        """Tell how it ended: the state."""
+        if done is None:
+            return "stopped"
+        if isinstance(done, Lost):
+            return await self._rearm(claim, done)
+        await self._outbox.send(done.events)
         crash.at(self.stage, "after_publish")
-        if isinstance(outcome, Retry | Failed):
-            log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
-        return committed.state
+        await self._tell_dead(done.letter)
+        return done.state
 
     async def _rearm(self, claim: Claim, lost: Lost) -> str:
         """Have the lost inputs made again; this row waits for them."""
@@ -164,22 +194,34 @@ class StageWork:
                 await self._publisher.wake(stage, claim.tenant, claim.workflow)
         return "rearmed"
 
-    async def _patiently(self, claim: Claim, outcome: Outcome) -> Committed:
+    async def _patiently(self, claim: Claim, outcome: Outcome, letter: LetterWriter) -> Committed:
         """Commit; while the store is away, try for as long as the lease may last: the work was paid for."""
         until = time.monotonic() + self._settings.lease_s
         while True:
             try:
-                return await self._drops.commit(claim, outcome)
+                return await self._drops.commit(claim, outcome, letter)
             except StoreDown as error:
                 if time.monotonic() > until:
                     raise
                 log.warning("work.commit_again", error=str(error))
                 await asyncio.sleep(COMMIT_AGAIN_S)
+            except (
+                ValueError
+            ) as error:  # what was made can't be told, in an event for example: an attempt like any other
+                if isinstance(outcome, Retry | Failed):
+                    raise
+                outcome = self._attempts.bug(claim, error)
 
-    async def _bury(self, message: Msg, reason: str, kind: Kind) -> None:
-        letter = receive.letter(message.subject, message.headers, message.data, self.stage, reason, kind)
-        log.error("event.dead", letter=letter.id, stage=self.stage, reason=letter.reason)
+    async def _bury(self, message: Msg, reason: str) -> None:
+        letter = receive.letter(message.subject, message.headers, message.data, self.stage, reason)
         await self._drops.bury(letter)
+        await self._tell_dead(letter)
+
+    async def _tell_dead(self, letter: DeadLetter | None) -> None:
+        """The news of a dead letter that was kept."""
+        if letter is None:
+            return
+        log.error("event.dead", letter=letter.id, stage=self.stage, reason=letter.reason)
         self._counts.add("dead")
         try:
             await self._publisher.dead(letter)

@@ -1,12 +1,13 @@
 """The port of the drop store: workflows, drops and their events, and the transitions of the stage protocol.
 
-Every method that changes a workflow locks its row first and reads afterwards, in a statement of its own; time is the
-database's. What may be done is decided by the pure functions in `standing`; an adapter only carries it out.
+Every method that changes a workflow locks its row first and decides on what it reads afterwards, in a statement of its
+own or in the locked row itself; renewing and handing back touch the claim's own row alone. Time is the database's. What
+may be done is decided by the pure functions in `standing`; an adapter only carries it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -82,11 +83,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing to do, and why. `exhausted`: the row had no attempt left, so the claim ended the row and the workflow as
-    failed with `error`; `events` tell it and wait to be published."""
+    failed with `error` and kept `letter`; `events` tell it and wait to be published."""
 
     reason: Literal["unknown", "ended", "inputs missing", "done", "leased", "waiting", "exhausted"]
     error: str = ""
     events: tuple[StoredEvent, ...] = ()
+    letter: DeadLetter | None = None
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,10 +137,14 @@ Outcome = Completed | Rejected | Failed | Retry
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an outcome. `lost`: the epoch is another's, or the workflow has ended; nothing was written."""
+    """What became of an outcome. `lost`: the epoch is another's, or the workflow has ended; nothing was written.
+
+    `letter`: the dead letter that was kept with a row that failed for good.
+    """
 
     state: DropState | Literal["lost"]
     events: tuple[StoredEvent, ...] = ()
+    letter: DeadLetter | None = None
 
 
 class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,23 +190,29 @@ class DropRow(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """What no stage can use: a message that can't be read, or the message whose work was given up (`kind`).
-
-    It holds the message's bytes (at most 64 KiB of them), their sha256, and the reason.
-    """
+class LetterHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What no stage can use, as a list shows it: a message that can't be read, or one whose work was given up."""
 
     id: str
     tenant: str
     workflow: str
     stage: str
+    reason: str
+    kind: Literal["message", "work"] = "message"
+    created_at: str = ""
+
+
+class DeadLetter(LetterHead, frozen=True, kw_only=True):
+    """The whole letter: with the message's bytes (at most 64 KiB of them) and the sha256 of those that came."""
+
     subject: str
     headers: str
     body: bytes
     sha256: str
-    reason: str
-    kind: Literal["message", "work"] = "message"
-    created_at: str = ""
+
+
+LetterWriter = Callable[[str, str], DeadLetter]
+"""Makes the dead letter of given-up work from the reason and the drop's id."""
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,6 +244,7 @@ class Drops(StreamMemory, Protocol):
         lease_s: float,
         attempts: int,
         takes: Collection[str] = (),
+        letter: LetterWriter | None = None,
     ) -> Claim | NoClaim:
         """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried.
 
@@ -247,12 +260,15 @@ class Drops(StreamMemory, Protocol):
         """
         ...
 
-    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
-        """Write the outcome with its events in one transaction, if the claim still stands."""
+    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
+        """Write the outcome with its events in one transaction, if the claim still stands.
+
+        `letter` makes the dead letter that is kept with it where the row fails for good, but not by a refusal.
+        """
         ...
 
-    async def release(self, claim: Claim) -> None:
-        """Hand the work back undone and at once runnable (a worker that stops); the attempt does not count."""
+    async def release(self, claim: Claim, *, after_s: float = 0) -> None:
+        """Hand the work back undone, runnable in `after_s` seconds; the attempt does not count."""
         ...
 
     async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
@@ -316,12 +332,12 @@ class ReadModel(StreamMemory, Protocol):
     async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:
         """Let a failed workflow go on from the stage that failed, at a new revision; None for an unknown one.
 
-        A deadline that is nearer than `deadline_s` seconds is moved there.
+        A deadline that is nearer than `deadline_s` seconds is moved there; the dead letters of its work are gone.
         """
         ...
 
-    async def letters(self, tenant: str, *, before: str, limit: int) -> Sequence[DeadLetter]:
-        """Dead letters, newest first, from the one after the letter `before` ('' for the first page)."""
+    async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
+        """Dead letters (of one workflow), newest first, from the one after the letter `before` ('': the first page)."""
         ...
 
     async def letter(self, tenant: str, letter: str) -> DeadLetter | None: ...

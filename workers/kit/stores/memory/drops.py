@@ -15,6 +15,7 @@ from workers.kit.stores.drops import (
     Committed,
     DeadLetter,
     Failed,
+    LetterWriter,
     NoClaim,
     Outcome,
     Remembered,
@@ -43,6 +44,7 @@ class MemoryDrops:
         lease_s: float,
         attempts: int,
         takes: Collection[str] = (),
+        letter: LetterWriter | None = None,
     ) -> Claim | NoClaim:
         found, now = self._mine(tenant, workflow), self.memory.clock()
         if found is None:
@@ -64,7 +66,10 @@ class MemoryDrops:
         if error:
             change = standing.given_up(look.row, error)
             events = self._write(found, standing.spent(taken), change, Failed(error=error), now)
-            return NoClaim(reason="exhausted", error=error, events=events)
+            kept = letter(error, taken.drop) if letter else None
+            if kept:
+                await self.bury(kept)
+            return NoClaim(reason="exhausted", error=error, events=events, letter=kept)
         row = look.row or Row(
             stage=stage, revision=taken.revision, state="running", epoch=0, attempts=0, created_at=now, updated_at=now
         )
@@ -93,21 +98,31 @@ class MemoryDrops:
         )
         return stands
 
-    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
+    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
         found = self._mine(claim.tenant, claim.workflow)
         if found is None:
             return Committed(state="lost")
         change = standing.settle(self.topology, claim, found.state, list(found.rows.values()), outcome)
         if change is None:
             return Committed(state="lost")
-        return Committed(state=change.state, events=self._write(found, claim, change, outcome, self.memory.clock()))
+        events = self._write(found, claim, change, outcome, self.memory.clock())
+        refused = isinstance(outcome, Failed) and outcome.refused
+        kept = letter(change.error, claim.drop) if letter and change.state == "failed" and not refused else None
+        if kept:
+            await self.bury(kept)
+        return Committed(state=change.state, events=events, letter=kept)
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         found, now = self.memory.workflows[claim.workflow], self.memory.clock()
         row = found.rows.get((claim.stage, claim.revision))
         if row is not None and standing.holds(claim, row):
             found.rows[claim.stage, claim.revision] = msgspec.structs.replace(
-                row, state="retry", attempts=row.attempts - 1, lease_until=None, retry_at=now, updated_at=now
+                row,
+                state="retry",
+                attempts=row.attempts - 1,
+                lease_until=None,
+                retry_at=now + timedelta(seconds=after_s),
+                updated_at=now,
             )
 
     async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:

@@ -1,22 +1,25 @@
 """Claims and commits of one statement, where all that may stand in their way is in the rows that it locks and writes.
 
 A claim of a row that nobody has begun depends on the workflow's state and newest revision, since a completed input
-stays what it is; the commit of a completed stage on these two and on its own row. What a lock was waited for is judged
-as it is then. For all else there is the longer way, in `claims` and `commits`: lock first, then look.
+stays what it is, or is found lost when it is read; the commit of a completed stage on these two and on its own row.
+What a lock was waited for is judged as it is then. For all else there is the longer way, in `claims` and `commits`.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
-from workers.kit.stores.drops import Claim, Committed, Completed, NoClaim, Outcome, StoredEvent
+from workers.kit.stores.drops import Claim, Committed, Completed, NoClaim, StoredEvent
 from workers.kit.stores.standing import Row
 
 from .claims import Asked, Head, look
+from .commits import Done
 from .pool import Connection
 from .rows import COLUMNS, OPENERS, UNHURRIED, columns, few, inputs_column, row_of
 
@@ -27,7 +30,7 @@ LOOK = f"""
     UNION ALL
     {OPENERS.format("$3")}
     UNION ALL
-    SELECT w.id, NULL, w.newest, w.state, NULL, NULL, w.created_at, clock_timestamp(), NULL, NULL, w.prompt, NULL, NULL,
+    SELECT w.id, NULL, NULL, w.state, NULL, NULL, w.created_at, clock_timestamp(), NULL, NULL, w.prompt, NULL, NULL,
         w.language, w.traceparent, NULL, w.tenant, NULL, NULL
     FROM workflows w WHERE w.id = ANY($3)
 """  # noqa: S608  # constants only
@@ -97,10 +100,21 @@ DONE = f"""
 """  # noqa: S608  # constants only
 
 
+class Clock(NamedTuple):
+    """The database's time at a moment of this process's monotonic clock."""
+
+    then: datetime
+    mark: float
+
+    def now(self) -> datetime:
+        """The database's time, as far as can be told without asking."""
+        return self.then + timedelta(seconds=time.monotonic() - self.mark)
+
+
 async def claim(
     connection: Connection, topology: Topology, batch: Sequence[Asked]
-) -> tuple[list[Claim | NoClaim | None], datetime | None]:
-    """An answer for each, None where the longer way must find one; and the database's time, where a workflow was found.
+) -> tuple[list[Claim | NoClaim | None], Clock | None]:
+    """An answer for each, None where the longer way must find one; and the time, where a workflow was found.
 
     A workflow stands in the batch once.
     """
@@ -108,6 +122,7 @@ async def claim(
         (asked.workflow, name) for asked in batch for name in {asked.stage, *topology[asked.stage].needs, *asked.takes}
     ]
     records = await connection.fetch(LOOK, *columns(pairs), [asked.workflow for asked in batch])
+    mark = time.monotonic()
     rows: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
     heads: dict[str, Head] = {}
     now: datetime | None = None
@@ -127,7 +142,7 @@ async def claim(
         if isinstance(a, Claim)
     )
     won = {record[0] for record in await connection.fetch(TAKE, *columns(wanted), now)} if wanted else set()
-    return [None if isinstance(a, Claim) and a.workflow not in won else a for a in answers], now
+    return [None if isinstance(a, Claim) and a.workflow not in won else a for a in answers], Clock(now, mark)
 
 
 def _look(
@@ -144,12 +159,12 @@ def _taken(claim: Claim, lease_until: datetime) -> tuple[object, ...]:
 
 
 async def commit(
-    connection: Connection, topology: Topology, batch: Sequence[tuple[Claim, Outcome]], now: datetime
+    connection: Connection, topology: Topology, batch: Sequence[Done], now: datetime
 ) -> list[Committed | None]:
     """An answer for each, None where the longer way must find one. A workflow stands in the batch once."""
     told: dict[str, tuple[StoredEvent, ...]] = {}
     wanted: list[tuple[object, ...]] = []
-    for claim, outcome in batch:
+    for claim, outcome, _ in batch:
         change = standing.at_once(topology, claim, outcome)
         if change is not None and isinstance(outcome, Completed):
             told[claim.workflow] = news.told(claim, change, outcome, claim.newest, now)
@@ -157,7 +172,7 @@ async def commit(
     done = {record[0] for record in await connection.fetch(DONE, *columns(sorted(wanted)))} if wanted else set()
     return [
         Committed(state="completed", events=told[claim.workflow]) if claim.workflow in done else None
-        for claim, _ in batch
+        for claim, _, _ in batch
     ]
 
 

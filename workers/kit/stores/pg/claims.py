@@ -10,11 +10,11 @@ from typing import NamedTuple
 from contracts.artifacts import Submission
 from contracts.topology import Topology
 from workers.kit.stores import standing
-from workers.kit.stores.drops import Claim, Failed, NoClaim, WorkflowState
+from workers.kit.stores.drops import Claim, Failed, LetterWriter, NoClaim, WorkflowState
 from workers.kit.stores.news import inputs_of
 from workers.kit.stores.standing import Row
 
-from .commits import Settled, write
+from .commits import Settled, buried, write
 from .pool import Connection
 from .rows import COLUMNS, NOW, OPENERS, UNHURRIED, columns, few, inputs_column, rows_of
 
@@ -83,8 +83,8 @@ SUPERSEDE = f"""
 """  # noqa: S608  # constants only
 RELEASE = """
     UPDATE drops d
-    SET state = 'retry', attempts = d.attempts - 1, lease_until = NULL, retry_at = clock_timestamp(),
-        updated_at = clock_timestamp()
+    SET state = 'retry', attempts = d.attempts - 1, lease_until = NULL,
+        retry_at = clock_timestamp() + $5::interval, updated_at = clock_timestamp()
     WHERE d.workflow_id = $1 AND d.stage = $2 AND d.revision = $3 AND d.unit = '' AND d.epoch = $4
         AND d.state = 'running'
 """
@@ -110,6 +110,7 @@ class Asked(NamedTuple):
     lease_s: float
     attempts: int
     takes: Collection[str]
+    letter: LetterWriter | None
 
 
 async def claim(
@@ -138,7 +139,8 @@ async def claim(
         await connection.execute(HURRIED)
         told = await write(connection, [settled for _, settled in spent], now)
         for (place, settled), events in zip(spent, told, strict=True):
-            answers[place] = NoClaim(reason="exhausted", error=settled.change.error, events=events)
+            letter = await buried(connection, settled, batch[place].letter)
+            answers[place] = NoClaim(reason="exhausted", error=settled.change.error, events=events, letter=letter)
     return answers
 
 
@@ -199,8 +201,11 @@ async def _take(connection: Connection, taken: Sequence[tuple[Claim, float]], no
 async def renew(connection: Connection, topology: Topology, batch: Sequence[tuple[Claim, float]]) -> Sequence[bool]:
     """Prolong the leases of the claims that still stand; supersede the rows whose stage is due elsewhere."""
     claims = [mine for mine, _ in batch]
-    leases = [timedelta(seconds=lease_s) for _, lease_s in batch]
-    kept = {tuple(record) for record in await connection.fetch(RENEW, *_mine(topology, claims), leases)}
+    # In one order, as commits and ends have it.
+    ordered = sorted(batch, key=lambda entry: (entry[0].workflow, entry[0].stage, entry[0].revision))
+    leases = [timedelta(seconds=lease_s) for _, lease_s in ordered]
+    rows = _mine(topology, (mine for mine, _ in ordered))
+    kept = {tuple(record) for record in await connection.fetch(RENEW, *rows, leases)}
     renewed = [(mine.workflow, mine.stage, mine.revision) in kept for mine in claims]
     if lost := [mine for mine, still in zip(claims, renewed, strict=True) if not still]:
         await connection.execute(SUPERSEDE, *_mine(topology, lost))
@@ -213,6 +218,7 @@ def _mine(topology: Topology, batch: Iterable[Claim]) -> tuple[list[object], ...
     )
 
 
-async def release(connection: Connection, mine: Claim) -> None:
-    """Hand the row back, runnable at once, as if this attempt had not been."""
-    await connection.execute(RELEASE, mine.workflow, mine.stage, mine.revision, mine.epoch)
+async def release(connection: Connection, mine: Claim, after_s: float) -> None:
+    """Hand the row back, as if this attempt had not been."""
+    key = (mine.workflow, mine.stage, mine.revision, mine.epoch)
+    await connection.execute(RELEASE, *key, timedelta(seconds=after_s))

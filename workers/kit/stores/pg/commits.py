@@ -12,9 +12,19 @@ import asyncpg
 from contracts.artifacts import Submission
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
-from workers.kit.stores.drops import Claim, Committed, Outcome, Retry, StoredEvent
+from workers.kit.stores.drops import (
+    Claim,
+    Committed,
+    DeadLetter,
+    Failed,
+    LetterWriter,
+    Outcome,
+    Retry,
+    StoredEvent,
+)
 from workers.kit.stores.standing import Change
 
+from .letters import bury
 from .pool import Connection
 from .rows import COLUMNS, NOW, OPENERS, columns, event_arrays, few, rows_of
 
@@ -82,6 +92,14 @@ OVERDUE = """
 NEWEST = "SELECT workflow_id, max(opens) AS newest FROM drops WHERE workflow_id = ANY($1) AND opens > 0 GROUP BY 1"
 
 
+class Done(NamedTuple):
+    """One call of `Drops.commit`."""
+
+    claim: Claim
+    outcome: Outcome
+    letter: LetterWriter | None
+
+
 class Settled(NamedTuple):
     """An outcome that counts: what it does to the claim's row, where the workflow's newest revision is `newest`."""
 
@@ -91,17 +109,15 @@ class Settled(NamedTuple):
     newest: int
 
 
-async def commit(
-    connection: Connection, topology: Topology, batch: Sequence[tuple[Claim, Outcome]]
-) -> Sequence[Committed | Exception]:
+async def commit(connection: Connection, topology: Topology, batch: Sequence[Done]) -> Sequence[Committed | Exception]:
     """Within a transaction: lock, look, write. A workflow stands in the batch once."""
-    heads = {head["id"]: head for head in await connection.fetch(LOCK, [claim.workflow for claim, _ in batch])}
-    mine = columns((claim.workflow, claim.stage, claim.revision) for claim, _ in batch)
+    heads = {head["id"]: head for head in await connection.fetch(LOCK, [done.claim.workflow for done in batch])}
+    mine = columns((done.claim.workflow, done.claim.stage, done.claim.revision) for done in batch)
     rows, now = rows_of(await connection.fetch(ROWS, *mine))
     answers: list[Committed | Exception] = [Committed(state="lost")] * len(batch)
     settled: list[Settled] = []
     places: list[int] = []
-    for place, (claim, outcome) in enumerate(batch):
+    for place, (claim, outcome, _) in enumerate(batch):
         head, found = heads.get(claim.workflow), rows[claim.workflow]
         if head is None or head["tenant"] != claim.tenant:
             continue
@@ -116,8 +132,19 @@ async def commit(
     if settled:
         told = await write(connection, settled, now)
         for place, one, events in zip(places, settled, told, strict=True):
-            answers[place] = Committed(state=one.change.state, events=events)
+            letter = await buried(connection, one, batch[place].letter)
+            answers[place] = Committed(state=one.change.state, events=events, letter=letter)
     return answers
+
+
+async def buried(connection: Connection, one: Settled, write: LetterWriter | None) -> DeadLetter | None:
+    """The letter, kept, of a row that failed for good; a refusal is no dead letter but an answer."""
+    refused = isinstance(one.outcome, Failed) and one.outcome.refused
+    if write is None or one.change.state != "failed" or refused:
+        return None
+    letter = write(one.change.error, one.claim.drop)
+    await bury(connection, letter)
+    return letter
 
 
 async def write(connection: Connection, batch: Sequence[Settled], now: datetime) -> Sequence[tuple[StoredEvent, ...]]:

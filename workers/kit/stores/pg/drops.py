@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from datetime import UTC, datetime
 
 from contracts.topology import Topology
-from workers.kit.stores.drops import Claim, Committed, DeadLetter, NoClaim, Outcome, Remembered, StoredEvent
+from workers.kit.stores.drops import (
+    Claim,
+    Committed,
+    DeadLetter,
+    LetterWriter,
+    NoClaim,
+    Outcome,
+    Remembered,
+    StoredEvent,
+)
 
 from . import admission, at_once, claims, commits, letters, outbox
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
 
-Answer = TypeVar("Answer")
-
 
 class PgDrops:
     """Drops and StreamLedger for role ql_worker. Claims made together share a transaction; so do commits, renewals."""
 
-    __slots__ = ("_claims", "_clock", "_commits", "_renewals", "pool", "topology")
+    __slots__ = ("_claims", "_clock", "_commits", "_long_claims", "_long_commits", "_renewals", "pool", "topology")
 
     def __init__(self, pool: Pool, topology: Topology) -> None:
         self.pool = pool
         self.topology = topology
-        self._clock = datetime.now(UTC), time.monotonic()  # until the first claim says better
+        self._clock = at_once.Clock(datetime.now(UTC), time.monotonic())  # until the first claim says better
         # A claim whose caller has gone is handed back; such a commit stands, and the sweeper tells of it.
-        self._claims: Group[claims.Asked, Claim | NoClaim] = Group(
-            self._claim, key=lambda asked: asked.workflow, orphan=self._hand_back
+        self._claims: Group[claims.Asked, Claim | NoClaim | None] = Group(
+            self._claim, key=_of_claim, orphan=self._hand_back
         )
-        self._commits = Group(self._commit, key=lambda asked: asked[0].workflow)
+        self._long_claims: Group[claims.Asked, Claim | NoClaim] = Group(
+            self._claim_long, key=_of_claim, orphan=self._hand_back
+        )
+        self._commits: Group[commits.Done, Committed | None] = Group(self._commit, key=_of_commit)
+        self._long_commits: Group[commits.Done, Committed] = Group(self._commit_long, key=_of_commit)
         self._renewals = Group(self._renew)
 
     async def claim(
@@ -43,21 +53,22 @@ class PgDrops:
         lease_s: float,
         attempts: int,
         takes: Collection[str] = (),
+        letter: LetterWriter | None = None,
     ) -> Claim | NoClaim:
-        return await self._claims.ask(claims.Asked(stage, tenant, workflow, lease_s, attempts, takes))
+        asked = claims.Asked(stage, tenant, workflow, lease_s, attempts, takes, letter)
+        return await self._claims.ask(asked) or await self._long_claims.ask(asked)
 
-    async def _claim(self, batch: Sequence[claims.Asked]) -> Sequence[Claim | NoClaim | Exception]:
+    async def _claim(self, batch: Sequence[claims.Asked]) -> Sequence[Claim | NoClaim | None]:
         async with connected(self.pool) as connection:
-            answers, now = await at_once.claim(connection, self.topology, batch)
-        if now is not None:
-            self._clock = now, time.monotonic()
-        rest = [asked for asked, answer in zip(batch, answers, strict=True) if answer is None]
-        if not rest:
-            return _answered(answers, ())
-        async with transaction(self.pool) as connection:
-            return _answered(answers, await claims.claim(connection, self.topology, rest))
+            answers, clock = await at_once.claim(connection, self.topology, batch)
+        self._clock = clock or self._clock
+        return answers
 
-    async def _hand_back(self, _: claims.Asked, found: Claim | NoClaim) -> None:
+    async def _claim_long(self, batch: Sequence[claims.Asked]) -> Sequence[Claim | NoClaim | Exception]:
+        async with transaction(self.pool) as connection:
+            return await claims.claim(connection, self.topology, batch)
+
+    async def _hand_back(self, _: claims.Asked, found: Claim | NoClaim | None) -> None:
         if isinstance(found, Claim):
             await self.release(found)
 
@@ -68,26 +79,21 @@ class PgDrops:
         async with connected(self.pool) as connection:
             return await claims.renew(connection, self.topology, batch)
 
-    async def commit(self, claim: Claim, outcome: Outcome) -> Committed:
-        return await self._commits.ask((claim, outcome))
+    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
+        done = commits.Done(claim, outcome, letter)
+        return await self._commits.ask(done) or await self._long_commits.ask(done)
 
-    async def _commit(self, batch: Sequence[tuple[Claim, Outcome]]) -> Sequence[Committed | Exception]:
+    async def _commit(self, batch: Sequence[commits.Done]) -> Sequence[Committed | None]:
         async with connected(self.pool) as connection:
-            answers = await at_once.commit(connection, self.topology, batch, self._now())
-        rest = [asked for asked, answer in zip(batch, answers, strict=True) if answer is None]
-        if not rest:
-            return _answered(answers, ())
+            return await at_once.commit(connection, self.topology, batch, self._clock.now())
+
+    async def _commit_long(self, batch: Sequence[commits.Done]) -> Sequence[Committed | Exception]:
         async with transaction(self.pool) as connection:
-            return _answered(answers, await commits.commit(connection, self.topology, rest))
+            return await commits.commit(connection, self.topology, batch)
 
-    def _now(self) -> datetime:
-        """The database's time, as far as the claim before can tell."""
-        then, mark = self._clock
-        return then + timedelta(seconds=time.monotonic() - mark)
-
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         async with connected(self.pool) as connection:
-            await claims.release(connection, claim)
+            await claims.release(connection, claim, after_s)
 
     async def rearm(self, claim: Claim, lost: Collection[str], *, after_s: float) -> bool:
         async with transaction(self.pool) as connection:
@@ -126,7 +132,9 @@ class PgDrops:
             return await outbox.adopt(connection, created, since_s)
 
 
-def _answered(answers: Sequence[Answer | None], rest: Sequence[Answer | Exception]) -> Sequence[Answer | Exception]:
-    """The answers, with those of the longer way in the empty places."""
-    late = iter(rest)
-    return [next(late) if answer is None else answer for answer in answers]
+def _of_claim(asked: claims.Asked) -> str:
+    return asked.workflow
+
+
+def _of_commit(done: commits.Done) -> str:
+    return done.claim.workflow
