@@ -49,14 +49,16 @@ async def keep_accepting(part: Part, url: str, folder: Path) -> None:
 async def accepts(url: str) -> bool:
     """Whether a publish to the event stream is answered, be it by a refusal; true too while there is no stream."""
     import nats
+    from nats.aio.client import Client
 
+    nc = Client()
     try:
         async with asyncio.timeout(ANSWER_S):
-            nc = await nats.connect(url, allow_reconnect=False, max_reconnect_attempts=1, error_cb=_silent)
             try:
+                await nc.connect(url, allow_reconnect=False, max_reconnect_attempts=1, error_cb=_silent)
                 return await _answered(nc)
             finally:
-                await nc.close()
+                await nc.close()  # one that never connected has a socket too
     except (nats.errors.Error, OSError, TimeoutError):
         return False
 
