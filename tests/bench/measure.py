@@ -19,7 +19,7 @@ from tests.bench.usage import cpu_by_kind, resident
 
 WARM_S = 180.0
 ROUNDS_S = 60.0
-"""So long at most a window is drawn out to hold two rounds of all that is in flight."""
+"""So long at most a window is drawn out to hold two rounds of all that is in flight; less makes a rate unsure."""
 
 STOP_S = 180.0
 
@@ -39,6 +39,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     p50_ms: float
     p95_ms: float
+    rounds: bool
     cpu_ms: dict[str, float]
     idle_mib: float
     busy_mib: float
@@ -65,6 +66,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         if not self.ended:
             return f"none ended in {self.seconds:.0f} s"
         faults = "" if self.whole else f"; {self.lost} LOST, {self.unlike} NOT COMPLETED"
+        if not self.rounds:
+            faults += f"; in {self.seconds:.0f} s not two rounds ended"
         return f"{self.rate:.1f}/s, p50 {_time(self.p50_ms)}, p95 {_time(self.p95_ms)}, {self.cost()}{faults}"
 
     def cost(self) -> str:
@@ -82,6 +85,7 @@ async def measured(
     *,
     seconds: float,
     warm_s: float = WARM_S,
+    rounds_s: float = ROUNDS_S,
     environment: Mapping[str, str] | None = None,
     kinds: Collection[str] | None = None,
 ) -> Measured:
@@ -98,10 +102,12 @@ async def measured(
                 await _said(loop, b"warm")
         began, before = time.monotonic(), cpu_by_kind(os.getpid())
         await asyncio.sleep(seconds)
+        rounds = False
         with suppress(TimeoutError):
-            async with asyncio.timeout(ROUNDS_S):
+            async with asyncio.timeout(rounds_s):
                 for loop in loops:
                     await _said(loop, b"rounds")
+            rounds = True
         until, after = time.monotonic(), cpu_by_kind(os.getpid())
         busy = resident(os.getpid(), "workers")
         async with asyncio.timeout(STOP_S):
@@ -115,6 +121,7 @@ async def measured(
     return Measured(
         ended=len(took),
         seconds=until - began,
+        rounds=rounds,
         p50_ms=statistics.median(took or [float("inf")]) * 1000,
         p95_ms=(took or [float("inf")])[int(len(took) * 0.95)] * 1000,
         cpu_ms=_each(before, after, len(took), after if kinds is None else kinds),

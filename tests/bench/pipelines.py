@@ -122,7 +122,8 @@ async def peers(table: Table, stack: Stack, extent: Extent, ours: dict[int, Meas
     for name in extent.peers:
         peer = await compare.measure(name, stack, extent.peers_at, extent.peers_s, extent.install_s)
         for in_flight, found in peer.results.items():
-            met = ours[in_flight].rate > found.rate if in_flight > 1 else None
+            judged = in_flight > 1 and found.ended
+            met = ours[in_flight].rate > found.rate if judged else None
             table.add(
                 f"peer {name}, {in_flight} in flight", "slower than ours" if in_flight > 1 else "-", found.told(), met
             )

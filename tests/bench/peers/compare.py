@@ -15,7 +15,7 @@ from tests.bench.peers.environments import Unavailable, environment, install
 
 PATIENCE_S = 120.0
 LEAST_WARM = 20
-WARM_S = 120.0
+WARM_S = 60.0
 SLOW = 20.0
 """Workflows per second at 100 in flight under which a round of 1000 in flight is not waited for."""
 
@@ -43,7 +43,12 @@ async def measure(name: str, stack: Stack, in_flight: tuple[int, ...], seconds: 
                     continue
                 commands = engine.commands(count, max(LEAST_WARM, count), PATIENCE_S)
                 peer.results[count] = await measured(
-                    commands, seconds=seconds, warm_s=WARM_S, environment=engine.environment, kinds=engine.kinds
+                    commands,
+                    seconds=seconds,
+                    warm_s=WARM_S,
+                    rounds_s=seconds,
+                    environment=engine.environment,
+                    kinds=engine.kinds,
                 )
     except (Unavailable, RuntimeError, TimeoutError, msgspec.MsgspecError) as error:
         reason = str(error) or "its warm-up took too long"
