@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 
 import uvicorn
@@ -18,6 +19,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 2
+    _allow_files()
     close = telemetry.setup("gateway", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
         uvicorn.run(
@@ -31,6 +33,12 @@ def main() -> int:
     finally:
         close()
     return 0
+
+
+def _allow_files() -> None:
+    """As many open files as this process may ask for: a follower is one, and many systems begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

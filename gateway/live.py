@@ -6,8 +6,8 @@ The position of an event is `<stream creation time in µs>-<sequence>`: one from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from typing import Literal
 
@@ -23,9 +23,20 @@ from contracts import cloudevents, subjects
 from contracts.subjects import STREAM
 from contracts.topology import LIFECYCLE
 
-BACKLOG = 1000
-"""Messages that may wait for one slow follower; beyond them it is told to come back."""
+BACKLOG = 256 << 10
+"""Bytes that may wait for one slow follower; beyond them it is told to come back."""
+BACKLOGS = 64 << 20
+"""Bytes that may wait for all followers of a process; beyond them whoever has most waiting is told to come back."""
+OBJECT = 1 << 10
+"""Bytes that a message costs beside its own."""
+OPENING = 32
+"""Consumers asked for at once: JetStream makes them in turn, and what waits behind a thousand runs out of time."""
+ALIVE_S, GREETING_S = 2.0, 1.0
+NOBODY = "ql.svc.gateway.livez"
+"""Nobody listens there, and the server says so."""
 PING_S = 15.0
+ANSWER_S = 2.5
+"""For the bus to answer: on a loaded machine it stands in line behind whoever else asks."""
 NO_STREAM = 10059
 """JetStream's code for a stream that is not there."""
 _log = structlog.get_logger()
@@ -54,6 +65,28 @@ class Live:
         self._nc = nc
         self._js = nc.jetstream()
         self._asked: asyncio.Task[int] | None = None
+        self._opening = asyncio.Semaphore(OPENING)
+        self._backlogs = _Backlogs()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for all followers."""
+        return self._backlogs.bytes
+
+    async def alive(self) -> None:
+        """Raises `LiveDown` where this connection is dead and a new one would not be: one that says that it stands
+        but carries nothing, or one that was given up. One that is being made again is nobody's fault here."""
+        if self._nc.is_closed:
+            raise LiveDown("the connection to NATS was given up")
+        if not self._nc.is_connected:
+            return
+        try:
+            await self._nc.request(NOBODY, b"", timeout=ALIVE_S)
+        except NoRespondersError:
+            return  # the server has looked, and says that nobody is there
+        except (NatsError, OSError) as error:
+            if await _greets(self._nc):
+                raise LiveDown(f"this connection to NATS is dead, a new one is not: {error!r}") from error
 
     async def ready(self) -> None:
         """Raises `LiveDown` when the bus or its stream does not answer."""
@@ -65,19 +98,20 @@ class Live:
         Raises `LiveDown` when the stream can't be read.
         """
         epoch = await self._epoch()
-        heard = _Heard()
         start = _sequence(after, epoch) + 1
         pattern = f"ql.evt.{subjects.token(tenant)}.{subjects.token(workflow)}.>"
         config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=start)
         async with AsyncExitStack() as opened:
+            heard = opened.enter_context(self._backlogs.heard())
             try:
                 progress = await self._nc.subscribe(  # before the events: their consumer's answer says it is there
                     subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.take
                 )
                 opened.push_async_callback(progress.unsubscribe)
-                events = await self._js.subscribe(
-                    pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.take
-                )
+                async with self._opening:
+                    events = await self._js.subscribe(
+                        pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.take
+                    )
                 opened.push_async_callback(events.unsubscribe)
             except (NatsError, OSError) as error:
                 raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
@@ -92,7 +126,7 @@ class Live:
 
     async def _ask(self) -> int:
         try:
-            info = await self._nc.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
+            info = await self._nc.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=ANSWER_S)
         except NoRespondersError as error:
             raise LiveDown("NATS answers, but its JetStream does not") from error
         except (NatsError, OSError) as error:
@@ -105,6 +139,22 @@ class Live:
         return _microseconds(answer.created)
 
 
+async def _greets(nc: Client) -> bool:
+    """Whether the server greets a new connection."""
+    at = nc.connected_url
+    if at is None:
+        return False
+    try:
+        async with asyncio.timeout(GREETING_S):
+            reader, writer = await asyncio.open_connection(at.hostname, at.port)
+            try:
+                return (await reader.read(4)).startswith(b"INFO")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+
+
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
     err_code: int = 0
     description: str = ""
@@ -115,23 +165,78 @@ class _StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     error: _Refusal = _Refusal()
 
 
+class _Backlogs:
+    """What waits for all followers together."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._all: set[_Heard] = set()
+
+    @contextmanager
+    def heard(self) -> Iterator[_Heard]:
+        """For one follower, for as long as it follows."""
+        heard = _Heard(self)
+        self._all.add(heard)
+        try:
+            yield heard
+        finally:
+            self._all.discard(heard)
+            heard.forget()
+
+    def relieve(self) -> None:
+        """End the slowest until the others' fit."""
+        while self.bytes > BACKLOGS:
+            max(self._all, key=lambda heard: heard.bytes).lose(all_=True)
+
+
 class _Heard:
     """What has come and was not told yet: bounded, in the client library too, because `take` never waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, among: _Backlogs) -> None:
+        self.bytes = 0
+        self._among = among
         self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._lost = False
 
     async def take(self, message: Msg) -> None:
-        if self._messages.qsize() < BACKLOG:
-            self._messages.put_nowait(message)
-        elif not self._lost:
-            self._lost = True
-            self._messages.put_nowait(None)
+        if self._lost:
+            return
+        size = _size(message)
+        if self.bytes and self.bytes + size > BACKLOG:
+            self.lose()
+            return
+        self._count(size)
+        self._messages.put_nowait(message)
+        self._among.relieve()
+
+    def lose(self, *, all_: bool = False) -> None:
+        """Take no more; with `all_`, forget what waits too."""
+        if all_:
+            self.forget()
+        self._lost = True
+        self._messages.put_nowait(None)
+
+    def forget(self) -> None:
+        """Nothing waits here any more."""
+        self._count(-self.bytes)
+        while not self._messages.empty():
+            self._messages.get_nowait()
 
     async def next(self) -> Msg | None:
         """The next message, or None where the first one was lost; raises TimeoutError after a silence."""
-        return await asyncio.wait_for(self._messages.get(), PING_S)
+        message = await asyncio.wait_for(self._messages.get(), PING_S)
+        if message is not None:
+            self._count(-_size(message))
+        return message
+
+    def _count(self, size: int) -> None:
+        self.bytes += size
+        self._among.bytes += size
+
+
+def _size(message: Msg) -> int:
+    headers = sum(len(name) + len(value) for name, value in (message.headers or {}).items())
+    return OBJECT + len(message.data) + headers
 
 
 async def _told(heard: _Heard, epoch: int) -> AsyncIterator[Seen]:

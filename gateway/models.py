@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from workers.kit.stores.drops import DeadLetter, DropRow, WorkflowRow
+from workers.kit.stores.drops import DeadLetter, DropRow, LetterHead, WorkflowRow
 
 MAX_PROMPT = 65_536
 Language = Literal["python"]
@@ -166,7 +166,7 @@ class Letter(BaseModel):
     created_at: str
 
     @classmethod
-    def of(cls, letter: DeadLetter) -> Self:
+    def of(cls, letter: LetterHead) -> Self:
         """The letter as the store has it, in one line."""
         return cls(**_head(letter))
 
@@ -182,7 +182,7 @@ class LetterDetail(Letter):
     sha256: str = Field(description="Of the body as it came")
 
     @classmethod
-    def of(cls, letter: DeadLetter) -> Self:
+    def whole(cls, letter: DeadLetter) -> Self:
         """The letter as the store has it."""
         try:
             body, encoding = letter.body.decode(), "text"
@@ -194,7 +194,7 @@ class LetterDetail(Letter):
         )
 
 
-def _head(letter: DeadLetter) -> dict[str, Any]:
+def _head(letter: LetterHead) -> dict[str, Any]:
     return {name: getattr(letter, name) for name in ("id", "kind", "workflow", "stage", "reason", "created_at")}
 
 
@@ -206,7 +206,7 @@ class Letters(BaseModel):
 
 
 class Resent(BaseModel):
-    """The dead letter is gone, and this workflow goes on."""
+    """The dead letter is gone, and this workflow goes on, or has gone on without it."""
 
     workflow: str
     address: str

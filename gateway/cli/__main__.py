@@ -208,11 +208,15 @@ def resend(
 
 
 @deadletter.command()
-def drop(id_: OneOrAll = "", every: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False) -> None:
+def drop(
+    id_: OneOrAll = "",
+    every: Annotated[bool, typer.Option("--all", help="Every dead letter; asks for --yes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Really all of them.")] = False,
+) -> None:
     """Forget dead letters; their workflows stay as they are."""
     from gateway.cli import deadletters
 
-    deadletters.drop(id_, every)
+    deadletters.drop(id_, every, yes)
 
 
 @app.command()

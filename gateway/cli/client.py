@@ -20,6 +20,8 @@ ENDS = tuple(f"dev.quantumlayer.workflow.{outcome}." for outcome in ("completed"
 RESUMED = "dev.quantumlayer.workflow.resumed."
 RECONNECT_S = 0.5
 SILENCE_S = 60.0
+NOT_NOW = (502, 503, 504)
+"""The gateway's own, and what a proxy says while the gateway behind it is away."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -122,7 +124,7 @@ class Client:
         headers = {"Last-Event-ID": last} if last else {}
         timeout = httpx.Timeout(30, read=min(SILENCE_S, max(0.1, until - time.monotonic())))
         with httpx_sse.connect_sse(self._http, "GET", path, headers=headers, timeout=timeout) as source:
-            if source.response.status_code == 503:
+            if source.response.status_code in NOT_NOW:
                 source.response.read()
                 raise _NotNow(_problem(source.response))
             if source.response.status_code >= 400:

@@ -92,8 +92,10 @@ def resend(letter: str, every: bool) -> None:
     _each(letter, every, "sent again", lambda client, id_: client.post(f"/v1/deadletters/{id_}/resend"))
 
 
-def drop(letter: str, every: bool) -> None:
-    """Forget one letter, or every letter."""
+def drop(letter: str, every: bool, yes: bool) -> None:
+    """Forget one letter, or every letter; the latter only after a yes, because nothing brings them back."""
+    if every and not letter and not yes:
+        raise CliError("this forgets every dead letter for good; if you mean it, say --all --yes", USAGE, "usage")
     _each(letter, every, "dropped", lambda client, id_: client.delete(f"/v1/deadletters/{id_}"))
 
 

@@ -38,10 +38,11 @@ def show(workflow: str, as_json: bool) -> None:
     """Print one workflow with its stages."""
     with Client(connect.known_gateway()) as client:
         found = client.get(f"/v1/workflows/{workflow}")
-        letters = client.get("/v1/deadletters", limit=200)["items"] if found["state"] == "failed" else []
-    if as_json:
-        output.as_json(found)
-        return
+        if as_json:
+            output.as_json(found)
+            return
+        failed = found["state"] == "failed"
+        letters = client.get("/v1/deadletters", workflow=found["id"])["items"] if failed else []
     ended = f", ended {found['ended_at'][:19]}" if found["ended_at"] else ""
     sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
     if found["error"]:
@@ -60,8 +61,8 @@ def show(workflow: str, as_json: bool) -> None:
             for drop in found["drops"]
         ],
     )
-    if found["state"] == "failed":
-        _how_on(workflow, [letter["id"] for letter in letters if letter["workflow"] == workflow])
+    if failed:
+        _how_on(workflow, [letter["id"] for letter in letters])
 
 
 def _how_on(workflow: str, letters: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from gateway import ids
 from gateway.models import Letter, LetterDetail, Letters, Resent
 from gateway.pages import page
 from gateway.problems import ProblemError, responses
@@ -29,9 +30,10 @@ async def list_letters(
     response: Response,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str, Query(pattern=f"^({ID_FORM})?$", description="`next` of the page before")] = "",
+    workflow: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")] = "",
 ) -> Letters:
     """Your dead letters, newest first."""
-    rows = await gateway.reads.letters(TENANT, before=cursor, limit=limit + 1)
+    rows = await gateway.reads.letters(TENANT, before=cursor, limit=limit + 1, workflow=workflow)
     shown, following = page(request, response, rows, limit)
     return Letters(items=[Letter.of(row) for row in shown], next=following)
 
@@ -39,7 +41,7 @@ async def list_letters(
 @router.get("/{letter}", operation_id="getDeadLetter", responses=responses(404, 422, 503))
 async def show(letter: Id, gateway: Gateway) -> LetterDetail:
     """One dead letter with its message: the bytes that came, and why no stage could use them."""
-    return LetterDetail.of(await _known(gateway, letter))
+    return LetterDetail.whole(await _known(gateway, letter))
 
 
 @router.put(
@@ -59,7 +61,7 @@ async def edit(letter: Id, gateway: Gateway, request: Request) -> LetterDetail:
     edited = await gateway.reads.edit_letter(TENANT, letter, body)
     if edited is None:
         raise _unknown(letter)
-    return LetterDetail.of(edited)
+    return LetterDetail.whole(edited)
 
 
 _ADVICE = "edit the body first, or drop the letter: its workflow goes on without it."
@@ -73,11 +75,19 @@ async def resend(letter: Id, gateway: Gateway) -> Resent:
     """Let the work go on: resume the workflow that failed, or have the stage look at the (edited) message's one."""
     found = await _known(gateway, letter)
     if found.kind == "work":
-        await resumed(gateway, found.workflow)
+        await _gone_on(gateway, found.workflow)
     else:
         await _woken(gateway, found)
     await gateway.reads.discard_letter(TENANT, letter)
     return Resent(workflow=found.workflow, address=f"/v1/workflows/{found.workflow}")
+
+
+async def _gone_on(gateway: State, workflow: str) -> None:
+    """Resume it, unless somebody has: only a resume takes a workflow out of `failed`, so the letter came after it."""
+    row = await gateway.reads.workflow(TENANT, workflow)
+    if row is not None and row.state != "failed":
+        return
+    await resumed(gateway, workflow)
 
 
 async def _woken(gateway: State, letter: DeadLetter) -> None:

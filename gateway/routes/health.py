@@ -26,9 +26,16 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-@router.get("/livez", operation_id="livez")
-async def livez() -> Health:
-    """The event loop answers."""
+@router.get("/livez", operation_id="livez", responses=responses(503))
+async def livez(gateway: Gateway) -> Health:
+    """A round trip through the event loop and this process's connection to NATS: fails only for what a restart mends.
+
+    A NATS or PostgreSQL that is away or silent is no reason to restart the gateway; `readyz` tells of it.
+    """
+    try:
+        await gateway.live.alive()
+    except LiveDown as error:
+        raise ProblemError(503, "not_alive", "Restart this gateway", str(error)) from error
     return Health()
 
 

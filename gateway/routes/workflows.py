@@ -31,7 +31,10 @@ def busy() -> ProblemError:
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        min_length=1, max_length=255, description="The same key and body give the same workflow, however often sent."
+        min_length=1,
+        max_length=255,
+        description="The same key and body give the same workflow, however often sent; "
+        "an answer that repeats an earlier one says `Idempotency-Replayed: true`.",
     ),
 ]
 
@@ -63,6 +66,8 @@ async def submit(
     gateway.publisher.soon(submitted.events)
     address = f"/v1/workflows/{submitted.id}"
     response.headers["Location"] = address
+    if not submitted.created:
+        response.headers["Idempotency-Replayed"] = "true"
     return Accepted(id=submitted.id, address=address, events=f"{address}/events")
 
 
@@ -98,15 +103,19 @@ async def list_drops(workflow: str, gateway: Gateway) -> Drops:
 
 @router.post("/{workflow}/cancel", operation_id="cancelWorkflow", responses=responses(404, 409, 422, 503))
 async def cancel(workflow: str, gateway: Gateway, body: Cancel | None = None) -> Workflow:
-    """End an active workflow. No stage begins after the answer; what is being worked on stops within seconds."""
+    """End an active workflow. No stage begins after the answer; what is being worked on stops within seconds.
+
+    One that was cancelled before stays as it is, which is no error.
+    """
     reason = body.reason if body else ""
     done = await gateway.reads.cancel(TENANT, ids.checked(workflow), reason=reason)
     if done is None:
         raise ids.unknown(workflow)
-    if not done.done:
+    if done.done:
+        gateway.publisher.soon(done.events)
+        await gateway.publisher.cancelled(TENANT, workflow)
+    elif done.workflow.state != "cancelled":
         raise ProblemError(409, "workflow_ended", "The workflow has ended", f"It {_ended(done.workflow)}.")
-    gateway.publisher.soon(done.events)
-    await gateway.publisher.cancelled(TENANT, workflow)
     return Workflow.of(done.workflow)
 
 

@@ -54,8 +54,11 @@ async def test_a_cancelled_workflow_starts_nothing_and_whoever_works_at_it_is_to
     assert [event.event.split(".")[3] for event in events] == ["submitted", "cancelled"]
     assert "the wrong prompt" in events[-1].data
     again = await served.http.post(f"/v1/workflows/{workflow}/cancel")
-    assert (again.status_code, again.json()["code"]) == (409, "workflow_ended")
-    assert "was cancelled at" in again.json()["detail"]
+    assert (again.status_code, again.json()) == (200, answer.json())
+    broken = await failed(served)
+    refused_too = await served.http.post(f"/v1/workflows/{broken}/cancel")
+    assert (refused_too.status_code, refused_too.json()["code"]) == (409, "workflow_ended")
+    assert "failed at" in refused_too.json()["detail"]
 
 
 async def test_a_failed_workflow_goes_on_where_it_failed_and_is_followed_past_its_first_end(served: Served) -> None:
@@ -139,6 +142,33 @@ async def test_given_up_work_is_not_edited_and_resending_it_resumes_its_workflow
     assert (resent.status_code, resent.json()["workflow"]) == (202, workflow)
     assert (await served.http.get(f"/v1/workflows/{workflow}")).json()["state"] == "active"
     assert (await served.http.get(f"/v1/deadletters/{letter.id}")).status_code == 404
+
+
+@pytest.mark.parametrize("after", ["", "cancel"])
+async def test_work_that_was_resumed_leaves_no_letter_and_one_that_comes_late_is_done(
+    served: Served, after: str
+) -> None:
+    workflow = await failed(served)
+    await served.drops.bury(work_letter(workflow))
+    assert (await served.http.post(f"/v1/workflows/{workflow}/resume")).status_code == 200
+    assert (await served.http.get("/v1/deadletters")).json()["items"] == []
+    await served.drops.bury(work_letter(workflow))
+    if after:
+        await served.http.post(f"/v1/workflows/{workflow}/{after}")
+    state = (await served.http.get(f"/v1/workflows/{workflow}")).json()["state"]
+    resent = await served.http.post(f"/v1/deadletters/{'f' * 32}/resend")
+    assert (resent.status_code, resent.json()["workflow"]) == (202, workflow)
+    assert (await served.http.get("/v1/deadletters")).json()["items"] == []
+    assert (await served.http.get(f"/v1/workflows/{workflow}")).json()["state"] == state
+
+
+async def test_dead_letters_of_one_workflow(served: Served) -> None:
+    workflow, other = await submit(served), await submit(served)
+    letter = await buried(served, workflow)
+    await buried(served, other)
+    listed = (await served.http.get("/v1/deadletters", params={"workflow": workflow})).json()["items"]
+    assert [row["id"] for row in listed] == [letter.id]
+    assert (await served.http.get("/v1/deadletters", params={"workflow": "a'b"})).status_code == 422
 
 
 def work_letter(workflow: str) -> DeadLetter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -55,8 +56,11 @@ async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(se
 
 
 async def test_the_same_key_and_body_give_the_same_workflow_and_another_body_a_problem(served: Served) -> None:
-    first = await submit(served, key="k-1")
-    assert await submit(served, key="k-1") == first
+    headers = {"Idempotency-Key": "k-1"}
+    new, again = [await served.http.post("/v1/workflows", json={"prompt": PROMPT}, headers=headers) for _ in range(2)]
+    assert (new.status_code, again.status_code, again.json()) == (202, 202, new.json())
+    assert [answer.headers.get("idempotency-replayed") for answer in (new, again)] == [None, "true"]
+    first = new.json()["id"]
     assert await submit(served, key="k-2") != first
     other = await served.http.post(
         "/v1/workflows", json={"prompt": "A command line tool for notes."}, headers={"Idempotency-Key": "k-1"}
@@ -183,8 +187,50 @@ async def test_a_bus_without_jetstream_is_told_apart_from_one_that_is_silent(ser
         server.kill()
         await server.wait()
         silent = await http.get("/readyz")
+        alive = await http.get("/livez")
+    assert alive.status_code == 200  # starting the gateway again would not bring the bus back
     assert (answer.status_code, answer.json()["detail"]) == (503, "NATS answers, but its JetStream does not")
     assert (silent.status_code, silent.json()["detail"].split(":")[0]) == (503, "NATS does not answer")
+
+
+async def test_a_gateway_whose_connection_is_dead_says_so_unless_a_new_one_would_be_too(served: Served) -> None:
+    """Between it and NATS something forgets connections without a word, and for a while lets no new one through."""
+    at, carries, opens = urlsplit(served.settings.nats_url), True, True
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            if carries:
+                writer.write(data)
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not opens:
+            writer.close()
+            return
+        there, back = await asyncio.open_connection(at.hostname, at.port)
+        if not carries:
+            writer.write(await there.readline())
+        await asyncio.wait(
+            [asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for end in (writer, back):
+            end.close()
+
+    server = await asyncio.start_server(between, "127.0.0.1", 0)
+    through = served.settings.nats_url.replace(f":{at.port}", f":{server.sockets[0].getsockname()[1]}")
+    app = create_app(served.settings.model_copy(update={"nats_url": through}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http,
+    ):
+        statuses = [(await http.get("/livez")).status_code]
+        carries = False
+        dead = await http.get("/livez")
+        opens = False
+        statuses += [dead.status_code, (await http.get("/livez")).status_code]
+        carries = True
+    server.close()
+    assert (statuses, dead.json()["code"]) == ([200, 503, 200], "not_alive")
 
 
 async def test_a_store_that_keeps_silent_is_told_before_the_probe_gives_up(served: Served) -> None:

@@ -23,6 +23,8 @@ RETENTION_S = 30 * 24 * 3600
 DEDUPE_S = 120
 PENDING_PER_SLOT = 8
 """How many un-acked messages a durable may have over all its workers, as a multiple of one process's slots."""
+MAX_CONSUMERS = 10_000
+"""Each follower of a gateway is one; a server that is told nothing stops at 1,000 (and takes no value for "any")."""
 
 
 class NoRoom(Exception):
@@ -44,6 +46,7 @@ EVENT_STREAM: dict[str, object] = {
     "deny_delete": True,
     "deny_purge": True,
     "republish": {"src": subjects.EVENTS, "dest": f"{subjects.RESULTS}.>"},
+    "max_consumers": MAX_CONSUMERS,
 }
 DEAD_BYTES = 128 << 20
 BESIDE_EVENTS = 256 << 20

@@ -10,17 +10,23 @@ import pytest
 
 from tests.kit.stores.world import TENANT, World
 from tests.servers import Database
-from workers.kit.stores.drops import DeadLetter
+from workers.kit.stores.drops import DeadLetter, Failed, LetterHead
 from workers.kit.stores.news import MAX_BODY
 
 
 async def bury(
-    world: World, name: str, *, tenant: str = TENANT, kind: Literal["message", "work"] = "message", body: bytes = b"{"
+    world: World,
+    name: str,
+    *,
+    tenant: str = TENANT,
+    kind: Literal["message", "work"] = "message",
+    body: bytes = b"{",
+    workflow: str = "W",
 ) -> None:
     letter = DeadLetter(
         id=name,
         tenant=tenant,
-        workflow="W",
+        workflow=workflow,
         stage="code",
         subject="ql.evt.x",
         headers="{}",
@@ -43,6 +49,32 @@ async def test_letters_are_listed_newest_first_by_the_page(world: World) -> None
     assert await names(world, before="c") == ["b", "a"]
     assert await names(world, before="a") == []
     assert await names(world, before="nothing") == []
+
+
+async def test_a_list_holds_no_bodies_and_may_be_one_workflows(world: World) -> None:
+    for name, workflow in (("a", "W"), ("b", "V"), ("c", "W")):
+        await bury(world, name, workflow=workflow)
+    found = await world.reads.letters(TENANT, before="", limit=1, workflow="W")
+    assert [(type(letter), letter.id, letter.workflow) for letter in found] == [(LetterHead, "c", "W")]
+    found = await world.reads.letters(TENANT, before="b", limit=10, workflow="W")
+    assert [(letter.id, letter.stage, letter.reason, letter.kind) for letter in found] == [
+        ("a", "code", "no JSON", "message")
+    ]
+    assert await world.reads.letters(TENANT, before="", limit=10, workflow="X") == []
+
+
+async def test_a_resumed_workflow_leaves_no_letter_of_its_work(world: World) -> None:
+    workflow, other = await world.submit(), await world.submit()
+    await world.commit("plan", workflow, Failed(error="no"))
+    await bury(world, "mine", kind="work", workflow=workflow)
+    await bury(world, "unread", workflow=workflow)
+    await bury(world, "others", kind="work", workflow=other)
+    await bury(world, "namesake", tenant="other", kind="work", workflow=workflow)
+    assert not (await world.reads.resume("other", workflow, deadline_s=60))
+    assert set(await names(world)) == {"mine", "unread", "others"}
+    await world.resume(workflow)
+    assert set(await names(world)) == {"unread", "others"}
+    assert await names(world, "other") == ["namesake"]
 
 
 async def test_a_letter_says_what_it_is_of(world: World) -> None:

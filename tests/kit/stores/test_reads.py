@@ -153,3 +153,16 @@ async def test_an_artifact_is_found_by_its_digest(world: World) -> None:
     wanted = ref(f"{workflow}.plan.1")
     assert await world.reads.artifact("default", wanted.sha256) == (wanted, "application/json")
     assert await world.reads.artifact("default", ref("nothing").sha256) is None
+
+
+async def test_a_process_remembers_only_so_many_events_as_its_own_and_leaves_the_others_to_the_workers(
+    pg_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.kit.stores.pg.reads.OWED", 2)
+    reads = pg_world.reads
+    first, second, third = [(await reads.submit(new(), most=1000)).events[0] for _ in range(3)]
+    await reads.published([msgspec.structs.replace(event, seq=seq) for seq, event in enumerate((first, second), 1)])
+    assert await reads.unpublished(["workflow"], older_s=0, limit=10) == []
+    assert await pg_world.drops.unpublished(["workflow"], older_s=0, limit=10) == [third]
+    more = (await reads.submit(new(), most=1000)).events[0]  # there is room again
+    assert more in await reads.unpublished(["workflow"], older_s=0, limit=10)

@@ -17,6 +17,7 @@ from workers.kit.stores.drops import (
     DeadLetter,
     DropRow,
     KeyConflict,
+    LetterHead,
     NewWorkflow,
     Remembered,
     StoredEvent,
@@ -78,15 +79,20 @@ class MemoryReads:
         found.rows[opener.stage, opener.revision] = opener
         found.state, found.error, found.ended_at = "active", "", None
         found.deadline = max(found.deadline, now + timedelta(seconds=deadline_s))
+        for letter in await self.letters(tenant, before="", limit=len(self.memory.letters), workflow=workflow):
+            if letter.kind == "work":
+                del self.memory.letters[letter.tenant, letter.id]
         told = (news.resumed(tenant, workflow, opener, now, found.new.traceparent),)
         found.tell(told, now)
         return Controlled(workflow=_shown(found), done=True, events=told)
 
-    async def letters(self, tenant: str, *, before: str, limit: int) -> Sequence[DeadLetter]:
+    async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         found = sorted(self._letters(tenant), key=lambda letter: (letter.created_at, letter.id), reverse=True)
         ids = [letter.id for letter in found]
-        start = ids.index(before) + 1 if before in ids else 0
-        return [] if before and before not in ids else found[start : start + limit]
+        if before and before not in ids:
+            return []
+        following = found[ids.index(before) + 1 if before else 0 :]
+        return [_head(letter) for letter in following if workflow in {"", letter.workflow}][:limit]
 
     async def letter(self, tenant: str, letter: str) -> DeadLetter | None:
         return next((found for found in self._letters(tenant) if found.id == letter), None)
@@ -154,6 +160,10 @@ class MemoryReads:
 
     async def remembered(self) -> Remembered:
         return self.memory.remembered()
+
+
+def _head(letter: DeadLetter) -> LetterHead:
+    return LetterHead(**{name: getattr(letter, name) for name in LetterHead.__struct_fields__})
 
 
 def _shown(found: Workflow) -> WorkflowRow:

@@ -10,6 +10,7 @@ from workers.kit.stores import news, standing
 from workers.kit.stores.drops import Controlled, StoredEvent
 from workers.kit.stores.standing import Row
 
+from . import letters
 from .commits import END, EVENTS
 from .pool import Connection
 from .rows import COLUMNS, WORKFLOW_COLUMNS, event_arrays, row_of, workflow_of
@@ -59,6 +60,7 @@ async def resume(connection: Connection, tenant: str, workflow: str, deadline_s:
     key = (workflow, opener.stage, opener.revision)
     await connection.execute(REOPEN, *key, opener.opens, opener.target, now)
     await connection.execute(GO_ON, workflow, now, timedelta(seconds=deadline_s), opener.opens)
+    await letters.overtaken(connection, tenant, workflow)
     event = news.resumed(tenant, workflow, opener, now, head["traceparent"])
     return await _told(connection, tenant, workflow, [event], now)
 

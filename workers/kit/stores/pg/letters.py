@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 import asyncpg
 
-from workers.kit.stores.drops import DeadLetter
+from workers.kit.stores.drops import DeadLetter, LetterHead
 from workers.kit.stores.news import MAX_BODY, checked_body, plain, rfc3339
 
 from .pool import Connection
 
-COLUMNS = "tenant, id, workflow_id, stage, subject, headers, body, sha256, reason, kind, created_at"
+HEAD = "tenant, id, workflow_id, stage, reason, kind, created_at"
+COLUMNS = f"{HEAD}, subject, headers, body, sha256"
 BURY = """
     INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason, kind)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
 """
 # The gateway's role sees its tenant's, and who else's is for a policy to say.
 LETTERS = f"""
-    SELECT {COLUMNS} FROM dead_letters
-    WHERE $1 = '' OR (created_at, id) < (SELECT b.created_at, b.id FROM dead_letters b WHERE b.id = $1 LIMIT 1)
+    SELECT {HEAD} FROM dead_letters
+    WHERE ($3 = '' OR workflow_id = $3) AND (
+        $1 = '' OR (created_at, id) < (SELECT b.created_at, b.id FROM dead_letters b WHERE b.id = $1 LIMIT 1)
+    )
     ORDER BY created_at DESC, id DESC LIMIT $2
 """  # noqa: S608  # constants only
 LETTER = f"SELECT {COLUMNS} FROM dead_letters WHERE id = $1"  # noqa: S608
 EDIT = f"UPDATE dead_letters SET body = $2, sha256 = $3 WHERE id = $1 RETURNING {COLUMNS}"  # noqa: S608
 DISCARD = "DELETE FROM dead_letters WHERE id = $1 RETURNING true"
+OVERTAKEN = "DELETE FROM dead_letters WHERE tenant = $1 AND workflow_id = $2 AND kind = 'work'"
 
 
 async def bury(connection: Connection, letter: DeadLetter) -> None:
@@ -45,9 +50,9 @@ async def bury(connection: Connection, letter: DeadLetter) -> None:
     )
 
 
-async def letters(connection: Connection, before: str, limit: int) -> Sequence[DeadLetter]:
-    """Newest first, from the one after `before`."""
-    return [_letter(record) for record in await connection.fetch(LETTERS, before, limit)]
+async def letters(connection: Connection, before: str, limit: int, workflow: str) -> Sequence[LetterHead]:
+    """Newest first, from the one after `before`; no body is read."""
+    return [LetterHead(**_head(record)) for record in await connection.fetch(LETTERS, before, limit, workflow)]
 
 
 async def letter(connection: Connection, name: str) -> DeadLetter | None:
@@ -68,17 +73,28 @@ async def discard(connection: Connection, name: str) -> bool:
     return bool(await connection.fetchval(DISCARD, name))
 
 
+async def overtaken(connection: Connection, tenant: str, workflow: str) -> None:
+    """Forget the work that this workflow gave up: it goes on."""
+    await connection.execute(OVERTAKEN, tenant, workflow)
+
+
+def _head(record: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "id": record["id"],
+        "tenant": record["tenant"],
+        "workflow": record["workflow_id"],
+        "stage": record["stage"],
+        "reason": record["reason"],
+        "kind": record["kind"],
+        "created_at": rfc3339(record["created_at"]),
+    }
+
+
 def _letter(record: asyncpg.Record) -> DeadLetter:
     return DeadLetter(
-        id=record["id"],
-        tenant=record["tenant"],
-        workflow=record["workflow_id"],
-        stage=record["stage"],
+        **_head(record),
         subject=record["subject"],
         headers=record["headers"],
         body=record["body"],
         sha256=record["sha256"],
-        reason=record["reason"],
-        kind=record["kind"],
-        created_at=rfc3339(record["created_at"]),
     )

@@ -11,6 +11,7 @@ from workers.kit.stores.drops import (
     Controlled,
     DeadLetter,
     DropRow,
+    LetterHead,
     NewWorkflow,
     Remembered,
     StoredEvent,
@@ -33,6 +34,9 @@ from .rows import (
     workflow_of,
 )
 
+OWED = 10_000
+"""Events that one process remembers as its own to publish; what is written beyond them in a long outage of the bus is
+left to the workers' relay, as after a crash."""
 NOT_OWED = """
     SELECT mine.id FROM unnest($1::text[], $2::text[]) AS mine (workflow_id, id) WHERE NOT EXISTS (
         SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.id = mine.id AND e.published_seq IS NULL
@@ -89,8 +93,10 @@ class PgReads:
         return self._submissions[tenant]
 
     def _owe(self, events: Sequence[StoredEvent]) -> None:
-        """A crash before this line leaves the events to the workers."""
-        self._owed.update({event.id: event for event in events})
+        """A crash before this line leaves the events to the workers, and so does a process that owes `OWED`."""
+        for event in events:
+            if len(self._owed) < OWED:
+                self._owed[event.id] = event
 
     async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
         async with self._as(tenant) as connection:
@@ -104,9 +110,9 @@ class PgReads:
         self._owe(done.events if done else ())
         return done
 
-    async def letters(self, tenant: str, *, before: str, limit: int) -> Sequence[DeadLetter]:
+    async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         async with self._as(tenant) as connection:
-            return await letters.letters(connection, before, limit)
+            return await letters.letters(connection, before, limit, workflow)
 
     async def letter(self, tenant: str, letter: str) -> DeadLetter | None:
         async with self._as(tenant) as connection:
