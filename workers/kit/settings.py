@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class SettingsError(Exception):
@@ -48,10 +48,12 @@ class Settings(BaseModel):
     lease_s: float = Field(default=45, gt=0, description="Seconds a claim holds without a sign of life")
     attempts: int = Field(default=5, ge=1, description="Attempts at one drop before it is a dead letter")
     deadline_s: float = Field(default=3600, gt=0, description="Seconds a workflow may take")
-    slots: int = Field(default=32, ge=1, description="Workflows a stage works on at once, a process")
+    slots: int = Field(
+        default=128, ge=1, description="Workflows a stage works on at once, a process; 32 where it computes here"
+    )
     sweep_s: float = Field(default=2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
     tenant_active: int = Field(
-        default=1000, ge=1, description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL"
+        default=500, ge=1, description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL"
     )
     health_port: int = Field(
         default=0, ge=0, le=65535, description="Port of a worker's /livez and /readyz, on loopback; 0 opens none"
@@ -67,6 +69,12 @@ class Settings(BaseModel):
         description="Tests only: <stage>:<point>:<file> kills this process at that point of the protocol, once",
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
+
+    @model_validator(mode="after")
+    def _beats_often_enough(self) -> Settings:
+        if not self.heartbeat_s < min(self.lease_s, self.ack_wait_s):
+            raise ValueError("QL_HEARTBEAT_S must be less than QL_LEASE_S and QL_ACK_WAIT_S")
+        return self
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -95,8 +103,10 @@ def _content(name: str, path: str) -> str:
 
 def _sentences(error: ValidationError) -> str:
     def sentence(kind: str, name: str, message: str) -> str:
+        if not name:  # of several settings together
+            return message.removeprefix("Value error, ")
         if kind == "extra_forbidden":
             return f"QL_{name.upper()} is no setting; see docs/reference/settings.md"
         return f"QL_{name.upper()}: {message}"
 
-    return "; ".join(sentence(e["type"], str(e["loc"][0]), e["msg"]) for e in error.errors(include_input=False))
+    return "; ".join(sentence(e["type"], str(*e["loc"][:1]), e["msg"]) for e in error.errors(include_input=False))

@@ -21,6 +21,8 @@ EXPIRES_S = 30
 IDLE_HEARTBEAT_S = 2
 REPAIR_S = (0.1, 5.0)
 DRAIN_S = 2.0
+STOP_S = 2.0
+STOP_TRIES = 3
 _NANO = 10**9
 
 log = structlog.get_logger(__name__)
@@ -67,10 +69,11 @@ class PullLoop:
         await self._drain()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            for _ in range(STOP_TRIES):
+                for task in late:
+                    task.cancel()
+                if late:  # work may be deaf to one cancellation
+                    _, late = await asyncio.wait(late, timeout=STOP_S)
 
     def repair(self) -> None:
         """Ask anew from nothing: after a reconnect, a refusal or silence. Repeated calls start one task."""

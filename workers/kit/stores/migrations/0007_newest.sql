@@ -27,7 +27,49 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     )
 $$;
 
+CREATE OR REPLACE FUNCTION gateway_may(wanted drops) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM drops d JOIN workflows w ON w.id = d.workflow_id
+        WHERE d.workflow_id = wanted.workflow_id AND d.stage = wanted.stage AND d.revision = wanted.revision
+            AND d.unit = wanted.unit AND CASE
+                WHEN d.state IN ('running', 'retry') THEN
+                    d.opens IS NOT DISTINCT FROM wanted.opens AND d.target IS NOT DISTINCT FROM wanted.target
+                    AND wanted.lease_until IS NULL AND wanted.retry_at IS NULL AND wanted.state = CASE
+                        WHEN d.artifact_sha256 IS NULL THEN 'closed'
+                        WHEN d.opens IS NULL THEN 'completed'
+                        ELSE 'rejected'
+                    END
+                WHEN d.state = 'failed' THEN
+                    w.state = 'failed' AND wanted.state = 'failed' AND wanted.target = coalesce(d.target, d.stage)
+                    AND wanted.opens = w.newest + 1
+                ELSE false
+            END
+    )
+$$;
+
 -- migrate:down
+
+CREATE OR REPLACE FUNCTION gateway_may(wanted drops) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM drops d
+        WHERE d.workflow_id = wanted.workflow_id AND d.stage = wanted.stage AND d.revision = wanted.revision
+            AND d.unit = wanted.unit AND CASE
+                WHEN d.state IN ('running', 'retry') THEN
+                    d.opens IS NOT DISTINCT FROM wanted.opens AND d.target IS NOT DISTINCT FROM wanted.target
+                    AND wanted.lease_until IS NULL AND wanted.retry_at IS NULL AND wanted.state = CASE
+                        WHEN d.artifact_sha256 IS NULL THEN 'closed'
+                        WHEN d.opens IS NULL THEN 'completed'
+                        ELSE 'rejected'
+                    END
+                WHEN d.state = 'failed' THEN
+                    wanted.state = 'failed' AND wanted.target = coalesce(d.target, d.stage)
+                    AND wanted.opens > coalesce(d.opens, 1)
+                ELSE false
+            END
+    )
+$$;
 
 REVOKE UPDATE (newest) ON workflows FROM ql_worker, ql_gateway;
 CREATE OR REPLACE FUNCTION gateway_may(wanted workflows) RETURNS boolean
