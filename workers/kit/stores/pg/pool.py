@@ -73,7 +73,7 @@ class telling_down:  # noqa: N801  # reads as a statement, like contextlib's own
         if isinstance(error, asyncpg.TransactionRollbackError):
             raise Undone(f"PostgreSQL: {error}") from error
         if closed or isinstance(error, _DOWN):
-            raise StoreDown(f"PostgreSQL: {error or kind}") from error
+            raise StoreDown(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
 
 @asynccontextmanager
