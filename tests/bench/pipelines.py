@@ -206,15 +206,17 @@ async def queued(table: Table, stack: Stack, extent: Extent) -> None:
     p95, wanted = load.percentile_ms(0.95), round(500 * extent.submit_s)
     half = load.percentile_ms(0.5)
     answered = f"{load.accepted_per_s:.0f}/s accepted, p50 {half:.0f} ms, p95 {p95:.0f} ms, {found.cpu_ms:.1f} CPU-ms"
+    others = {status: count for status, count in load.statuses.items() if status != 202}
+    answered += f"; {len(load.ids):,} of {wanted:,} accepted, other answers {others or 'none'} (0: connection lost)"
     met = p95 < 100 and len(load.ids) == wanted
     what = f"gateway, 500 submissions/s for {extent.submit_s:.0f} s, no worker runs (tenant_active {wanted:,})"
     table.add(what, "p95 < 100 ms, none refused", answered, met)
     settings = told({"slots": submissions.SLOTS, "tenant_active": wanted})
-    what = f"the {wanted:,} queued by that, then drained by {submissions.WORKERS} worker processes{settings}"
+    what = f"the {len(load.ids):,} queued by that, then drained by {submissions.WORKERS} worker processes{settings}"
     goal = f"none lost, no process grows by {submissions.GROWN_MIB} MiB"
     drained = f"{found.completed:,} completed in {found.drained_s:.0f} s; {found.gateway}; {found.workers}"
     memory = "flat" if found.flat else "NOT flat"
-    table.add(what, goal, f"{drained}: {memory}", found.flat and found.completed == wanted)
+    table.add(what, goal, f"{drained}: {memory}", found.flat and found.completed == len(load.ids))
 
 
 ROWS: Mapping[str, Callable[[Table, Stack, Extent], Awaitable[None]]] = {
