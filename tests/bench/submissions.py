@@ -24,7 +24,7 @@ SLOTS = 128
 LOOK_S = 0.5
 READY_S = 30.0
 GROWN_MIB = 64
-"""A process holds caches of up to 32 MiB."""
+"""A process holds caches of up to 16 MiB."""
 
 ENDED = "SELECT count(*) FROM workflows WHERE state = 'completed'"
 

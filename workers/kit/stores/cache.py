@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from contracts.events import Ref
 
-MOST_BYTES = 32 << 20
+MOST_BYTES = 16 << 20
 BIGGEST = 256 * 1024
 """A body above this would push out too many others."""
 
