@@ -103,7 +103,7 @@ def test_every_byte_of_the_tar_that_is_content_or_name(archive: Path) -> None:
             place = raw.find(text)
             if not text:
                 continue
-            archive.write_bytes(gzip.compress(raw[:place] + changed(raw[place:], mtime=0), 1))
+            archive.write_bytes(gzip.compress(raw[:place] + changed(raw[place:]), 1))
             assert not verify(archive).ok, path
 
 
