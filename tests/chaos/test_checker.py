@@ -99,10 +99,15 @@ async def place(reachable: Path) -> AsyncIterator[World]:
 
 @pytest.fixture(scope="module")
 async def finished(place: World) -> dict[str, str]:
-    """A workflow of its own for each damage, completed, and nobody there any more to repair it."""
+    """A workflow of its own for each damage, completed, and nobody there any more to repair it.
+
+    One after the other: so no two share an object.
+    """
     await place.staff(1)
-    found = {name: await place.submit() for name in DAMAGES}
-    await place.ended(list(found.values()))
+    found: dict[str, str] = {}
+    for name in DAMAGES:
+        found[name] = await place.submit()
+        await place.ended([found[name]])
     await place.staff(0)
     assert await check(place, list(found.values())) == []
     return found

@@ -75,7 +75,11 @@ class Verdicts:
 
 @pytest.fixture(scope="module")
 async def verdicts(request: pytest.FixtureRequest, reachable: Path) -> AsyncIterator[Verdicts]:
-    asked = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")}
+    asked = {
+        item.callspec.params["name"]
+        for item in request.session.items
+        if hasattr(item, "callspec") and item.path == request.path
+    }
     names = [name for name in CASES if name in asked]
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # its pool tells of every outage
     known = Verdicts(names)

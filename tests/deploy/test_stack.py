@@ -21,7 +21,7 @@ from minio.error import S3Error
 
 from deploy.local.errors import StackError
 from deploy.local.part import is_full
-from deploy.local.paths import data_home, make_folder, program
+from deploy.local.paths import make_folder, program
 from deploy.local.ports import free_ports
 from deploy.local.stack import ALL, NATS, POSTGRES, Stack, Urls
 from tests.deploy.watching import holders, listening
@@ -389,14 +389,3 @@ async def test_a_wiped_nats_has_no_stream(folder: Path) -> None:
         client = await nats.connect(stack.urls.nats)
         assert await client.jetstream().streams_info() == []
         await client.close()
-
-
-def test_data_lives_where_the_xdg_specification_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("HOME", "/home/someone")
-    monkeypatch.setenv("XDG_STATE_HOME", "relative/is/ignored")
-    assert data_home() == Path("/home/someone/.local/state/quantumlayer")
-    monkeypatch.setenv("XDG_STATE_HOME", "/state")
-    assert data_home() == Path("/state/quantumlayer")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert data_home() == Path("/var/lib/quantumlayer")

@@ -28,10 +28,6 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (
-            {"QL_HEARTBEAT_S": "30", "QL_ACK_WAIT_S": "30"},
-            "QL_HEARTBEAT_S must be less than QL_LEASE_S and QL_ACK_WAIT_S",
-        ),
         ({"QL_DATABSE_URL": "postgresql://u:hunter2@h/d"}, "QL_DATABSE_URL is no setting"),
         ({"QL_HTTP_PORT": "hunter2"}, "QL_HTTP_PORT: "),
         ({"QL_HTTP_PORT": "70000"}, "QL_HTTP_PORT: "),

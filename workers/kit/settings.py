@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class SettingsError(Exception):
@@ -70,12 +70,6 @@ class Settings(BaseModel):
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
 
-    @model_validator(mode="after")
-    def _beats_often_enough(self) -> Settings:
-        if not self.heartbeat_s < min(self.lease_s, self.ack_wait_s):
-            raise ValueError("QL_HEARTBEAT_S must be less than QL_LEASE_S and QL_ACK_WAIT_S")
-        return self
-
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in the environment; raises `SettingsError` in one sentence for each thing that is wrong."""
@@ -103,10 +97,8 @@ def _content(name: str, path: str) -> str:
 
 def _sentences(error: ValidationError) -> str:
     def sentence(kind: str, name: str, message: str) -> str:
-        if not name:  # of several settings together
-            return message.removeprefix("Value error, ")
         if kind == "extra_forbidden":
             return f"QL_{name.upper()} is no setting; see docs/reference/settings.md"
         return f"QL_{name.upper()}: {message}"
 
-    return "; ".join(sentence(e["type"], str(*e["loc"][:1]), e["msg"]) for e in error.errors(include_input=False))
+    return "; ".join(sentence(e["type"], str(e["loc"][0]), e["msg"]) for e in error.errors(include_input=False))

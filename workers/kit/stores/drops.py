@@ -117,10 +117,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The stage can't do this work; the workflow ends with it.
-
-    `refused`: what the person asked for can't be done. All else is a dead letter, for an operator to mend and resend.
-    """
+    """The stage can't do this work; the workflow ends with it. `refused`: what the person asked for can't be done; all
+    else is a dead letter, for an operator to mend and resend."""
 
     error: str
     refused: bool = False
