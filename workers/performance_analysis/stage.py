@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from contracts.artifacts import PerformanceReport, SourceTree
+from workers.kit.parsing.alone import SYNTAX_TREES
 
 from .measures import report
 
@@ -16,7 +17,12 @@ from .measures import report
 @dataclass(frozen=True, slots=True)
 class PerformanceAnalysis:
     async def __call__(self, tree: SourceTree) -> PerformanceReport:
-        return await asyncio.to_thread(report, tree)
+        return await asyncio.to_thread(_measured, tree)
+
+
+def _measured(tree: SourceTree) -> PerformanceReport:
+    with SYNTAX_TREES:
+        return report(tree)
 
 
 STAGE = PerformanceAnalysis

@@ -7,11 +7,11 @@ through stands under `not_run` with its reason, never under `tools`.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.artifacts import Finding, SecurityReport, SourceTree
+from workers.kit.parsing.alone import SYNTAX_TREES
 from workers.kit.stage import Reject
 
 from . import code, secrets
@@ -21,8 +21,6 @@ SCANNERS: tuple[tuple[str, Callable[[Laid], list[Finding]]], ...] = (
     (code.TOOL, code.scan),
     (secrets.TOOL, secrets.scan),
 )
-# Both scanners keep their settings in globals.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,11 @@ class SecurityScanning:
 
 
 def scan(tree: SourceTree) -> SecurityReport:
-    """Every scanner over every file."""
+    """Every scanner over every file, for one tree at a time: both keep their settings in globals."""
     tools: list[str] = []
     not_run: list[str] = []
     findings: set[Finding] = set()
-    with _ONE_AT_A_TIME, laid_out(tree.files) as laid:
+    with SYNTAX_TREES, laid_out(tree.files) as laid:
         for tool, scanner in SCANNERS:
             try:
                 findings.update(scanner(laid))
