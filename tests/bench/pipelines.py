@@ -15,7 +15,7 @@ from tests.bench.table import Table
 from workers.kit.settings import Settings
 
 PROCESSES = 1
-WAITING_PROCESSES = 2
+WAITING_PROCESSES = 1
 DEFAULTS = Settings()
 SLEEP_S = 0.5
 CPU_MS = 6
@@ -141,7 +141,7 @@ async def emulated(table: Table, stack: Stack, extent: Extent) -> None:
         goal = f"p50 <= {goals[in_flight] / 1000:.2f} s" if in_flight in goals else "all complete"
         met = found.whole and found.p50_ms <= goals.get(in_flight, float("inf"))
         measured = f"{found.told()}; {each:.0f} KiB of the workers each"
-        what = f"12 steps of 0.5 s (ideal 6.0), {in_flight} in flight, {WAITING_PROCESSES} worker processes"
+        what = f"12 steps of 0.5 s (ideal 6.0), {in_flight} in flight, {WAITING_PROCESSES} worker process"
         table.add(what + told(room(in_flight)), goal, measured, met)
 
 
