@@ -1,47 +1,29 @@
-"""Threads that parse while finalizers run. Without the lock a few trees in ten thousand are refused (seen by hand)."""
+"""Whoever makes Python syntax trees in a thread waits until nobody else does."""
 
 from __future__ import annotations
 
-import ast
-import threading
-import time
+import asyncio
+from collections.abc import Awaitable, Callable
 
+import msgspec
+import pytest
+
+from contracts.artifacts import SourceTree
+from tests.workers.semantic_validation.sample import tree
 from workers.kit.parsing.alone import SYNTAX_TREES
+from workers.performance_analysis.stage import PerformanceAnalysis
+from workers.security_scanning.stage import SecurityScanning
 
-SOURCE = "\n".join(f"def f{n}(a, b=(1, [2, {{3: 4}}])):\n    return [x for x in a if x > b[{n}]]" for n in range(400))
-
-
-class Lets:
-    """A finalizer that lets other threads in, in a cycle that the collector finds some time."""
-
-    def __init__(self) -> None:
-        self.me = self
-
-    def __del__(self) -> None:
-        time.sleep(0)
+Stage = Callable[[SourceTree], Awaitable[msgspec.Struct]]
 
 
-def failures(lock: threading.Lock, seconds: float) -> list[str]:
-    found: list[str] = []
-    until = time.monotonic() + seconds
+@pytest.mark.parametrize("stage", [PerformanceAnalysis(), SecurityScanning()], ids=["radon", "bandit"])
+async def test_a_stage_waits_for_its_turn(stage: Stage) -> None:
+    async def made() -> msgspec.Struct:
+        return await stage(tree())
 
-    def parse() -> None:
-        while time.monotonic() < until:
-            made = [Lets() for _ in range(20)]
-            try:
-                with lock:
-                    ast.parse(SOURCE)
-            except SystemError as error:
-                found.append(str(error))
-            made.clear()
-
-    threads = [threading.Thread(target=parse) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
-def test_with_the_lock_every_tree_is_made() -> None:
-    assert failures(SYNTAX_TREES, 2) == []
+    with SYNTAX_TREES:
+        working = asyncio.create_task(made())
+        done, _ = await asyncio.wait({working}, timeout=1)
+        assert not done
+    assert isinstance(await working, msgspec.Struct)

@@ -86,10 +86,10 @@ END = """
     WHERE workflow_id = ANY($1) AND state IN ('running', 'retry')
 """
 OVERDUE = """
-    SELECT id, tenant, prompt, language, deadline, traceparent, created_at, admitted_at, clock_timestamp() AS now
+    SELECT id, tenant, prompt, language, deadline, traceparent, created_at, admitted_at, newest,
+        clock_timestamp() AS now
     FROM workflows WHERE state = 'active' AND deadline <= now() ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 """
-NEWEST = "SELECT workflow_id, max(opens) AS newest FROM drops WHERE workflow_id = ANY($1) AND opens > 0 GROUP BY 1"
 
 
 class Done(NamedTuple):
@@ -191,18 +191,17 @@ async def expire(connection: Connection, limit: int) -> Sequence[StoredEvent]:
     if not overdue:
         return ()
     ids = [record["id"] for record in overdue]
-    newest = {record["workflow_id"]: record["newest"] for record in await connection.fetch(NEWEST, ids)}
-    told = [_expired(record, newest.get(record["id"], 1)) for record in overdue]
+    told = [_expired(record) for record in overdue]
     events, now = [event for events in told for event in events], overdue[0]["now"]
     await connection.execute(END, ids, "expired", news.EXPIRED, now)
     await connection.execute(EVENTS, *event_arrays(events, news.moments(now, len(events))))
     return events
 
 
-def _expired(record: asyncpg.Record, newest: int) -> Sequence[StoredEvent]:
+def _expired(record: asyncpg.Record) -> Sequence[StoredEvent]:
     """The end, and before it the beginning of a workflow that was never admitted."""
     tenant, workflow, trace = record["tenant"], record["id"], record["traceparent"]
-    end = news.expired(tenant, workflow, record["deadline"], newest, record["now"], trace)
+    end = news.expired(tenant, workflow, record["deadline"], record["newest"], record["now"], trace)
     if record["admitted_at"] is not None:
         return (end,)
     submission = Submission(prompt=record["prompt"], language=record["language"])
