@@ -9,7 +9,11 @@ import msgspec
 
 COMPLETE = "ql.svc.llm.complete"
 MODELS = "ql.svc.llm.models"
+EMBED = "ql.svc.llm.embed"
 QUEUE = "llm"
+BREAKER_BUCKET = "QL_LLM"
+"""The key-value bucket where all routers share what they know of a model's health."""
+
 MAX_QUESTION_BYTES = 900 * 1024
 """Below the server's max_payload of 1 MiB, with room for headers."""
 
@@ -23,10 +27,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of what a model is told: the sha256 of its text, and about how many tokens it takes."""
+
+    name: str
+    sha256: str
+    tokens: int
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a model is asked, and for whom. `schema` is the JSON Schema of the answer, named `schema_name`.
 
     `nonce` is '' at revision 1 and the revision in a repair, so that a repair is never answered from the ledger's past.
+    `group` names a chain of models ('' is the default one); `pieces` is the context manifest; with `strict` only the
+    ledger may answer.
     """
 
     tenant: str
@@ -38,15 +52,40 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema_name: str = ""
     schema: dict[str, object] | None = None
     nonce: str = ""
+    role: str = ""
+    group: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    pieces: tuple[Piece, ...] = ()
+    strict: bool = False
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that gave no answer before another one did, and why."""
+
+    model: str
+    error: str
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="answer"):
-    """What the model said. `question` is the ledger's key; `finish` 'length' means that it was cut off."""
+    """What the model said. `question` is the ledger's key; `finish` 'length' means that it was cut off.
+
+    `cost` is in US dollars; `known`: from the ledger, without a call; `instead` says why a stand-in answered.
+    """
 
     text: str
     model: str
     question: str
     finish: Literal["stop", "length"] = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+    known: bool = False
+    tried: tuple[Tried, ...] = ()
+    instead: str = ""
+
+
+Code = Literal["", "over_budget", "not_in_ledger", "no_model", "switched_off", "rate_limited"]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="problem"):
@@ -55,6 +94,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     kind: Literal["refused", "transient", "permanent"]
     message: str
     retry_after: float | None = None
+    code: Code = ""
 
 
 class Working(msgspec.Struct, frozen=True, kw_only=True, tag="working"):
@@ -71,6 +111,10 @@ Reply = Answer | Problem | Working
 
 
 def question_key(question: Question, model: str) -> str:
-    """The ledger's key: sha256 over everything that the model's answer may depend on, and the nonce."""
-    asked = (model, question.messages, question.schema_name, question.schema, question.nonce)
+    """The ledger's key: sha256 over everything that the model's answer may depend on, and the nonce.
+
+    `model` is the identity of the group's first model: who answers in its place does not change the question.
+    """
+    parameters = (question.temperature, question.max_tokens)
+    asked = (model, parameters, question.messages, question.schema_name, question.schema, question.nonce)
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
