@@ -1,4 +1,7 @@
-"""What goes over `ql.svc.llm.complete`: a question, signs of life while it is worked on, an answer or a problem."""
+"""What goes over `ql.svc.llm.*`: a question, signs of life while it is worked on, an answer or a problem.
+
+What is larger than the bus takes goes `ByReference`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="question"):
     """What a model is asked, and for whom. `schema` is the JSON Schema of the answer, named `schema_name`.
 
     `nonce` is '' at revision 1 and the revision in a repair, so that a repair is never answered from the ledger's past.
@@ -101,13 +104,59 @@ class Working(msgspec.Struct, frozen=True, kw_only=True, tag="working"):
     """A sign of life: the question is being worked on."""
 
 
+class ByReference(msgspec.Struct, frozen=True, kw_only=True, tag="reference"):
+    """A question or a reply that the bus can't carry: the artifact which holds its JSON, below its tenant's prefix."""
+
+    key: str
+    sha256: str
+    length: int
+
+
+class Embed(msgspec.Struct, frozen=True, kw_only=True):
+    """Asked on `ql.svc.llm.embed`: a vector for each text."""
+
+    tenant: str
+    texts: tuple[str, ...]
+
+
+class Embedded(msgspec.Struct, frozen=True, kw_only=True, tag="embedded"):
+    """One vector a text, in their order. Where no model is set the reply is a `Problem` with code `no_model`."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What the routers know of one model; costs are US dollars a token, `context` is in tokens (0: unknown).
+
+    `state`: 'open' is left out until `again_s` from now, 'probing' is tried by one question, 'off' was switched off.
+    """
+
+    name: str
+    provider: str
+    groups: tuple[str, ...]
+    state: Literal["closed", "open", "probing", "off"] = "closed"
+    error: str = ""
+    again_s: float = 0.0
+    cost_in: float = 0.0
+    cost_out: float = 0.0
+    context: int = 0
+
+
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer on `ql.svc.llm.models`: the models in use, best first."""
+    """The answer on `ql.svc.llm.models`: the models of the default group, best first, and what is known of all."""
 
     models: tuple[str, ...]
+    known: tuple[Model, ...] = ()
+    embeddings: str = ""
 
 
+Asked = Question | ByReference
 Reply = Answer | Problem | Working
+Carried = Reply | ByReference
+"""What may come on the inbox; `ByReference` holds an `Answer`."""
+
+EmbedReply = Embedded | Problem
 
 
 def question_key(question: Question, model: str) -> str:
