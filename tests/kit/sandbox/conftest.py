@@ -11,6 +11,9 @@ from deploy.local.paths import make_folder
 from workers.kit.registry import Wheels
 from workers.kit.sandbox import Bubblewrap
 
+OWN_UID = 62_000
+"""No other test's sandboxes run under it, so that what stays behind here is ours."""
+
 
 @pytest.fixture(scope="session")
 def data(reachable: Path) -> Path:
@@ -19,7 +22,7 @@ def data(reachable: Path) -> Path:
 
 @pytest.fixture(scope="session")
 async def sandbox(data: Path) -> Bubblewrap:
-    made = Bubblewrap(data, Wheels(data / "wheelhouse"))
+    made = Bubblewrap(data, Wheels(data / "wheelhouse"), first_uid=OWN_UID)
     missing = await made.probe()
     if missing is not None and not os.environ.get("CI"):
         pytest.skip(f"no sandbox on this machine: {missing.reason}")
