@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 EVERY_S = 5.0
 ANSWER_S = 5.0
-FAILURES = 3
-"""In a row, before a server is given up: a busy machine may be slow once."""
+FAILURES = 5
+"""In a row, so some 50 s without an answer: a busy machine may be slow for long, and a restart would not help it."""
+TICK_S, LATE_S = 0.1, 0.5
+"""How late our own loop may be while a look fails: beyond it the fault may be ours, and the look says nothing."""
 NOBODY = subjects.wake("nobody", "launcher", "probe")
 HEADERS = {"Nats-TTL": "1s", "Nats-Expected-Stream": subjects.STREAM}
 
@@ -35,7 +37,9 @@ async def keep_accepting(part: Part, url: str, folder: Path) -> None:
         with contextlib.suppress(OSError):  # the disk can't even be asked; the next look may tell
             if not part.pid or is_full(folder):
                 failures = 0
-            elif await accepts(url):
+            elif (taken := await _looked(url)) is None:
+                continue
+            elif taken:
                 failures = restarts = 0
             elif (failures := failures + 1) < FAILURES:
                 continue
@@ -44,6 +48,25 @@ async def keep_accepting(part: Part, url: str, folder: Path) -> None:
             else:
                 await part.restart("NATS takes no events.")
                 failures, restarts = 0, restarts + 1
+
+
+async def _looked(url: str) -> bool | None:
+    """As `accepts`; None where it failed and this process was late itself."""
+    clock, ticks, late = asyncio.get_running_loop().time, 0.0, False
+
+    async def tick() -> None:
+        nonlocal ticks, late
+        while True:
+            ticks = clock()
+            await asyncio.sleep(TICK_S)
+            late = late or clock() - ticks > TICK_S + LATE_S
+
+    ticks = clock()
+    ticking = asyncio.create_task(tick())
+    try:
+        return await accepts(url) or (None if late or clock() - ticks > TICK_S + LATE_S else False)
+    finally:
+        ticking.cancel()
 
 
 async def accepts(url: str) -> bool:

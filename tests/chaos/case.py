@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,7 @@ async def tried(case: Case, place: World) -> Result:
         where = f"{Path(last.filename).name}:{last.lineno}"
         seen = Seen(wrong=(f"{type(error).__name__} at {where}: {str(error)[:200]}",))
     if seen.wrong:
+        sys.stderr.write("\n".join((f"{case.row} {case.name}:", *place.told_of_itself(), "")))
         await place.mend()
     return Result(case=case, seen=seen, seconds=time.monotonic() - began)
 

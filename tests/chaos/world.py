@@ -94,8 +94,9 @@ class Child:
 class World:
     """Made by `world`."""
 
-    def __init__(self, stack: Stack, folder: Path, gateway: Pool) -> None:
+    def __init__(self, stack: Stack, folder: Path, gateway: Pool, said: Sequence[str] = ()) -> None:
         self.stack = stack
+        self._said = said
         self.folder = folder
         self.workers: list[Child] = []
         self.router: Child | None = None
@@ -119,6 +120,12 @@ class World:
     def reads(self) -> PgReads:
         """The gateway's store."""
         return self._reads
+
+    def told_of_itself(self, most: int = 30) -> list[str]:
+        """What the stack said, such as that it started a server again, and the last words of each process."""
+        logs = sorted((self.folder / "logs").glob("*.log"))
+        lines = [f"{log.stem}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-most:]]
+        return [*(f"stack: {sentence}" for sentence in self._said), *lines]
 
     def number(self) -> int:
         """One that was not given before."""
@@ -342,11 +349,12 @@ async def _connect(url: str) -> Client:
 @asynccontextmanager
 async def world(folder: Path, *, workers: int = 0) -> AsyncIterator[World]:
     """A factory in `folder`, with a keeper and a router, and `workers` workers."""
-    async with Stack(folder / "stack") as stack:
+    said: list[str] = []
+    async with Stack(folder / "stack", said=said.append) as stack:
         await migrate(stack.database_for("ql_owner"))
         await ensure_bucket(stack.urls.s3, BUCKET)
         pool = await open_pool(stack.database_for("ql_gateway"), 8)
-        made = World(stack, folder, pool)
+        made = World(stack, folder, pool, said)
         try:
             made.keeper = await made.spawn("keep")
             await made.work(workers)
