@@ -43,7 +43,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
     `nonce` is '' at revision 1 and the revision in a repair, so that a repair is never answered from the ledger's past.
     `group` names a chain of models ('' is the default one); `pieces` is the context manifest; with `strict` only the
-    ledger may answer.
+    ledger may answer. `skip` names models (as in `Answer.model`) that must not be asked, nor stand in: what they said
+    could not be used. When that leaves none, the reply is a permanent `Problem` with code `no_model`.
     """
 
     tenant: str
@@ -61,6 +62,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     max_tokens: int | None = None
     pieces: tuple[Piece, ...] = ()
     strict: bool = False
+    skip: tuple[str, ...] = ()
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 Code = Literal["", "over_budget", "not_in_ledger", "no_model", "switched_off", "rate_limited"]
+"""A transient problem with one of the last three says that no model was called: waiting costs no attempt. One whose call
+failed has the code '', and counts."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="problem"):
@@ -165,5 +169,14 @@ def question_key(question: Question, model: str) -> str:
     `model` is the identity of the group's first model: who answers in its place does not change the question.
     """
     parameters = (question.temperature, question.max_tokens)
-    asked = (model, parameters, question.messages, question.schema_name, question.schema, question.nonce)
+    asked: tuple[object, ...] = (
+        model,
+        parameters,
+        question.messages,
+        question.schema_name,
+        question.schema,
+        question.nonce,
+    )
+    if question.skip:
+        asked = (*asked, question.skip)
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
