@@ -91,8 +91,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 Code = Literal["", "over_budget", "not_in_ledger", "no_model", "switched_off", "rate_limited"]
-"""A transient problem with one of the last three says that no model was called: waiting costs no attempt. One whose call
-failed has the code '', and counts."""
+"""A transient problem with one of the last three says that no model was called: waiting costs no attempt.
+One whose call failed has the code '', and counts."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="problem"):
