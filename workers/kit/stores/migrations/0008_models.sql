@@ -5,14 +5,12 @@
 
 SET LOCAL ROLE ql_owner;
 
--- `asked` is the question as JSON, compressed like the answer; `identity` is the first model of its group, with which
--- the key is made anew. What is above 4 MiB lies in S3: `asked_ref` or `answer_ref` then holds the reference as JSON,
--- and the body here is empty.
+-- `asked` holds the bytes whose sha256 is the key `question`, compressed like the answer. What is above 4 MiB lies in
+-- S3: `asked_ref` or `answer_ref` then holds the reference as JSON, and the body here is empty.
 ALTER TABLE ledger
     ADD COLUMN asked bytea NOT NULL DEFAULT '' CHECK (octet_length(asked) <= 4194304),
     ADD COLUMN asked_ref text NOT NULL DEFAULT '',
     ADD COLUMN answer_ref text NOT NULL DEFAULT '',
-    ADD COLUMN identity text NOT NULL DEFAULT '',
     ADD COLUMN provider text NOT NULL DEFAULT '',
     ADD COLUMN task text NOT NULL DEFAULT '',
     ADD COLUMN role text NOT NULL DEFAULT '',
@@ -211,5 +209,5 @@ ALTER TABLE usage
     DROP COLUMN outcome, DROP COLUMN code, DROP COLUMN detail, DROP COLUMN tried, DROP COLUMN pieces;
 DROP INDEX ledger_task;
 ALTER TABLE ledger
-    DROP COLUMN asked, DROP COLUMN asked_ref, DROP COLUMN answer_ref, DROP COLUMN identity, DROP COLUMN provider,
+    DROP COLUMN asked, DROP COLUMN asked_ref, DROP COLUMN answer_ref, DROP COLUMN provider,
     DROP COLUMN task, DROP COLUMN role, DROP COLUMN schema_name, DROP COLUMN revision, DROP COLUMN imported;
