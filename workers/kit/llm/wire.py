@@ -163,8 +163,8 @@ Carried = Reply | ByReference
 EmbedReply = Embedded | Problem
 
 
-def question_key(question: Question, model: str) -> str:
-    """The ledger's key: sha256 over everything that the model's answer may depend on, and the nonce.
+def question_asked(question: Question, model: str) -> bytes:
+    """Everything that the model's answer may depend on, and the nonce, as JSON: the ledger keeps it with the answer.
 
     `model` is the identity of the group's first model: who answers in its place does not change the question.
     """
@@ -179,4 +179,9 @@ def question_key(question: Question, model: str) -> str:
     )
     if question.skip:
         asked = (*asked, question.skip)
-    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
+    return msgspec.json.encode(asked, order="sorted")
+
+
+def question_key(question: Question, model: str) -> str:
+    """The ledger's key: the sha256 of what was asked."""
+    return hashlib.sha256(question_asked(question, model)).hexdigest()
