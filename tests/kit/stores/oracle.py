@@ -20,6 +20,7 @@ REPAIRS = {"lint": ("left",), "join": ("left", "right")}
 ROUNDS = {"lint": 1, "join": 2}
 LAST = "pack"
 OPEN = {"running", "retry"}
+RETRIES = 20
 
 
 def above(stage: str) -> set[str]:
@@ -195,7 +196,11 @@ class Oracle:
         if not self.wanted(claim, row):
             row.state, row.at = "superseded", self.now
             return Told("superseded")
-        if kind == "failed" or (row.again and kind != "retry" and sha != row.sha):
+        if (
+            kind == "failed"
+            or (kind == "retry" and self.retries() >= RETRIES)
+            or (row.again and kind != "retry" and sha != row.sha)
+        ):
             return Told("failed", self._fail(claim.stage, claim.revision))
         told: tuple[str, ...] = ()
         if kind == "retry":
@@ -206,6 +211,11 @@ class Oracle:
             told = self._settle(claim, row, kind, sha, target)
         row.at = self.now
         return Told(row.state, told)
+
+    def retries(self) -> int:
+        """The attempts after the first, of every row since the workflow was last resumed."""
+        since = max((row.opens for row in self.rows.values() if row.state == "failed"), default=0)
+        return sum(max(0, row.attempts - 1) for (_, revision), row in self.rows.items() if revision >= since)
 
     def _settle(self, claim: Taken, row: Row, kind: str, sha: str, target: str) -> tuple[str, ...]:
         spent = sum(name == claim.stage and other.stood == "rejected" for (name, _), other in self.rows.items())

@@ -8,8 +8,9 @@ import pytest
 
 from contracts.events import StageFailed, WorkflowCompleted, WorkflowExpired, WorkflowFailed
 from tests.kit.stores.world import World, completed, data_of, ref
-from workers.kit.stores.drops import CapsuleHead, Completed, Failed, Retry
+from workers.kit.stores.drops import CapsuleHead, Committed, Completed, DeadLetter, Failed, Retry
 
+SPENT = "busy (the 20 further attempts of a workflow are spent)"
 ALL_BUT_PACK = ("plan", "code", "suite", "check", "scan", "trial")
 
 
@@ -59,6 +60,51 @@ async def test_a_failed_stage_ends_the_workflow_and_closes_what_is_open(world: W
     assert not await world.drops.renew(other, lease_s=30)
     assert (await world.drops.commit(other, completed(other))).state == "lost"
     assert (await world.drop(workflow, "suite")).artifact is None
+
+
+async def test_a_workflow_has_so_many_further_attempts_and_no_more(world: World) -> None:
+    """Whatever each of its stages may have; the first of each costs none of them, and a resumption gives new ones."""
+    workflow = await world.submit()
+    for stage, attempts in {"plan": 8, "code": 8, "suite": 7}.items():
+        for _ in range(attempts - 1):
+            assert (await _retry(world, stage, workflow)).state == "retry"
+        if stage != "suite":
+            await _complete(world, stage, workflow)
+    # 7 + 7 + 6 further attempts were begun, and the one at hand would be followed by another.
+    claim = await world.claim("suite", workflow, attempts=99)
+    done = await world.drops.commit(claim, Retry(error="busy", after_s=0), _letter)
+    assert (done.state, done.letter and done.letter.reason) == ("failed", SPENT)
+    assert await world.state(workflow) == "failed"
+    assert [event.stage for event in done.events] == ["suite", "workflow"]
+    assert (await world.drop(workflow, "suite")).error == SPENT
+    await world.resume(workflow)
+    assert (await _retry(world, "suite", workflow)).state == "retry"
+
+
+async def _retry(world: World, stage: str, workflow: str) -> Committed:
+    return await world.drops.commit(
+        await world.claim(stage, workflow, attempts=99), Retry(error="busy", after_s=0), _letter
+    )
+
+
+async def _complete(world: World, stage: str, workflow: str) -> None:
+    claim = await world.claim(stage, workflow, attempts=99)
+    await world.drops.commit(claim, completed(claim))
+
+
+def _letter(reason: str, drop: str) -> DeadLetter:
+    return DeadLetter(
+        id=drop,
+        tenant="default",
+        workflow=drop[:26],
+        stage="suite",
+        reason=reason,
+        kind="work",
+        subject="s",
+        headers="",
+        body=b"",
+        sha256="0" * 64,
+    )
 
 
 async def test_a_waiting_row_is_closed_too(world: World) -> None:

@@ -17,6 +17,9 @@ from contracts.topology import Opening, Topology
 from .drops import Claim, Completed, DropState, Failed, InputDrop, NoClaim, Outcome, Rejected, Retry, WorkflowState
 
 OPEN: frozenset[DropState] = frozenset({"running", "retry"})
+RETRIES = 20
+"""Attempts after the first that all rows of a workflow may have together, since its start or its last resumption: one
+that needs more is sick, however patient each of its stages is."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,15 +277,26 @@ def still_due(topology: Topology, row: Row, rows: Iterable[Row]) -> bool:
     return row.again or due(topology, row.stage, rows) == row.revision
 
 
+def retried(rows: Sequence[Row]) -> int:
+    """The attempts of a workflow's rows after their first; what it had before it was resumed is forgiven."""
+    since = max((row.opens for row in rows if row.state == "failed"), default=0)
+    return sum(max(0, row.attempts - 1) for row in rows if row.revision >= since)
+
+
 def settle(
-    topology: Topology, claim: Claim, state: WorkflowState, rows: Sequence[Row], outcome: Outcome
+    topology: Topology, claim: Claim, state: WorkflowState, rows: Sequence[Row], outcome: Outcome, retries: int = 0
 ) -> Change | None:
-    """What becomes of an outcome; None when the claim no longer stands and nothing may be written."""
+    """What becomes of an outcome; None when the claim no longer stands and nothing may be written.
+
+    `retries`: what the workflow has `retried`, which matters to a Retry only.
+    """
     row = row_of(claim, rows)
     if row is None or state != "active" or not holds(claim, row):
         return None
     if not still_due(topology, row, rows):
         return Change(state="superseded")
+    if isinstance(outcome, Retry) and retries >= RETRIES:
+        return given_up(row, f"{outcome.error} (the {RETRIES} further attempts of a workflow are spent)")
     if row.again:
         return _made_again(row, outcome)
     match outcome:

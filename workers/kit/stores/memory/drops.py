@@ -102,7 +102,8 @@ class MemoryDrops:
         found = self._mine(claim.tenant, claim.workflow)
         if found is None:
             return Committed(state="lost")
-        change = standing.settle(self.topology, claim, found.state, list(found.rows.values()), outcome)
+        rows = list(found.rows.values())
+        change = standing.settle(self.topology, claim, found.state, rows, outcome, standing.retried(rows))
         if change is None:
             return Committed(state="lost")
         events = self._write(found, claim, change, outcome, self.memory.clock())
@@ -222,7 +223,9 @@ class MemoryDrops:
             state=change.state,
             updated_at=now,
             lease_until=None,
-            retry_at=now + timedelta(seconds=outcome.after_s) if isinstance(outcome, Retry) else None,
+            retry_at=now + timedelta(seconds=outcome.after_s)
+            if isinstance(outcome, Retry) and change.state != "failed"
+            else None,
             artifact=kept.artifact if kept else None,
             media_type=kept.media_type if kept else "",
             opens=change.opens,

@@ -39,6 +39,15 @@ ROWS = f"""
     UNION ALL
     {NOW}
 """  # noqa: S608  # constants only
+# Says the same as `standing.retried`.
+RETRIED = """
+    SELECT d.workflow_id, sum(greatest(d.attempts - 1, 0))::integer FROM drops d
+    WHERE d.workflow_id = ANY($1) AND d.revision >= coalesce((
+        SELECT max(o.opens) FROM drops o
+        WHERE o.workflow_id = d.workflow_id AND o.opens IS NOT NULL AND o.state = 'failed'
+    ), 1)
+    GROUP BY d.workflow_id
+"""
 EVENTS = """
     INSERT INTO events (workflow_id, id, tenant, stage, subject, body, created_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::timestamptz[])
@@ -114,6 +123,8 @@ async def commit(connection: Connection, topology: Topology, batch: Sequence[Don
     heads = {head["id"]: head for head in await connection.fetch(LOCK, [done.claim.workflow for done in batch])}
     mine = columns((done.claim.workflow, done.claim.stage, done.claim.revision) for done in batch)
     rows, now = rows_of(await connection.fetch(ROWS, *mine))
+    again = [done.claim.workflow for done in batch if isinstance(done.outcome, Retry)]
+    retried = dict(map(tuple, await connection.fetch(RETRIED, again))) if again else {}
     answers: list[Committed | Exception] = [Committed(state="lost")] * len(batch)
     settled: list[Settled] = []
     places: list[int] = []
@@ -122,7 +133,8 @@ async def commit(connection: Connection, topology: Topology, batch: Sequence[Don
         if head is None or head["tenant"] != claim.tenant:
             continue
         try:
-            change = standing.settle(topology, claim, head["state"], found, outcome)
+            retries = retried.get(claim.workflow, 0)
+            change = standing.settle(topology, claim, head["state"], found, outcome, retries)
         except ValueError as error:
             answers[place] = error
             continue
@@ -175,7 +187,7 @@ def _written(one: Settled, now: datetime) -> tuple[object, ...]:
         claim.stage,
         claim.revision,
         change.state,
-        now + timedelta(seconds=outcome.after_s) if isinstance(outcome, Retry) else None,
+        now + timedelta(seconds=outcome.after_s) if isinstance(outcome, Retry) and change.state != "failed" else None,
         *((ref.key, ref.offset, ref.length, ref.sha256) if ref else (None,) * 4),
         kept.media_type if kept else "",
         change.opens or None,
