@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from workers.kit.prompts.piece import Piece as Piece
+
 COMPLETE = "ql.svc.llm.complete"
 MODELS = "ql.svc.llm.models"
 EMBED = "ql.svc.llm.embed"
@@ -28,14 +30,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     role: Literal["system", "user", "assistant"]
     content: str
-
-
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of what a model is told: the sha256 of its text, and about how many tokens it takes."""
-
-    name: str
-    sha256: str
-    tokens: int
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="question"):

@@ -6,9 +6,10 @@ import msgspec
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """`layer` is the contract's (model, service, interface, …); '' and () where a task has none."""
+    """`layer` is the contract's (model, service, …), `kind` the package's; '' and () where a task has none."""
 
     language: str = ""
     layer: str = ""
     framework: str = ""
+    kind: str = ""
     tags: tuple[str, ...] = ()

@@ -1,0 +1,115 @@
+"""What a model is told for one task, within a budget of tokens, and the manifest that says what it was made of.
+
+Stable text stands first (role, template, form of the answer), then the inputs in the caller's order, which begins with
+what calls share: a provider may then reuse what it has read before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from . import templates
+from .block import with_block
+from .piece import Piece, piece
+from .roles import Role
+
+BUDGET = 150_000
+"""Tokens of one question: with the answer's they fit where a model takes 200,000."""
+
+
+class TooMuch(Exception):
+    """What can't be left out is more than the budget."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece that may be sent. Of those not `required`, the lowest `priority` is left out first."""
+
+    name: str
+    text: str
+    required: bool = True
+    priority: int = 0
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts to be sent, in their order, and the names of those left out."""
+
+    parts: tuple[Part, ...]
+    pieces: tuple[Piece, ...]
+    left_out: tuple[str, ...]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The two messages of a question; `pieces` is the manifest of what is in them, and of nothing else."""
+
+    system: str
+    user: str
+    pieces: tuple[Piece, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def fit(parts: Iterable[Part], budget: int) -> Fitted:
+    """As many of the parts as fit; raises `TooMuch` when the required ones alone do not.
+
+    Of two that are equally dear, the later one goes first.
+    """
+    given = tuple(parts)
+    pieces = tuple(piece(part.name, part.text) for part in given)
+    total = sum(each.tokens for each in pieces)
+    optional = sorted(
+        (index for index, part in enumerate(given) if not part.required),
+        key=lambda index: (given[index].priority, -index),
+    )
+    out: set[int] = set()
+    for index in optional:
+        if total <= budget:
+            break
+        out.add(index)
+        total -= pieces[index].tokens
+    if total > budget:
+        raise TooMuch(f"what has to be told takes about {total:,} tokens, more than the {budget:,} of the budget")
+    return Fitted(
+        parts=tuple(part for index, part in enumerate(given) if index not in out),
+        pieces=tuple(each for index, each in enumerate(pieces) if index not in out),
+        left_out=tuple(part.name for index, part in enumerate(given) if index in out),
+    )
+
+
+def tell(
+    role: Role,
+    task: str,
+    form: tuple[str, Mapping[str, str]],
+    inputs: Mapping[str, object],
+    *,
+    optional: Mapping[str, int] | None = None,
+    budget: int = BUDGET,
+) -> Told:
+    """The messages for `task`; `form` is a template with its variables. Raises `TooMuch`, `NoPrompt` or `BadPrompt`.
+
+    `optional` names the inputs that may be left out, each with its priority.
+    """
+    spare = optional or {}
+    rules, shape, intro = templates.template(task), templates.template(form[0]), templates.template("inputs")
+    fixed = (
+        Part(name=role.name, text=role.system()),
+        Part(name=rules.name, text=rules.render()),
+        Part(name=shape.name, text=shape.render(**form[1])),
+        Part(name=intro.name, text=intro.render()),
+    )
+    given = tuple(
+        Part(name=f"input:{name}", text=_text(value), required=name not in spare, priority=spare.get(name, 0))
+        for name, value in inputs.items()
+    )
+    fitted = fit((*fixed, *given), budget)
+    kept = {name: value for name, value in inputs.items() if f"input:{name}" not in fitted.left_out}
+    return Told(
+        system="\n\n".join(part.text for part in fixed[:3]),
+        user=with_block(fixed[3].text, task, kept),
+        pieces=fitted.pieces,
+        left_out=fitted.left_out,
+    )
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
