@@ -6,11 +6,12 @@
 SET LOCAL ROLE ql_owner;
 
 -- `asked` holds the bytes whose sha256 is the key `question`, compressed like the answer. What is above 4 MiB lies in
--- S3: `asked_ref` or `answer_ref` then holds the reference as JSON, and the body here is empty.
+-- S3: `asked_ref` or `answer_ref` then holds the reference as JSON, and the body here is empty. `instead` says why a stand-in answered.
 ALTER TABLE ledger
     ADD COLUMN asked bytea NOT NULL DEFAULT '' CHECK (octet_length(asked) <= 4194304),
     ADD COLUMN asked_ref text NOT NULL DEFAULT '',
     ADD COLUMN answer_ref text NOT NULL DEFAULT '',
+    ADD COLUMN instead text NOT NULL DEFAULT '',
     ADD COLUMN provider text NOT NULL DEFAULT '',
     ADD COLUMN task text NOT NULL DEFAULT '',
     ADD COLUMN role text NOT NULL DEFAULT '',
@@ -209,5 +210,6 @@ ALTER TABLE usage
     DROP COLUMN outcome, DROP COLUMN code, DROP COLUMN detail, DROP COLUMN tried, DROP COLUMN pieces;
 DROP INDEX ledger_task;
 ALTER TABLE ledger
-    DROP COLUMN asked, DROP COLUMN asked_ref, DROP COLUMN answer_ref, DROP COLUMN provider,
+    DROP COLUMN asked, DROP COLUMN asked_ref, DROP COLUMN answer_ref, DROP COLUMN instead,
+    DROP COLUMN provider,
     DROP COLUMN task, DROP COLUMN role, DROP COLUMN schema_name, DROP COLUMN revision, DROP COLUMN imported;
