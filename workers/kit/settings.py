@@ -11,6 +11,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+PROVIDER_KEYS = frozenset(
+    f"{name}{suffix}"
+    for name in (
+        "OPENAI_API_KEY",
+        "AZURE_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GROQ_API_KEY",
+        "VLLM_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    )
+    for suffix in ("", "_FILE")
+)
+"""Variables with the keys of model providers: for the model router's process and no other."""
+
 
 class SettingsError(Exception):
     """A setting is unknown, missing or wrong; the message names it and says what to do."""
@@ -33,13 +50,38 @@ class Settings(BaseModel):
     s3_bucket: str = Field(
         default="quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules"
     )
-    qdrant_url: str = Field(default="", description="Qdrant server")
+    qdrant_url: str = Field(default="", description="Qdrant server, http://:KEY@host:port; files under QL_DATA when empty")
     otlp_url: str = Field(default="", description="OTLP collector; telemetry is exported only when set")
     data: Path | None = Field(default=None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
     gateway_url: str = Field(default="", description="Gateway that ql talks to; the running embedded one when empty")
     http_host: str = Field(default="127.0.0.1", description="Address the gateway listens on")
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port the gateway listens on; 0 takes a free one")
-    models: str = Field(default="blueprint/default", description="Models, best first")
+    models: str = Field(
+        default="blueprint/default",
+        description="Models, best first, each <provider>/<model>[@<url>]; after a semicolon <group>=<models> each",
+    )
+    model_limits: str = Field(
+        default="",
+        description="What a model takes a minute, from each router: <provider or model>=<n>rpm,<n>tpm; …",
+    )
+    embeddings: str = Field(default="", description="Model for embeddings; the built-in hashing one when empty")
+    model_s: float = Field(default=300, gt=0, description="Seconds a model may take for one answer")
+    model_silence_s: float = Field(
+        default=60, gt=0, description="Seconds a model that streams its answer may be silent"
+    )
+    model_streams: int = Field(
+        default=16, ge=0, description="Answers a router streams at once; those beyond come whole (a token costs 0.2 ms)"
+    )
+    tenant_calls: int = Field(
+        default=0, ge=0, description="Calls to models one tenant may have at once, on each router; 0: any number"
+    )
+    tenant_calls_minute: int = Field(
+        default=0, ge=0, description="Calls to models one tenant may begin in a minute, on each router; 0: any number"
+    )
+    embeddings: str = Field(default="", description="Model that makes vectors of texts; built-in hashing when empty")
+    learning_holdout: float = Field(
+        default=0.1, ge=0, le=1, description="Share of workflows that get no examples, to compare with"
+    )
     llm_silence_s: float = Field(
         default=15, gt=0, description="Seconds of silence after which a model call is given up"
     )
@@ -80,7 +122,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         key = name.removeprefix("QL_").lower()
         if key.endswith("_file"):
             key = key.removesuffix("_file")
-            value = _content(name, value)
+            value = from_file(name, value)
         values[key] = value
     try:
         return Settings.model_validate(values)
@@ -88,7 +130,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(_sentences(error)) from None
 
 
-def _content(name: str, path: str) -> str:
+def from_file(name: str, path: str) -> str:
+    """What the file holds that variable `name` names; raises `SettingsError`."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
