@@ -21,7 +21,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     `repairs` are the stages it may send its input back to, at most `rounds` times a workflow. `version` goes into the
     memo key: raise it when the same input would now give another artifact. `limit_s` is the longest that one attempt
-    may take, in seconds.
+    may take, in seconds: more than the limits of what it does inside, and time to wait there behind others.
     """
 
     name: str
@@ -41,42 +41,88 @@ class Opening(NamedTuple):
     target: str
 
 
+ANSWER_S = 1500
+"""A model may be asked twice, since its first answer may be of no use, and has ten minutes each time."""
+FILES_S = 2400
+"""A call a file, all at once: a provider that limits their rate draws them out."""
+INDEX_S = 1200
+"""Two locks, each asked for with and without the network, and a download of ten minutes at most."""
+PARSING_S = 600
+"""Seconds of computing, behind all others that this process was given."""
+SANDBOX_S = 900
+"""The sandbox has a limit of 300 s itself; before it, one of a few places on the machine has to come free."""
+
 PIPELINE: tuple[Stage, ...] = (
-    Stage(name="prompt_enhancement", needs=(), produces=a.Brief, asks_model=True),
-    Stage(name="frd_generation", needs=("prompt_enhancement",), produces=a.Frd, asks_model=True),
-    Stage(name="requirements_parsing", needs=("frd_generation",), produces=a.Requirements, asks_model=True),
-    Stage(name="project_structure", needs=("requirements_parsing",), produces=a.Contract, asks_model=True),
-    Stage(name="dependency_resolution", needs=("project_structure",), produces=a.Lock),
-    Stage(name="code_generation", needs=("dependency_resolution",), produces=a.SourceTree, asks_model=True),
+    Stage(name="prompt_enhancement", needs=(), produces=a.Brief, asks_model=True, limit_s=ANSWER_S),
+    Stage(name="frd_generation", needs=("prompt_enhancement",), produces=a.Frd, asks_model=True, limit_s=ANSWER_S),
+    Stage(
+        name="requirements_parsing",
+        needs=("frd_generation",),
+        produces=a.Requirements,
+        asks_model=True,
+        limit_s=ANSWER_S,
+    ),
+    Stage(
+        name="project_structure",
+        needs=("requirements_parsing",),
+        produces=a.Contract,
+        asks_model=True,
+        limit_s=ANSWER_S,
+    ),
+    Stage(name="dependency_resolution", needs=("project_structure",), produces=a.Lock, limit_s=INDEX_S),
+    Stage(
+        name="code_generation",
+        needs=("dependency_resolution",),
+        produces=a.SourceTree,
+        asks_model=True,
+        limit_s=FILES_S,
+    ),
     Stage(
         name="semantic_validation",
         needs=("code_generation",),
         produces=a.ValidationReport,
         repairs=("code_generation",),
         rounds=3,
+        limit_s=PARSING_S,
     ),
-    Stage(name="test_plan_generation", needs=("project_structure",), produces=a.TestPlan, asks_model=True),
-    Stage(name="test_generation", needs=("test_plan_generation",), produces=a.TestSuite, asks_model=True),
+    Stage(
+        name="test_plan_generation",
+        needs=("project_structure",),
+        produces=a.TestPlan,
+        asks_model=True,
+        limit_s=ANSWER_S,
+    ),
+    # Its fixtures first, then the files that use them.
+    Stage(
+        name="test_generation",
+        needs=("test_plan_generation",),
+        produces=a.TestSuite,
+        asks_model=True,
+        limit_s=2 * ANSWER_S,
+    ),
     Stage(
         name="security_scanning",
         needs=("semantic_validation",),
         produces=a.SecurityReport,
         repairs=("code_generation",),
         rounds=2,
+        limit_s=PARSING_S,
     ),
-    Stage(name="performance_analysis", needs=("semantic_validation",), produces=a.PerformanceReport),
-    Stage(name="documentation", needs=("semantic_validation",), produces=a.Docs, asks_model=True),
+    Stage(name="performance_analysis", needs=("semantic_validation",), produces=a.PerformanceReport, limit_s=PARSING_S),
+    Stage(name="documentation", needs=("semantic_validation",), produces=a.Docs, asks_model=True, limit_s=ANSWER_S),
     Stage(
         name="test_execution",
         needs=("semantic_validation", "test_generation"),
         produces=a.TestReport,
         repairs=("code_generation", "test_generation"),
         rounds=3,
+        limit_s=SANDBOX_S,
     ),
     Stage(
         name="packaging",
         needs=("test_execution", "security_scanning", "performance_analysis", "documentation"),
         produces=a.Capsule,
+        limit_s=PARSING_S,
     ),
 )
 

@@ -1,0 +1,44 @@
+"""Each stage's time limit leaves room for the limits of what it does inside, and no stage may outlast its workflow."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.topology import TOPOLOGY
+from workers.kit.registry import download, resolve
+from workers.kit.sandbox import session
+from workers.kit.settings import Settings
+from workers.llm_router.service import MODEL_S
+from workers.semantic_validation import python_files
+from workers.test_execution import layout
+
+ASKED = 2
+"""How often a model is asked for one thing at most."""
+
+ONE_AFTER_ANOTHER = {"test_generation": 2}
+"""Questions of a stage that wait for each other, where there are more than one."""
+
+INSIDE = {
+    name: ONE_AFTER_ANOTHER.get(name, 1) * ASKED * MODEL_S for name, row in TOPOLOGY.stages.items() if row.asks_model
+}
+INSIDE |= {
+    "dependency_resolution": 2 * 2 * resolve._WALL_S + download._WALL_S,
+    "semantic_validation": 2 * python_files._WALL_S,  # a file that hangs the compiler, then the rest
+    "test_execution": session._START_S + layout.LIMITS.wall_s + 2 * session._GRACE_S,
+}
+COMPUTES = {"security_scanning", "performance_analysis", "packaging"}
+"""Stages without a limit of their own: nothing there waits."""
+
+
+@pytest.mark.parametrize("name", sorted(INSIDE))
+def test_a_stages_own_limits_fit_in_its_time(name: str) -> None:
+    assert INSIDE[name] < TOPOLOGY[name].limit_s < Settings().deadline_s
+
+
+def test_every_stage_is_looked_at() -> None:
+    assert INSIDE.keys() | COMPUTES == TOPOLOGY.stages.keys()
+    assert all(TOPOLOGY[name].limit_s <= 600 for name in COMPUTES)
+
+
+def test_the_sandboxs_own_commands_fit_in_its_limit() -> None:
+    assert layout.LIMITS.wall_s > layout.TESTS_WALL_S
