@@ -1,13 +1,19 @@
 """Files as fenced text, the form in which models write code: a line "```<language> <path>", the body, a line "```".
 
-The fence is longer than any run of backticks in the body. Text around the fences, CRLF line ends and a byte order mark
-are tolerated. A text has LF line ends and ends with one, or is empty.
+What we render has a fence longer than any run of backticks in the body. What models write is read with patience: any
+fence of backticks or tildes, indented ones, CRLF, a byte order mark, prose around, fences inside of files, and the path
+wherever `naming` finds it. A text has LF line ends and ends with one, or is empty.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from . import sound
+from .blocks import CutOff, NotClosed, blocks, lines_of
+
+__all__ = ["CutOff", "NotClosed", "parse_files", "render_files"]
 
 _LANGUAGES = {
     "py": "python",
@@ -19,16 +25,7 @@ _LANGUAGES = {
     "sql": "sql",
     "html": "html",
 }
-_OPENING = re.compile(r" {0,3}(`{3,})([^`]*)")  # one way to match a line: a model may write a long one
 _RUN = re.compile(r"`+")
-
-
-class CutOff(ValueError):
-    """The text ends inside the fence of `path`."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"the answer ends inside {path}")
-        self.path = path
 
 
 def render_files(files: Iterable[tuple[str, str]]) -> str:
@@ -36,26 +33,32 @@ def render_files(files: Iterable[tuple[str, str]]) -> str:
     return "\n".join(_render(path, text) for path, text in files)
 
 
-def parse_files(text: str) -> tuple[tuple[str, str], ...]:
-    """Every (path, text), in order; fences without a path are prose. Raises `CutOff` where the last one never ends."""
-    found: list[tuple[str, str]] = []
-    fence, path = "", ""
-    body: list[str] = []
-    for line in text.removeprefix("\ufeff").split("\n"):
-        line = line.removesuffix("\r")
-        if not fence:
-            opening = _OPENING.fullmatch(line)
-            if opening is not None:
-                fence, path, body = opening[1], _path(opening[2].strip(" \t")), []
-        elif _closes(line, fence):
-            if path:
-                found.append((path, "".join(f"{part}\n" for part in body)))
-            fence = ""
-        else:
-            body.append(line)
-    if fence and path:
-        raise CutOff(path)
-    return tuple(found)
+def parse_files(text: str, asked: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Every (path, text), in order; blocks without a path are prose.
+
+    Who tells which paths were `asked` for has them found in more places, and a single one need not be named at all.
+    Raises `CutOff` where the last file never ends, `NotClosed` where one runs into the next.
+    """
+    lines = lines_of(text)
+    found = blocks(lines, asked)
+    named = [block for block in found if block.sure and block.path]
+    if not named and len(asked) == 1:
+        likely = [block for block in found if block.path]
+        told = [block for block in likely if block.fence.info]
+        named = told or [block for block in likely if not block.closed or _may_be(asked[0], block.text)]
+        if len(named) > 1:
+            return ()
+        whole = "\n".join(lines).strip("\n") + "\n"
+        if not found and sound.is_plainly(asked[0], whole):
+            return ((asked[0], whole),)
+    for block in named:
+        if not block.closed:
+            raise CutOff(block.path)
+    return tuple((block.path, block.text) for block in named)
+
+
+def _may_be(path: str, text: str) -> bool:
+    return sound.is_plainly(path, text) or not sound.can_tell(path)
 
 
 def _render(path: str, text: str) -> str:
@@ -66,14 +69,3 @@ def _render(path: str, text: str) -> str:
     end = "" if not text or text.endswith("\n") else "\n"
     language = _LANGUAGES.get(path.rpartition(".")[2], "text")
     return f"{fence}{language} {path}\n{text}{end}{fence}\n"
-
-
-def _path(info: str) -> str:
-    """The path in an info string; a lone word is one only when it looks like a file's name."""
-    language, _, path = info.partition(" ")
-    return path.strip() or (language if "." in language else "")
-
-
-def _closes(line: str, fence: str) -> bool:
-    stripped = line.strip(" \t")
-    return len(stripped) >= len(fence) and set(stripped) == {"`"} and len(line) - len(line.lstrip(" ")) < 4
