@@ -23,8 +23,10 @@ ALTER TABLE ledger ALTER asked SET STORAGE EXTERNAL;
 CREATE INDEX ledger_task ON ledger (tenant, task, stage, created_at DESC);
 
 -- A row for each call: answered, known (from the ledger: tokens as then, cost 0), failed, or answered by a stand_in.
--- All the ledger's entries that a workflow used are those its calls name.
+-- All the ledger's entries that a workflow used are those its calls name. `call` lets a router that lost its connection
+-- say again what a call took, and have it counted once.
 ALTER TABLE usage
+    ADD COLUMN call text COLLATE "C" NOT NULL DEFAULT '',
     ADD COLUMN revision integer NOT NULL DEFAULT 1,
     ADD COLUMN task text NOT NULL DEFAULT '',
     ADD COLUMN role text NOT NULL DEFAULT '',
@@ -38,6 +40,7 @@ ALTER TABLE usage
     ADD COLUMN pieces jsonb NOT NULL DEFAULT '[]';
 DROP INDEX usage_workflow;
 CREATE INDEX usage_workflow ON usage (tenant, workflow_id, id);
+CREATE UNIQUE INDEX usage_call ON usage (call) WHERE call <> '';
 CREATE INDEX usage_newest ON usage (tenant, id);
 CREATE INDEX usage_month ON usage (tenant, created_at);
 
@@ -206,10 +209,9 @@ ALTER TABLE tenants DROP COLUMN monthly_budget;
 DROP INDEX usage_month, usage_newest, usage_workflow;
 CREATE INDEX usage_workflow ON usage (tenant, workflow_id);
 ALTER TABLE usage
-    DROP COLUMN revision, DROP COLUMN task, DROP COLUMN role, DROP COLUMN provider, DROP COLUMN latency_ms,
+    DROP COLUMN call, DROP COLUMN revision, DROP COLUMN task, DROP COLUMN role, DROP COLUMN provider, DROP COLUMN latency_ms,
     DROP COLUMN outcome, DROP COLUMN code, DROP COLUMN detail, DROP COLUMN tried, DROP COLUMN pieces;
 DROP INDEX ledger_task;
 ALTER TABLE ledger
     DROP COLUMN asked, DROP COLUMN asked_ref, DROP COLUMN answer_ref, DROP COLUMN instead,
-    DROP COLUMN provider,
-    DROP COLUMN task, DROP COLUMN role, DROP COLUMN schema_name, DROP COLUMN revision, DROP COLUMN imported;
+    DROP COLUMN provider, DROP COLUMN task, DROP COLUMN role, DROP COLUMN schema_name, DROP COLUMN revision, DROP COLUMN imported;
