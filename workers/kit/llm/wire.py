@@ -18,6 +18,8 @@ EMBED = "ql.svc.llm.embed"
 QUEUE = "llm"
 BREAKER_BUCKET = "QL_LLM"
 """The key-value bucket where all routers share what they know of a model's health."""
+BREAKER_NEWS = "ql.svc.llm.health"
+"""The bucket's values are republished under this prefix."""
 
 MAX_QUESTION_BYTES = 900 * 1024
 """Below the server's max_payload of 1 MiB, with room for headers."""
