@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from workers.kit.prompts.block import BadBlock, Block, read_block
-from workers.llm_router.blueprint.model import Refusal, UnknownTask, answer
 
 Turns = Sequence[tuple[str, str]]
 
@@ -52,6 +51,8 @@ def _block(turns: Turns) -> tuple[int, Block | None]:
 
 
 def _blueprint(block: Block) -> str:
+    from workers.llm_router.blueprint.model import Refusal, UnknownTask, answer  # not where all is recorded
+
     try:
         said = answer(block.task, block.inputs)
     except (UnknownTask, msgspec.ValidationError) as error:

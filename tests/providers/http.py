@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 JSON, EVENTS = "application/json", "text/event-stream"
 _END = b"\r\n\r\n"
@@ -75,8 +76,7 @@ class Connection(asyncio.Protocol):
         self._may_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none of asyncio's classes
         self._open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,29 @@
+"""The real litellm, as the router's process has it; imported once, by the first test that needs it (4 s)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.providers.calling import Caller
+
+PRIVATE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
+
+
+@pytest.fixture(scope="session")
+async def litellm() -> AsyncIterator[Any]:
+    os.environ.update(PRIVATE)
+    import litellm as imported
+    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
+
+    imported.suppress_debug_info = True
+    yield imported
+    await close_litellm_async_clients()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def caller(litellm: Any) -> Caller:
+    return Caller(litellm)
