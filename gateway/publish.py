@@ -91,10 +91,11 @@ class Publisher:
                     self._waiting.task_done()
 
     async def _relay(self) -> None:
-        """A round that fails is followed by another; one that was full, at once."""
+        """A round that fails is followed by another; one that was full, at once. Deadlines are looked after too."""
         while True:
             await asyncio.sleep(RELAY_S)
             try:
+                self.soon(await self._reads.expire(limit=BATCH))
                 while len(await self._relayed()) == BATCH:
                     pass
             except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty

@@ -6,15 +6,16 @@ import base64
 import hashlib
 
 import pytest
+from ulid import ULID
 
 from contracts import subjects
-from contracts.artifacts import JSON
+from contracts.artifacts import JSON, Submission
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
 from tests.gateway.test_events import REF, followed, work
 from tests.gateway.test_workflows import on_stream, submit
 from workers.kit.runner import receive
-from workers.kit.stores.drops import Claim, Completed, DeadLetter, Failed, NoClaim
+from workers.kit.stores.drops import Claim, Completed, DeadLetter, Failed, NewWorkflow, NoClaim
 
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 FIRST, SECOND = list(TOPOLOGY.stages)[:2]
@@ -37,6 +38,15 @@ async def failed(served: Served) -> str:
     await work(served, workflow, FIRST, Completed(artifact=REF, media_type=JSON))
     await work(served, workflow, SECOND, Failed(error="no such model"))
     return workflow
+
+
+async def test_a_deadline_is_kept_with_no_worker_there(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.publish.RELAY_S", 0.1)
+    asked = NewWorkflow(id=str(ULID()), tenant="default", submission=Submission(prompt="p"), deadline_s=0)
+    await served.state.reads.submit(asked, most=10)
+    await on_stream(served, asked.id, "expired")
+    shown = (await served.http.get(f"/v1/workflows/{asked.id}")).json()
+    assert (shown["state"], shown["error"]) == ("expired", "its deadline has passed")
 
 
 async def test_a_cancelled_workflow_starts_nothing_and_whoever_works_at_it_is_told(served: Served) -> None:

@@ -32,14 +32,14 @@ async def submit(served: Served, prompt: str = PROMPT, key: str = "") -> str:
     return workflow
 
 
-async def on_stream(served: Served, workflow: str) -> RawStreamMsg:
-    """The workflow's first event, as soon as the stream has it: it is published after the answer."""
-    subject = f"ql.evt.default.{workflow}.workflow.submitted.1"
+async def on_stream(served: Served, workflow: str, outcome: str = "submitted") -> RawStreamMsg:
+    """The workflow's first event, or its end, as soon as the stream has it: it is published after the answer."""
+    subject = f"ql.evt.default.{workflow}.workflow.{outcome}.1"
     for _ in range(200):
         with suppress(JetStreamError, NatsError):  # not there yet, in whichever way
             return await served.nc.jetstream().get_last_msg(STREAM, subject)
         await asyncio.sleep(0.05)
-    pytest.fail("the submission was not published")
+    pytest.fail(f"that it was {outcome} was not published")
 
 
 async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(served: Served) -> None:

@@ -201,6 +201,7 @@ NOT_ALLOWED = {
         "UPDATE workflows SET state = 'completed', ended_at = now()",
         "UPDATE workflows SET state = 'failed', ended_at = now()",
         "UPDATE workflows SET state = 'cancelled'",
+        "UPDATE workflows SET state = 'expired', ended_at = now()",
         "UPDATE workflows SET deadline = deadline + interval '1 day'",
         "UPDATE workflows SET error = 'x'",
         "UPDATE workflows SET admitted_at = now()",
@@ -224,6 +225,14 @@ NOT_ALLOWED = {
     "completed": [
         "UPDATE workflows SET state = 'active', ended_at = NULL",
         "UPDATE workflows SET state = 'cancelled', ended_at = now()",
+        "UPDATE workflows SET state = 'expired', ended_at = now()",
+    ],
+    "overdue": [
+        "UPDATE workflows SET state = 'expired'",
+        "UPDATE workflows SET state = 'expired', ended_at = now(), deadline = deadline - interval '1 day'",
+        "UPDATE workflows SET state = 'expired', ended_at = now(), newest = 2",
+        "UPDATE workflows SET state = 'completed', ended_at = now()",
+        "UPDATE workflows SET state = 'failed', ended_at = now()",
     ],
 }
 
@@ -233,7 +242,7 @@ async def test_the_gateway_moves_nothing_else(pg_world: World, gateway_pool: Poo
     if state == "failed":
         await failed(pg_world)
     else:
-        workflow = await pg_world.submit()
+        workflow = await pg_world.submit(deadline_s=0 if state == "overdue" else 60)
         await pg_world.complete(workflow, *(ALL if state == "completed" else ("plan",)))
         if state == "active":
             await pg_world.claim("suite", workflow)

@@ -150,6 +150,25 @@ async def test_expiry_ends_overdue_workflows_only(world: World) -> None:
     assert not await world.drops.expire(limit=10)
 
 
+async def test_the_gateway_too_ends_what_is_overdue_and_only_once(world: World) -> None:
+    late, early = await world.submit(deadline_s=0), await world.submit(deadline_s=60)
+    claim = await world.claim("plan", late)
+    (event,) = await world.reads.expire(limit=10)
+    assert (event.workflow, event.id) == (late, f"{late}.workflow.expired.1")
+    assert (await world.state(late), await world.state(early)) == ("expired", "active")
+    assert (await world.drop(late, "plan")).state == "closed"
+    assert (await world.drops.commit(claim, completed(claim))).state == "lost"
+    assert [*await world.reads.expire(limit=10), *await world.drops.expire(limit=10)] == []
+    assert await world.told(late) == ["workflow.submitted.1", "workflow.expired.1"]
+
+
+async def test_a_worker_and_a_gateway_end_it_at_the_same_moment_once(world: World) -> None:
+    late = [await world.submit(deadline_s=0) for _ in range(5)]
+    ended = await asyncio.gather(world.reads.expire(limit=10), world.drops.expire(limit=10))
+    more = [*await world.reads.expire(limit=10), *await world.drops.expire(limit=10)]
+    assert sorted(event.workflow for events in (*ended, more) for event in events) == sorted(late)
+
+
 async def test_expiry_takes_at_most_its_limit_oldest_first(world: World) -> None:
     late = [await world.submit(deadline_s=0) for _ in range(3)]
     first = [event.workflow for event in await world.drops.expire(limit=2)]

@@ -176,18 +176,7 @@ class MemoryDrops:
         return (stalled + absent)[:limit]
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
-        now = self.memory.clock()
-        overdue = [found for found in self.memory.workflows.values() if found.state == "active"]
-        overdue = [found for found in overdue if found.deadline <= now]
-        told = list[StoredEvent]()
-        for found in sorted(overdue, key=lambda found: found.new.id)[:limit]:
-            new, newest = found.new, standing.newest(found.rows.values())
-            end = news.expired(new.tenant, new.id, found.deadline, newest, now, new.traceparent)
-            events = (*found.admit(now), end)
-            found.end("expired", news.EXPIRED, now)
-            found.tell(events, now)
-            told += events
-        return told
+        return self.memory.expire(limit)
 
     async def bury(self, letter: DeadLetter) -> None:
         kept = msgspec.structs.replace(

@@ -152,6 +152,9 @@ class MemoryReads:
         rows = [row for found in self._of(tenant) for row in found.rows.values()]
         return next((((r.artifact, r.media_type)) for r in rows if r.artifact and r.artifact.sha256 == sha256), None)
 
+    async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
+        return self.memory.expire(limit)
+
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
         return self.memory.unpublished(stages, "", older_s, limit)
 

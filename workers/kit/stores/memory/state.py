@@ -75,6 +75,19 @@ class Memory:
                 found.setdefault(workflow.new.tenant, []).append(workflow)
         return found
 
+    def expire(self, limit: int) -> Sequence[StoredEvent]:
+        """End what is overdue, oldest first."""
+        now, told = self.clock(), list[StoredEvent]()
+        overdue = [found for found in self.workflows.values() if found.state == "active" and found.deadline <= now]
+        for found in sorted(overdue, key=lambda found: found.new.id)[:limit]:
+            new, newest = found.new, standing.newest(found.rows.values())
+            end = news.expired(new.tenant, new.id, found.deadline, newest, now, new.traceparent)
+            events = (*found.admit(now), end)
+            found.end("expired", news.EXPIRED, now)
+            found.tell(events, now)
+            told += events
+        return told
+
     def unpublished(self, stages: Sequence[str], tenant: str, older_s: float, limit: int) -> Sequence[StoredEvent]:
         """Of one tenant, or of all ('')."""
         latest = self.clock() - timedelta(seconds=older_s)

@@ -20,7 +20,7 @@ from workers.kit.stores.drops import (
 )
 from workers.kit.stores.submissions import checked
 
-from . import control, letters, outbox, submissions
+from . import commits, control, letters, outbox, submissions
 from .group import Group
 from .pool import Connection, Pool, connected, transaction
 from .rows import (
@@ -37,6 +37,9 @@ from .rows import (
 OWED = 10_000
 """Events that one process remembers as its own to publish; what is written beyond them in a long outage of the bus is
 left to the workers' relay, as after a crash."""
+SERVED, IN_TURN = 10_000, 20
+"""Tenants whose deadlines one process looks after, and how many of them at each look; the first stage's workers look
+after all."""
 NOT_OWED = """
     SELECT mine.id FROM unnest($1::text[], $2::text[]) AS mine (workflow_id, id) WHERE NOT EXISTS (
         SELECT FROM events e WHERE e.workflow_id = mine.workflow_id AND e.id = mine.id AND e.published_seq IS NULL
@@ -65,11 +68,14 @@ class PgReads:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._owed: dict[str, StoredEvent] = {}  # by id: this process's events not yet noted as published
+        self._served: dict[str, None] = {}  # the tenants that asked for anything, the next to be looked after first
         self._submissions: dict[str, Group[tuple[NewWorkflow, int], Submitted]] = {}
         self._notes: dict[str, Group[Sequence[StoredEvent], None]] = {}
 
     @asynccontextmanager
     async def _as(self, tenant: str) -> AsyncIterator[Connection]:
+        if len(self._served) < SERVED:
+            self._served.setdefault(tenant)
         async with transaction(self._pool) as connection:
             await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
             yield connection
@@ -151,6 +157,17 @@ class PgReads:
             record = await connection.fetchrow(ARTIFACT, tenant, sha256)
         ref = ref_of(record) if record else None
         return (ref, record["media_type"]) if record and ref else None
+
+    async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
+        """Of some of the tenants that were served here, in turn."""
+        found: list[StoredEvent] = []
+        for tenant in list(self._served)[:IN_TURN]:
+            async with self._as(tenant) as connection:
+                events = await commits.expire(connection, limit)
+            self._served[tenant] = self._served.pop(tenant)  # to the end
+            self._owe(events)
+            found += events
+        return found
 
     async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
         """Of the tenants this process owes an event to; the first stage's workers look after all."""
