@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from tests.kit.stores.oracle import ABOVE, REPAIRS, Oracle, Part, Taken, Told
+from tests.kit.stores.oracle import ABOVE, NEEDS, REPAIRS, Oracle, Part, Taken, Told
 from tests.kit.stores.world import TENANT, ref
 from workers.kit.stores.drops import (
     Claim,
@@ -22,6 +22,7 @@ from workers.kit.stores.drops import (
     Retry,
     StoredEvent,
 )
+from workers.kit.stores.handover import Heir
 
 LONG = 1e6
 """Seconds that never pass: a lease or a wait is over when the machine says so."""
@@ -44,8 +45,11 @@ def claiming(workflow: str, stage: str, attempts: int = 1000) -> Act:
     )
 
 
-def committing(claim: Claim, kind: str, oracle: Oracle, target: int) -> Act:
-    """The outcome `kind` of a claim; what is made again comes out as it was, unless `other` is asked for."""
+def committing(claim: Claim, kind: str, oracle: Oracle, target: int, heirs: bool = False) -> Act:
+    """The outcome `kind` of a claim; what is made again comes out as it was, unless `other` is asked for.
+
+    With `heirs` the process has room for every stage behind it, also for those that wait for others too.
+    """
     row = oracle.rows[claim.stage, claim.revision]
     targets = REPAIRS.get(claim.stage, ())
     kind = "completed" if kind == "rejected" and not targets else kind
@@ -62,10 +66,12 @@ def committing(claim: Claim, kind: str, oracle: Oracle, target: int) -> Act:
         "retry": Retry(error="busy", after_s=LONG),
     }
     meant = "completed" if kind == "other" else kind
+    names = frozenset(name for name, needs in NEEDS.items() if heirs and claim.stage in needs)
+    room = [Heir(stage=name, takes=frozenset(ABOVE[name]), lease_s=LONG) for name in sorted(names)]
     return Act(
         claim.workflow,
-        lambda drops, _: drops.commit(claim, outcomes[kind]),
-        lambda oracle: oracle.commit(taken(claim), meant, made.sha256, aim),
+        lambda drops, _: drops.commit(claim, outcomes[kind], heirs=room),
+        lambda oracle: oracle.commit(taken(claim), meant, made.sha256, aim, names),
     )
 
 
@@ -125,7 +131,7 @@ def plain(answer: object) -> object:
         case NoClaim():
             return Told(answer.reason, _names(answer.events))
         case Committed():
-            return Told(answer.state, _names(answer.events))
+            return Told(answer.state, _names(answer.events), frozenset(map(taken, answer.handed)))
         case Controlled():
             return Told(answer.workflow.state, _names(answer.events))
         case list() | tuple():

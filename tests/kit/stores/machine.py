@@ -26,7 +26,7 @@ from tests.kit.stores.acts import LONG, Act
 from tests.kit.stores.oracle import NEEDS, OPEN, REPAIRS, ROUNDS, Oracle
 from tests.kit.stores.watch import Connection, Seen, Sight, Watch, sights
 from tests.kit.stores.world import TENANT
-from workers.kit.stores.drops import Claim, DropRow, Drops, NewWorkflow, ReadModel
+from workers.kit.stores.drops import Claim, Committed, DropRow, Drops, NewWorkflow, ReadModel
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool
 
@@ -117,8 +117,8 @@ class Machine(RuleBasedStateMachine):
     @rule(rounds=st.integers(1, 3), lint=checks, join=checks)
     def advance(self, rounds: int, lint: str, join: str) -> None:
         """All who can work do; what lies idle meanwhile is somebody's who hangs."""
+        before = len(self.held)
         for _ in range(rounds):
-            before = len(self.held)
             self.claim_everything(twice=False)
             new = range(before, len(self.held))
             chosen = {"lint": lint, "join": join}
@@ -251,7 +251,7 @@ class Machine(RuleBasedStateMachine):
 
     def _commit(self, place: int, kind: str) -> Act:
         claim = self.held[place]
-        return acts.committing(claim, kind, self.flows[claim.workflow].oracle, place)
+        return acts.committing(claim, kind, self.flows[claim.workflow].oracle, place, heirs=place % 2 == 0)
 
     def _rearm(self, claim: Claim, which: int) -> Act:
         """One of its inputs is lost, or two."""
@@ -313,11 +313,11 @@ class Machine(RuleBasedStateMachine):
             twin = self._run(self._together([act], [self.twin]))[0]
             assert acts.plain(answer) == rule_says, f"the rules say {rule_says}, PostgreSQL {answer}"
             assert acts.plain(twin) == rule_says, f"the rules say {rule_says}, the twin {twin}"
-            if isinstance(answer, Claim):
-                assert answer == twin
-                assert (answer.drop, answer.epoch) not in self.epochs, "an epoch is given away once"
-                self.epochs.add((answer.drop, answer.epoch))
-                self.held.append(answer)
+            for mine, its in zip(given(answer), given(twin), strict=True):
+                assert mine == its
+                assert (mine.drop, mine.epoch) not in self.epochs, "an epoch is given away once"
+                self.epochs.add((mine.drop, mine.epoch))
+                self.held.append(mine)
 
     def _lapse(self, workflow: str, names: frozenset[str]) -> None:
         """The leases and the waits of these stages are over."""
@@ -328,6 +328,12 @@ class Machine(RuleBasedStateMachine):
             if row.stage in names and row.state in OPEN:
                 lease, retry = row.lease_until and past, row.retry_at and past
                 rows[key] = msgspec.structs.replace(row, lease_until=lease, retry_at=retry)
+
+
+def given(answer: object) -> list[Claim]:
+    """The claims that came with an answer."""
+    found = (answer,) if isinstance(answer, Claim) else answer.handed if isinstance(answer, Committed) else ()
+    return sorted(found, key=lambda claim: claim.stage)
 
 
 def believed(oracle: Oracle) -> tuple[str, dict[tuple[str, int], Seen], list[str]]:

@@ -52,10 +52,11 @@ class Taken(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Any other answer: a reason or a state, and the names of the events that came with it."""
+    """Any other answer: a reason or a state, the names of the events that came with it, and what was handed over."""
 
     word: str
     events: tuple[str, ...] = ()
+    handed: frozenset[Taken] = frozenset()
 
 
 @dataclass
@@ -187,8 +188,9 @@ class Oracle:
         if row is not None:
             row.state, row.attempts, row.ripe, row.at = "retry", row.attempts - 1, True, self.now
 
-    def commit(self, claim: Taken, kind: str, sha: str, target: str) -> Told:
-        """`kind`: completed, rejected, failed or retry."""
+    def commit(self, claim: Taken, kind: str, sha: str, target: str, heirs: frozenset[str] = frozenset()) -> Told:
+        """`kind`: completed, rejected, failed or retry. Each heir that waited for this alone claims at once, unless
+        anything was sent back or lost before."""
         self.now += 1
         row = self.mine(claim)
         if row is None:
@@ -210,7 +212,11 @@ class Oracle:
         else:
             told = self._settle(claim, row, kind, sha, target)
         row.at = self.now
-        return Told(row.state, told)
+        if kind != "completed" or not told or claim.stage == LAST or self.newest > 1:
+            return Told(row.state, told)
+        waited = [name for name in heirs if NEEDS[name] == (claim.stage,) and (name, 1) not in self.rows]
+        handed = [self.claim(name, 1) for name in sorted(waited)]
+        return Told(row.state, told, frozenset(found for found in handed if isinstance(found, Taken)))
 
     def retries(self) -> int:
         """The attempts after the first, of every row since the workflow was last resumed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import asyncpg
@@ -16,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.kit.stores.machine import Machine, Servers
 from tests.servers import Database
 from workers.kit.stores.drops import Claim, Committed, LetterWriter, Outcome
+from workers.kit.stores.handover import Heir
 from workers.kit.stores.pg import PgDrops, open_pool
 from workers.kit.stores.pg.pool import connected
 
@@ -55,10 +56,12 @@ async def _closed(servers: Servers) -> None:
 class Unfenced(PgDrops):
     """Whoever comes back commits, with whatever epoch."""
 
-    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
         async with connected(self.pool) as connection:
             epoch = await connection.fetchval(EPOCH, claim.workflow, claim.stage, claim.revision)
-        return await super().commit(msgspec.structs.replace(claim, epoch=epoch), outcome, letter)
+        return await super().commit(msgspec.structs.replace(claim, epoch=epoch), outcome, letter, heirs)
 
 
 def test_every_history_is_lawful(servers: Servers) -> None:

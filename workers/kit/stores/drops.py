@@ -1,19 +1,21 @@
 """The port of the drop store: workflows, drops and their events, and the transitions of the stage protocol.
 
-Every method that changes a workflow locks its row first and decides on what it reads afterwards, in a statement of its
-own or in the locked row itself; renewing and handing back touch the claim's own row alone. Time is the database's. What
-may be done is decided by the pure functions in `standing`; an adapter only carries it out.
-"""
+Every method that changes a workflow locks its row first and decides on what it reads afterwards, or in the locked row
+itself; renewing and handing back touch the claim's own row alone. Time is the database's. What may be done is decided
+by the pure functions in `standing`; an adapter only carries it out."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from contracts.artifacts import Submission
 from contracts.events import Input, Ref
+
+if TYPE_CHECKING:
+    from .handover import Heir
 
 WorkflowState = Literal["active", "completed", "failed", "cancelled", "expired"]
 DropState = Literal["running", "retry", "completed", "rejected", "failed", "superseded", "closed"]
@@ -136,13 +138,12 @@ Outcome = Completed | Rejected | Failed | Retry
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an outcome. `lost`: the epoch is another's, or the workflow has ended; nothing was written.
-
-    `letter`: the dead letter that was kept with a row that failed for good.
-    """
+    `letter`: the dead letter that was kept with a row that failed for good. `handed`: the claims that came with it."""
 
     state: DropState | Literal["lost"]
     events: tuple[StoredEvent, ...] = ()
     letter: DeadLetter | None = None
+    handed: tuple[Claim, ...] = ()
 
 
 class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +246,6 @@ class Drops(StreamMemory, Protocol):
         letter: LetterWriter | None = None,
     ) -> Claim | NoClaim:
         """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried.
-
         Its inputs are its needs and those further ancestors that it `takes`: once a need is completed at the due
         revision, so are the ancestors of that need.
         """
@@ -253,15 +253,15 @@ class Drops(StreamMemory, Protocol):
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
         """Prolong the lease; False when the epoch, the due revision or the workflow has gone on: stop working.
-
         A row that is no longer due becomes `superseded`.
         """
         ...
 
-    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
-        """Write the outcome with its events in one transaction, if the claim still stands.
-
-        `letter` makes the dead letter that is kept with it where the row fails for good, but not by a refusal.
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
+        """Write the outcome with its events in one transaction, if the claim still stands, and claim the rows of those
+        `heirs` that waited for it alone. `letter` makes the dead letter of a row that fails for good, not by a refusal.
         """
         ...
 

@@ -13,6 +13,7 @@ from workers.kit.stores import news, standing
 from workers.kit.stores.drops import (
     Claim,
     Committed,
+    Completed,
     DeadLetter,
     Failed,
     LetterWriter,
@@ -22,6 +23,7 @@ from workers.kit.stores.drops import (
     Retry,
     StoredEvent,
 )
+from workers.kit.stores.handover import Heir, inherited
 from workers.kit.stores.lost import lost_rows, reopened, waiting
 from workers.kit.stores.standing import Change, Row
 
@@ -70,19 +72,8 @@ class MemoryDrops:
             if kept:
                 await self.bury(kept)
             return NoClaim(reason="exhausted", error=error, events=events, letter=kept)
-        row = look.row or Row(
-            stage=stage, revision=taken.revision, state="running", epoch=0, attempts=0, created_at=now, updated_at=now
-        )
-        found.rows[stage, taken.revision] = msgspec.structs.replace(
-            row,
-            state="running",
-            epoch=taken.epoch,
-            attempts=taken.attempt,
-            updated_at=now,
-            lease_until=now + timedelta(seconds=lease_s),
-            retry_at=None,
-            inputs=news.inputs_of(taken),
-        )
+        row = look.row or _begun(taken, now)
+        found.rows[stage, taken.revision] = _running(row, taken, now, lease_s)
         return taken
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
@@ -98,7 +89,9 @@ class MemoryDrops:
         )
         return stands
 
-    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
         found = self._mine(claim.tenant, claim.workflow)
         if found is None:
             return Committed(state="lost")
@@ -111,7 +104,20 @@ class MemoryDrops:
         kept = letter(change.error, claim.drop) if letter and change.state == "failed" and not refused else None
         if kept:
             await self.bury(kept)
-        return Committed(state=change.state, events=events, letter=kept)
+        plain = standing.at_once(self.topology, claim, outcome) == change
+        handed = self._handed(found, claim, outcome, heirs) if plain and isinstance(outcome, Completed) else ()
+        return Committed(state=change.state, events=events, letter=kept, handed=handed)
+
+    def _handed(self, found: Workflow, claim: Claim, outcome: Completed, heirs: Sequence[Heir]) -> tuple[Claim, ...]:
+        if standing.newest(found.rows.values()) != claim.newest:
+            return ()
+        now, handed = self.memory.clock(), list[Claim]()
+        for heir in heirs:
+            taken = inherited(self.topology, claim, outcome, heir)
+            if taken is not None and (heir.stage, taken.revision) not in found.rows:
+                found.rows[heir.stage, taken.revision] = _running(_begun(taken, now), taken, now, heir.lease_s)
+                handed.append(taken)
+        return tuple(handed)
 
     async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         found, now = self.memory.workflows[claim.workflow], self.memory.clock()
@@ -226,3 +232,30 @@ class MemoryDrops:
             found.end(change.ends, news.plain(change.error), now)
         found.tell(events, now)
         return events
+
+
+def _begun(claim: Claim, now: datetime) -> Row:
+    """A row that was absent."""
+    return Row(
+        stage=claim.stage,
+        revision=claim.revision,
+        state="running",
+        epoch=0,
+        attempts=0,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _running(row: Row, claim: Claim, now: datetime, lease_s: float) -> Row:
+    """The row as the claim takes it."""
+    return msgspec.structs.replace(
+        row,
+        state="running",
+        epoch=claim.epoch,
+        attempts=claim.attempt,
+        updated_at=now,
+        lease_until=now + timedelta(seconds=lease_s),
+        retry_at=None,
+        inputs=news.inputs_of(claim),
+    )

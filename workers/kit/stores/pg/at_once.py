@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
 from workers.kit.stores.drops import Claim, Committed, Completed, NoClaim, StoredEvent
+from workers.kit.stores.handover import Heir, inherited
 from workers.kit.stores.standing import Row
 
 from .claims import Asked, Head, look
@@ -75,12 +78,13 @@ _DONE = few(
     "$12::text[]",
     "$13::text[]",
     "$14::bytea[]",
+    "$15::jsonb[]",
 )
 DONE = f"""
     WITH locked AS MATERIALIZED (
         SELECT c.* FROM {_DONE} AS c (
             workflow_id, tenant, stage, revision, epoch, newest, artifact_key, artifact_offset, artifact_length,
-            artifact_sha256, media_type, event, subject, body, unit
+            artifact_sha256, media_type, event, subject, body, heirs, unit
         )
         JOIN workflows w ON w.id = c.workflow_id
         WHERE w.tenant = c.tenant AND w.state || '' = 'active' AND w.newest = c.newest
@@ -94,9 +98,21 @@ DONE = f"""
         WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
             AND d.epoch = c.epoch AND d.state || '' = 'running' AND d.artifact_sha256 IS NULL
         RETURNING c.*
+    ), told AS (
+        INSERT INTO events (workflow_id, id, tenant, stage, subject, body, created_at)
+        SELECT workflow_id, event, tenant, stage, subject, body, clock_timestamp() FROM changed
+    ), handed AS (
+        INSERT INTO drops (
+            workflow_id, tenant, stage, revision, unit, state, epoch, attempts, lease_until, inputs, created_at,
+            updated_at
+        )
+        SELECT
+            c.workflow_id, c.tenant, h.stage, c.revision, '', 'running', 1, 1,
+            clock_timestamp() + h.lease_s * interval '1 second', h.inputs, clock_timestamp(), clock_timestamp()
+        FROM changed c, jsonb_to_recordset(c.heirs) AS h (stage text, lease_s float, inputs jsonb)
+        ON CONFLICT DO NOTHING RETURNING workflow_id, stage
     )
-    INSERT INTO events (workflow_id, id, tenant, stage, subject, body, created_at)
-    SELECT workflow_id, event, tenant, stage, subject, body, clock_timestamp() FROM changed RETURNING workflow_id
+    SELECT workflow_id, NULL FROM changed UNION ALL SELECT workflow_id, stage FROM handed
 """  # noqa: S608  # constants only
 
 
@@ -163,16 +179,25 @@ async def commit(
 ) -> list[Committed | None]:
     """An answer for each, None where the longer way must find one. A workflow stands in the batch once."""
     told: dict[str, tuple[StoredEvent, ...]] = {}
+    heirs: dict[tuple[str, str], Claim] = {}
     wanted: list[tuple[object, ...]] = []
-    for claim, outcome, _ in batch:
+    for claim, outcome, _, asked in batch:
         change = standing.at_once(topology, claim, outcome)
-        if change is not None and isinstance(outcome, Completed):
-            told[claim.workflow] = news.told(claim, change, outcome, claim.newest, now)
-            wanted += [_done(claim, outcome, event) for event in told[claim.workflow]]
-    done = {record[0] for record in await connection.fetch(DONE, *columns(sorted(wanted)))} if wanted else set()
+        if change is None or not isinstance(outcome, Completed):
+            continue
+        told[claim.workflow] = news.told(claim, change, outcome, claim.newest, now)
+        next_ones = [(found, heir) for heir in asked if (found := inherited(topology, claim, outcome, heir))]
+        heirs |= {(claim.workflow, found.stage): found for found, _ in next_ones}
+        handed = msgspec.json.encode([_handed(*each) for each in next_ones]).decode()
+        wanted += [(*_done(claim, outcome, event), handed) for event in told[claim.workflow]]
+    done: defaultdict[str, list[Claim]] = defaultdict(list)
+    for workflow, stage in await connection.fetch(DONE, *columns(sorted(wanted))) if wanted else ():
+        done[workflow] += [heirs[workflow, stage]] if stage else []
     return [
-        Committed(state="completed", events=told[claim.workflow]) if claim.workflow in done else None
-        for claim, _, _ in batch
+        Committed(state="completed", events=told[claim.workflow], handed=tuple(done[claim.workflow]))
+        if claim.workflow in done
+        else None
+        for claim, *_ in batch
     ]
 
 
@@ -183,3 +208,7 @@ def _done(claim: Claim, outcome: Completed, event: StoredEvent) -> tuple[object,
         *(ref.key, ref.offset, ref.length, ref.sha256, outcome.media_type),
         *(event.id, event.subject, event.body),
     )
+
+
+def _handed(claim: Claim, heir: Heir) -> dict[str, object]:
+    return {"stage": claim.stage, "lease_s": heir.lease_s, "inputs": news.inputs_of(claim)}

@@ -22,6 +22,7 @@ from workers.kit.stores.drops import (
     Retry,
     StoredEvent,
 )
+from workers.kit.stores.handover import Heir
 from workers.kit.stores.standing import Change
 
 from .letters import bury
@@ -107,6 +108,7 @@ class Done(NamedTuple):
     claim: Claim
     outcome: Outcome
     letter: LetterWriter | None
+    heirs: Sequence[Heir] = ()
 
 
 class Settled(NamedTuple):
@@ -119,7 +121,7 @@ class Settled(NamedTuple):
 
 
 async def commit(connection: Connection, topology: Topology, batch: Sequence[Done]) -> Sequence[Committed | Exception]:
-    """Within a transaction: lock, look, write. A workflow stands in the batch once."""
+    """Within a transaction: lock, look, write. A workflow stands in the batch once. Nothing is handed over here."""
     heads = {head["id"]: head for head in await connection.fetch(LOCK, [done.claim.workflow for done in batch])}
     mine = columns((done.claim.workflow, done.claim.stage, done.claim.revision) for done in batch)
     rows, now = rows_of(await connection.fetch(ROWS, *mine))
@@ -128,7 +130,7 @@ async def commit(connection: Connection, topology: Topology, batch: Sequence[Don
     answers: list[Committed | Exception] = [Committed(state="lost")] * len(batch)
     settled: list[Settled] = []
     places: list[int] = []
-    for place, (claim, outcome, _) in enumerate(batch):
+    for place, (claim, outcome, *_) in enumerate(batch):
         head, found = heads.get(claim.workflow), rows[claim.workflow]
         if head is None or head["tenant"] != claim.tenant:
             continue

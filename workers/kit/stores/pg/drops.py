@@ -17,6 +17,7 @@ from workers.kit.stores.drops import (
     Remembered,
     StoredEvent,
 )
+from workers.kit.stores.handover import Heir
 
 from . import admission, at_once, claims, commits, letters, outbox
 from .group import Group
@@ -33,14 +34,15 @@ class PgDrops:
         self.pool = pool
         self.topology = topology
         self._clock = at_once.Clock(datetime.now(UTC), time.monotonic())  # until the first claim says better
-        # A claim whose caller has gone is handed back; such a commit stands, and the sweeper tells of it.
+        # A claim whose caller has gone is handed back; such a commit stands, and the sweeper tells of it, but what was
+        # claimed with it is handed back.
         self._claims: Group[claims.Asked, Claim | NoClaim | None] = Group(
             self._claim, key=_of_claim, orphan=self._hand_back
         )
         self._long_claims: Group[claims.Asked, Claim | NoClaim] = Group(
             self._claim_long, key=_of_claim, orphan=self._hand_back
         )
-        self._commits: Group[commits.Done, Committed | None] = Group(self._commit, key=_of_commit)
+        self._commits: Group[commits.Done, Committed | None] = Group(self._commit, key=_of_commit, orphan=self._hand_on)
         self._long_commits: Group[commits.Done, Committed] = Group(self._commit_long, key=_of_commit)
         self._renewals = Group(self._renew)
 
@@ -79,8 +81,10 @@ class PgDrops:
         async with connected(self.pool) as connection:
             return await claims.renew(connection, self.topology, batch)
 
-    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
-        done = commits.Done(claim, outcome, letter)
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
+        done = commits.Done(claim, outcome, letter, heirs)
         return await self._commits.ask(done) or await self._long_commits.ask(done)
 
     async def _commit(self, batch: Sequence[commits.Done]) -> Sequence[Committed | None]:
@@ -90,6 +94,10 @@ class PgDrops:
     async def _commit_long(self, batch: Sequence[commits.Done]) -> Sequence[Committed | Exception]:
         async with transaction(self.pool) as connection:
             return await commits.commit(connection, self.topology, batch)
+
+    async def _hand_on(self, _: commits.Done, found: Committed | None) -> None:
+        for claim in found.handed if found else ():
+            await self.release(claim)
 
     async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         async with connected(self.pool) as connection:

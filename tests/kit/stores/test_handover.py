@@ -1,0 +1,101 @@
+"""Hand-over: what a commit claims with it, on both stores; and what it leaves to the messages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.kit.stores.world import TENANT, World, completed, rejected
+from workers.kit.stores.drops import Claim, Committed, Completed
+from workers.kit.stores.handover import Heir
+
+
+def heirs(*stages: str, takes: tuple[str, ...] = ()) -> list[Heir]:
+    return [Heir(stage=stage, takes=frozenset(takes), lease_s=30) for stage in stages]
+
+
+async def commit(world: World, claim: Claim, *stages: str, takes: tuple[str, ...] = ()) -> Committed:
+    return await world.drops.commit(claim, completed(claim), heirs=heirs(*stages, takes=takes))
+
+
+async def test_the_claim_is_the_one_that_a_message_would_have_got(world: World) -> None:
+    workflow, other = await world.submit(), await world.submit()
+    await world.complete(other, "plan")
+    asked = await world.claim("code", other)
+    done = await commit(world, await world.claim("plan", workflow), "code", takes=("plan",))
+    (handed,) = done.handed
+    asked_drop, handed_drop = await world.drop(other, "code"), await world.drop(workflow, "code")
+    renamed = {"drop": asked.drop, "workflow": other, "inputs": asked.inputs}
+    assert msgspec.structs.replace(handed, **renamed) == asked
+    assert [each.input.stage for each in handed.inputs.values()] == ["plan"]
+    assert (handed_drop.state, handed_drop.attempts) == ("running", 1) == (asked_drop.state, asked_drop.attempts)
+    assert handed_drop.inputs == tuple(each.input for each in handed.inputs.values())
+    assert await world.why("code", workflow) == "leased", "whoever gets the message has nothing to do"
+    assert await world.told(workflow) == ["workflow.submitted.1", "plan.completed.1"]
+    assert await world.drops.renew(handed, lease_s=30)
+    assert (await world.drops.commit(handed, completed(handed))).state == "completed"
+
+
+async def test_all_that_waited_for_it_alone(world: World) -> None:
+    workflow = await world.submit()
+    done = await commit(world, await world.claim("plan", workflow), "code", "suite")
+    assert {claim.stage for claim in done.handed} == {"code", "suite"}
+    assert (await commit(world, next(c for c in done.handed if c.stage == "suite"), "trial")).handed == (), "a join"
+
+
+async def test_what_it_takes_must_be_known(world: World) -> None:
+    workflow = await world.submit()
+    (code,) = (await commit(world, await world.claim("plan", workflow), "code")).handed
+    (check,) = (await commit(world, code, "check", "suite", takes=("plan",))).handed
+    assert set(check.inputs) == {"plan", "code"}
+    narrow = msgspec.structs.replace(check, inputs={"code": check.inputs["code"]})
+    assert (await commit(world, narrow, "trial", takes=("plan",))).handed == ()
+
+
+async def test_a_row_that_is_there_is_nobodys_inheritance(world: World) -> None:
+    """As when the process that was handed a row is asked to commit once more, or work was made again."""
+    workflow = await world.submit()
+    await world.complete(workflow, "plan")
+    code = await world.claim("code", workflow)
+    await world.drops.rearm(code, ["plan"], after_s=0)
+    again = await world.claim("plan", workflow)
+    done = await commit(world, again, "code", "suite")
+    assert (done.state, done.handed) == ("completed", ())
+
+
+async def test_nothing_is_handed_over_once_work_was_sent_back(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan", "code")
+    suite = await world.claim("suite", workflow)
+    await world.commit("check", workflow, rejected("code"))
+    code = await world.claim("code", workflow)
+    assert (await commit(world, code, "scan")).handed == ()
+    assert (await commit(world, suite, "trial")).handed == ()
+    assert (await world.claim("scan", workflow)).revision == 2
+
+
+async def test_nothing_is_handed_over_by_who_has_lost(world: World) -> None:
+    workflow = await world.submit()
+    claim = await world.claim("plan", workflow)
+    await world.reads.cancel(TENANT, workflow, reason="enough")
+    assert await commit(world, claim, "code", "suite") == Committed(state="lost")
+    assert [drop.stage for drop in await world.reads.drops(TENANT, workflow)] == ["plan"]
+
+
+async def test_nothing_is_handed_over_by_another_outcome(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan", "code")
+    check = await world.claim("check", workflow)
+    done = await world.drops.commit(check, rejected("code"), heirs=heirs("trial", "pack"))
+    assert (done.state, done.handed) == ("rejected", ())
+
+
+async def test_an_heir_whose_lease_has_passed_is_woken(world: World) -> None:
+    workflow = await world.submit()
+    claim = await world.claim("plan", workflow)
+    late = [Heir(stage="code", takes=frozenset(), lease_s=-1)]
+    (first,) = (await world.drops.commit(claim, completed(claim), heirs=late)).handed
+    assert await world.drops.runnable("code", absent_s=None, limit=9) == [(TENANT, workflow)]
+    second = await world.claim("code", workflow)
+    assert second.epoch == first.epoch + 1
+    ref = Completed(artifact=completed(first).artifact, media_type="x/y")
+    assert (await world.drops.commit(first, ref)).state == "lost"
