@@ -13,6 +13,8 @@ from tests.servers import Database, fresh_database
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
 
+TABLES = "workflows, drops, events, ledger, usage, dead_letters, stream, budgets, charges, calls_running, switches"
+
 
 @pytest.fixture
 def memory_world() -> World:
@@ -38,7 +40,8 @@ async def shared_pools(shared: Database) -> AsyncIterator[tuple[Pool, Pool]]:
 async def emptied(shared: Database, shared_pools: tuple[Pool, Pool]) -> tuple[Pool, Pool]:
     connection = await asyncpg.connect(shared.owner)
     try:
-        await connection.execute("TRUNCATE workflows, drops, events, ledger, usage, dead_letters, stream")
+        await connection.execute(f"TRUNCATE {TABLES}")
+        await connection.execute("UPDATE tenants SET monthly_budget = NULL")
     finally:
         await connection.close()
     return shared_pools

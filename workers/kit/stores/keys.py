@@ -1,11 +1,13 @@
 """Names of objects in the bucket: nobody else makes one.
 
-A body lies alone at its own sha256, or with others of its tenant in a pack at the pack's; a capsule always lies alone.
+A body lies alone at its own sha256, or with others of its tenant in a pack at the pack's; a capsule always lies alone,
+and so does a long text of the ledger.
 """
 
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from contracts.subjects import token
 
@@ -28,6 +30,12 @@ def pack_key(tenant: str, digest: str) -> str:
 def capsule_key(tenant: str, workflow: str, digest: str) -> str:
     """Where a workflow's capsule lies: a late packager that made other bytes must not overwrite it."""
     return f"capsules/{token(tenant)}/{token(workflow)}.{digest[:16]}.tar.gz"
+
+
+def ledger_key(tenant: str, body: bytes) -> str:
+    """Where a text of the ledger lies that is too long for PostgreSQL; never collected."""
+    digest = sha256(body).hexdigest()
+    return f"ledger/{token(tenant)}/{digest[:2]}/{digest}"
 
 
 def owner(key: str) -> tuple[str, str] | None:

@@ -115,7 +115,7 @@ CREATE POLICY imports ON ledger AS RESTRICTIVE FOR INSERT TO ql_gateway WITH CHE
 -- after the insert the answer can be seen. Then the limits, the workflow's before the month's: each row is locked, and
 -- what runs and what was paid is read in one statement after that. A call that costs nothing meets no limit.
 CREATE FUNCTION begin_call(
-    asking text, asked bytea, for_workflow text, this_call text, guess numeric, lease_s double precision
+    for_tenant text, this_question bytea, for_workflow text, this_call text, guess numeric, lease_s double precision
 ) RETURNS TABLE (verdict text, scope text, allowed numeric, spent numeric, held numeric)
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
@@ -129,55 +129,56 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     INSERT INTO calls_running AS r (tenant, question, call, workflow_id, month, estimate, until)
     VALUES (
-        asking, asked, this_call, for_workflow, this_month, guess, clock_timestamp() + make_interval(secs => lease_s)
+        for_tenant, this_question, this_call, for_workflow, this_month, guess,
+        clock_timestamp() + make_interval(secs => lease_s)
     )
     ON CONFLICT (tenant, question) DO UPDATE SET
         call = excluded.call, workflow_id = excluded.workflow_id, month = excluded.month,
         estimate = excluded.estimate, until = excluded.until
-    WHERE r.until < clock_timestamp();
+    WHERE r.until < clock_timestamp() OR r.call = excluded.call;
     IF NOT FOUND THEN
         RETURN QUERY SELECT 'theirs', '', 0::numeric, 0::numeric, 0::numeric;
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM ledger l WHERE l.tenant = asking AND l.question = asked) THEN
-        DELETE FROM calls_running r WHERE r.tenant = asking AND r.question = asked;
+    IF EXISTS (SELECT FROM ledger l WHERE l.tenant = for_tenant AND l.question = this_question) THEN
+        DELETE FROM calls_running r WHERE r.tenant = for_tenant AND r.question = this_question;
         RETURN QUERY SELECT 'known', '', 0::numeric, 0::numeric, 0::numeric;
         RETURN;
     END IF;
     FOR lim IN
         SELECT 1 AS place, w.id AS name, w.budget AS most FROM workflows w
-        WHERE w.id = for_workflow AND w.tenant = asking AND w.budget IS NOT NULL AND guess > 0
+        WHERE w.id = for_workflow AND w.tenant = for_tenant AND w.budget IS NOT NULL AND guess > 0
         UNION ALL
         SELECT 2, this_month, t.monthly_budget FROM tenants t
-        WHERE t.tenant = asking AND t.monthly_budget IS NOT NULL AND guess > 0
+        WHERE t.tenant = for_tenant AND t.monthly_budget IS NOT NULL AND guess > 0
         ORDER BY place
     LOOP
-        SELECT b.spent INTO paid FROM budgets b WHERE b.tenant = asking AND b.scope = lim.name FOR UPDATE;
+        SELECT b.spent INTO paid FROM budgets b WHERE b.tenant = for_tenant AND b.scope = lim.name FOR UPDATE;
         IF NOT FOUND THEN
             INSERT INTO budgets (tenant, scope, spent)
-            SELECT asking, lim.name, coalesce(sum(u.cost), 0) FROM usage u
-            WHERE u.tenant = asking AND CASE lim.place
+            SELECT for_tenant, lim.name, coalesce(sum(u.cost), 0) FROM usage u
+            WHERE u.tenant = for_tenant AND CASE lim.place
                 WHEN 1 THEN u.workflow_id = for_workflow
                 ELSE u.created_at >= date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
             END
             ON CONFLICT DO NOTHING;
-            SELECT b.spent INTO paid FROM budgets b WHERE b.tenant = asking AND b.scope = lim.name FOR UPDATE;
+            SELECT b.spent INTO paid FROM budgets b WHERE b.tenant = for_tenant AND b.scope = lim.name FOR UPDATE;
         END IF;
         WITH counted AS (
-            DELETE FROM charges c WHERE c.tenant = asking AND c.scope = lim.name RETURNING c.cost
+            DELETE FROM charges c WHERE c.tenant = for_tenant AND c.scope = lim.name RETURNING c.cost
         )
         SELECT coalesce((SELECT sum(c.cost) FROM counted c), 0), coalesce(sum(r.estimate), 0) INTO owed, run
         FROM calls_running r
-        WHERE r.tenant = asking AND r.call <> this_call AND r.until > clock_timestamp() AND CASE lim.place
+        WHERE r.tenant = for_tenant AND r.call <> this_call AND r.until > clock_timestamp() AND CASE lim.place
             WHEN 1 THEN r.workflow_id = for_workflow
             ELSE r.month = this_month
         END;
         IF owed <> 0 THEN
-            UPDATE budgets b SET spent = b.spent + owed WHERE b.tenant = asking AND b.scope = lim.name;
+            UPDATE budgets b SET spent = b.spent + owed WHERE b.tenant = for_tenant AND b.scope = lim.name;
             paid := paid + owed;
         END IF;
         IF paid + run + guess > lim.most THEN
-            DELETE FROM calls_running r WHERE r.tenant = asking AND r.question = asked;
+            DELETE FROM calls_running r WHERE r.tenant = for_tenant AND r.question = this_question;
             RETURN QUERY SELECT
                 CASE WHEN paid + guess > lim.most THEN 'over' ELSE 'wait' END, lim.name, lim.most, paid, run;
             RETURN;

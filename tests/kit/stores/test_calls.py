@@ -1,0 +1,218 @@
+"""The ledger's port, in memory and in PostgreSQL: one answer to a question, one call for it, money held before it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+import pytest
+
+from tests.kit.stores.limits import WORKFLOW, set_limits
+from workers.kit.stores.bodies import MAX_BYTES, Hot
+from workers.kit.stores.calls import Answer, AnswerTooLong, Call, Ledger, Over, Spent
+from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.kit.stores.pg import Pool
+from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.turns import Turn, Turns
+
+ANSWERED = Spent(outcome="answered", model="a/x", provider="a", tokens_in=3, tokens_out=5, cost=0.25, latency_ms=9)
+Limit = Callable[[float | None, float | None], Awaitable[None]]
+
+
+def call(text: str = "question", *, tenant: str = "default", workflow: str = WORKFLOW) -> Call:
+    asked = text.encode()
+    return Call(
+        tenant=tenant,
+        workflow=workflow,
+        stage="documentation",
+        task="write",
+        question=sha256(asked).hexdigest(),
+        asked=asked,
+        role="writer",
+    )
+
+
+@pytest.fixture
+def pg_ledger(worker_pool: Pool) -> PgLedger:
+    return PgLedger(worker_pool)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    if request.param == "memory":
+        return MemoryLedger()
+    found: Ledger = request.getfixturevalue("pg_ledger")
+    return found
+
+
+@pytest.fixture
+def limited(ledger: Ledger, request: pytest.FixtureRequest) -> Limit:
+    """Sets the budget of WORKFLOW, and its tenant's for a month."""
+
+    async def set_memory(workflow: float | None, month: float | None) -> None:
+        assert isinstance(ledger, MemoryLedger)
+        ledger.budgets = {} if workflow is None else {WORKFLOW: workflow}
+        ledger.months = {} if month is None else {"default": month}
+
+    if isinstance(ledger, MemoryLedger):
+        return set_memory
+    worker, gateway = request.getfixturevalue("worker_pool"), request.getfixturevalue("gateway_pool")
+    return lambda workflow, month: set_limits(worker, gateway, workflow, month)
+
+
+async def ask(ledger: Ledger, asked: Call, text: str = "answer", spent: Spent = ANSWERED) -> Answer | Over:
+    async with Turns(ledger).turn(asked, estimate=spent.cost) as turn:
+        return await turn.settle(text, "stop", spent) if isinstance(turn, Turn) else turn
+
+
+async def test_an_answer_comes_back_as_it_was(ledger: Ledger) -> None:
+    assert await ledger.known(call()) is None
+    text = "def größe():\0\n\ud800" + "x" * 100_000
+    first = await ask(ledger, call(), text)
+    assert first == await ledger.known(call())
+    assert isinstance(first, Answer)
+    assert (first.text, first.model, first.tokens_in, first.tokens_out, first.cost) == (text, "a/x", 3, 5, 0.25)
+
+
+async def test_the_first_answer_stays(ledger: Ledger) -> None:
+    found = [await ledger.settle(call(), uuid.uuid4().hex, str(n), "stop", ANSWERED) for n in range(3)]
+    assert [answer.text for answer in found] == ["0"] * 3
+
+
+async def test_answers_never_cross_tenants(ledger: Ledger) -> None:
+    await ask(ledger, call(), "mine")
+    assert await ledger.known(call(tenant="other")) is None
+
+
+async def test_why_a_stand_in_answered_comes_with_its_answer_ever_after(ledger: Ledger) -> None:
+    spent = Spent(outcome="stand_in", model="blueprint/default", detail="the budget is spent")
+    assert await ask(ledger, call(), spent=spent) == await ledger.known(call())
+    answer = await ledger.known(call())
+    assert answer is not None
+    assert answer.instead == "the budget is spent"
+
+
+async def test_equal_questions_on_two_routers_are_one_call(ledger: Ledger) -> None:
+    calls = 0
+
+    async def asked(turns: Turns) -> Answer | Over:
+        nonlocal calls
+        async with turns.turn(call(), estimate=0.1) as turn:
+            if not isinstance(turn, Turn):
+                return turn
+            calls += 1
+            await asyncio.sleep(0.05)
+            return await turn.settle("answer", "stop", ANSWERED)
+
+    found = await asyncio.gather(*(asked(Turns(ledger)) for _ in range(8)))
+    assert calls == 1
+    assert len(set(found)) == 1
+
+
+async def test_a_call_that_failed_lets_the_next_one_ask(ledger: Ledger) -> None:
+    with contextlib.suppress(ZeroDivisionError):
+        async with Turns(ledger).turn(call()):
+            raise ZeroDivisionError
+    assert isinstance(await ask(ledger, call()), Answer)
+
+
+async def test_a_dead_router_s_question_is_asked_again_when_its_lease_ends(ledger: Ledger) -> None:
+    dead = uuid.uuid4().hex
+    assert (await ledger.begin(call(), dead, estimate=0.1, lease_s=0.2)).verdict == "yours"
+    assert (await ledger.begin(call(), uuid.uuid4().hex, estimate=0.1, lease_s=0.2)).verdict == "theirs"
+    assert isinstance(await ask(ledger, call(), "second"), Answer)
+    late = await ledger.settle(call(), dead, "first, but late", "stop", ANSWERED)
+    assert late.text == "second"
+
+
+async def test_a_router_that_works_keeps_its_turn(ledger: Ledger) -> None:
+    turns = Turns(ledger, lease_s=0.3)
+    async with turns.turn(call()) as turn:
+        assert isinstance(turn, Turn)
+        for _ in range(6):
+            await asyncio.sleep(0.15)
+            assert (await ledger.begin(call(), uuid.uuid4().hex, estimate=0, lease_s=1)).verdict == "theirs"
+        await turn.settle("answer", "stop", ANSWERED)
+
+
+@pytest.mark.parametrize("limits", [(1.0, None), (None, 1.0), (1.0, 5.0), (5.0, 1.0)])
+async def test_a_limit_stops_the_call_that_would_cross_it(
+    ledger: Ledger, limited: Limit, limits: tuple[float | None, float | None]
+) -> None:
+    await limited(*limits)
+    for n in range(4):
+        assert isinstance(await ask(ledger, call(f"{n}")), Answer)
+    over = await ask(ledger, call("one more"))
+    assert isinstance(over, Over)
+    assert (over.scope, over.allowed, over.spent) == ("workflow" if limits[0] == 1.0 else "month", 1.0, 1.0)
+    assert "of 1 USD would be crossed: 1 USD are spent" in over.sentence
+    assert isinstance(await ask(ledger, call("free"), spent=Spent(outcome="answered", model="local/x")), Answer)
+
+
+async def test_what_others_hold_is_waited_for_and_not_refused(ledger: Ledger, limited: Limit) -> None:
+    await limited(1.0, None)
+    holding = uuid.uuid4().hex
+    assert (await ledger.begin(call("a"), holding, estimate=0.9, lease_s=60)).verdict == "yours"
+    begun = await ledger.begin(call("b"), uuid.uuid4().hex, estimate=0.2, lease_s=60)
+    assert begun.verdict == "wait"
+    assert begun.over is not None
+    assert (begun.over.spent, begun.over.held) == (0, 0.9)
+    await ledger.settle(call("a"), holding, "cheap", "stop", ANSWERED)
+    assert (await ledger.begin(call("b"), uuid.uuid4().hex, estimate=0.2, lease_s=60)).verdict == "yours"
+
+
+async def test_a_dead_router_holds_no_money_for_ever(ledger: Ledger, limited: Limit) -> None:
+    await limited(1.0, 1.0)
+    assert (await ledger.begin(call("a"), uuid.uuid4().hex, estimate=0.9, lease_s=0.1)).verdict == "yours"
+    assert isinstance(await ask(ledger, call("b")), Answer)
+
+
+async def test_what_was_said_twice_is_counted_once(ledger: Ledger, limited: Limit) -> None:
+    await limited(1.0, 1.0)
+    token = uuid.uuid4().hex
+    await ledger.begin(call("a"), token, estimate=0.3, lease_s=60)
+    for _ in range(3):
+        await ledger.settle(call("a"), token, "answer", "stop", ANSWERED)
+    for _ in range(2):
+        await ledger.note(call("a"), token, ANSWERED)
+    begun = await ledger.begin(call("b"), uuid.uuid4().hex, estimate=0.8, lease_s=60)
+    assert begun.over is not None
+    assert begun.over.spent == 0.25
+
+
+async def test_a_failed_call_that_cost_something_is_paid_for(ledger: Ledger, limited: Limit) -> None:
+    await limited(1.0, None)
+    async with Turns(ledger).turn(call("a"), estimate=0.5) as turn:
+        assert isinstance(turn, Turn)
+        await turn.note(Spent(outcome="failed", model="a/x", cost=0.75, detail="empty"))
+    over = await ask(ledger, call("b"), spent=Spent(outcome="answered", cost=0.5))
+    assert isinstance(over, Over)
+    assert over.spent == 0.75
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0])
+async def test_no_provider_s_number_breaks_the_budget(pg_ledger: PgLedger, worker_pool: Pool, cost: float) -> None:
+    spent = Spent(outcome="answered", model="a/x", cost=cost, tokens_in=10**15, tokens_out=-4, latency_ms=10**12)
+    await pg_ledger.settle(call(), uuid.uuid4().hex, "x", "stop", spent)
+    row = await worker_pool.fetchrow("SELECT cost::float, tokens_in, tokens_out FROM usage")
+    assert tuple(row or ()) == (0.0, 2**31 - 1, 0)
+
+
+async def test_what_is_too_long_without_s3_is_refused(pg_ledger: PgLedger) -> None:
+    noise = os.urandom(MAX_BYTES + 4096).hex()
+    with pytest.raises(AnswerTooLong):
+        await pg_ledger.settle(call(), uuid.uuid4().hex, noise, "stop", ANSWERED)
+    assert await pg_ledger.known(call()) is None
+
+
+async def test_a_hot_answer_that_is_gone_from_the_ledger_is_gone(pg_ledger: PgLedger, worker_pool: Pool) -> None:
+    await ask(pg_ledger, call())
+    assert await pg_ledger.known(call())
+    other = PgLedger(worker_pool, hot=Hot(0))
+    assert await other.known(call())
+    row = await worker_pool.fetchrow("SELECT count(*), sum(cost)::float FROM usage WHERE outcome = 'known'")
+    assert tuple(row or ()) == (2, 0.0)

@@ -1,0 +1,244 @@
+"""The ledger in PostgreSQL, for role ql_worker: each step of a call is one statement, and one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+import asyncpg
+import msgspec
+
+from workers.kit.stores.bodies import Bodies, Hot, Objects
+from workers.kit.stores.calls import Answer, Begun, Call, Over, Spent
+from workers.kit.stores.drops import StoreDown
+from workers.kit.stores.news import plain
+
+from .pool import Pool, connected
+
+AGAIN_S = (0.1, 0.3, 1.0, 2.0, 4.0)
+MOST = 2**31 - 1
+ANSWER = "model, finish_reason, tokens_in, tokens_out, cost, instead, answer_ref"
+# A row that nobody must wait for the disk for: a crash of the server may lose it.
+UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) AS unhurried"
+KNOWN = f"""
+    WITH found AS (
+        SELECT {ANSWER}, provider, CASE WHEN $9 THEN '' ELSE answer END AS answer
+        FROM ledger WHERE tenant = $1 AND question = $2
+    ),
+    noted AS (
+        INSERT INTO usage (
+            tenant, question, workflow_id, stage, task, role, revision, pieces,
+            outcome, model, provider, tokens_in, tokens_out, cost, detail
+        )
+        SELECT
+            $1, $2, $3, $4, $5, $6, $7, $8::jsonb,
+            'known', model, provider, tokens_in, tokens_out, 0, instead
+        FROM found
+    )
+    SELECT found.*, {UNHURRIED} FROM found
+"""  # noqa: S608  # constants only
+BEGIN = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6)"
+RENEW = f"""
+    UPDATE calls_running SET until = clock_timestamp() + make_interval(secs => $2) WHERE call = ANY($1::text[])
+    RETURNING {UNHURRIED}
+"""  # noqa: S608  # constants only
+# What a call did goes down with its end, and once, however often it is said. A second answer to the same question was
+# paid for too: its usage counts.
+ENDED = """
+    WITH used AS (
+        INSERT INTO usage (
+            tenant, question, workflow_id, stage, task, role, revision, pieces, outcome, model, provider,
+            tokens_in, tokens_out, cost, latency_ms, code, detail, tried, call
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb, $19)
+        ON CONFLICT (call) WHERE call <> '' DO NOTHING RETURNING cost
+    ),
+    ended AS (DELETE FROM calls_running WHERE tenant = $1 AND question = $2 AND call = $19),
+    paid AS (
+        UPDATE budgets b SET spent = b.spent + u.cost FROM used u
+        WHERE b.tenant = $1 AND b.scope = $3 AND u.cost > 0
+    ),
+    owed AS (
+        INSERT INTO charges (tenant, scope, cost) SELECT b.tenant, b.scope, u.cost FROM used u, budgets b
+        WHERE b.tenant = $1 AND b.scope = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM') AND u.cost > 0
+    )
+"""
+NOTE = f"{ENDED} SELECT true"
+SETTLE = f"""{ENDED}
+    INSERT INTO ledger (
+        tenant, question, workflow_id, stage, task, role, revision, model, provider, tokens_in, tokens_out, cost,
+        asked, asked_ref, answer, answer_ref, finish_reason, instead, schema_name
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $10, $11, $12, $13, $14, $20, $21, $22, $23, $24, $25, $26)
+    ON CONFLICT (tenant, question) DO NOTHING RETURNING true
+"""  # noqa: S608  # constants only
+FIRST = f"SELECT {ANSWER}, answer FROM ledger WHERE tenant = $1 AND question = $2"  # noqa: S608
+# Entries of the workflow and of those it came from, else the newest of all.
+NEAREST = """
+    WITH RECURSIVE line AS (
+        SELECT id, parent, 1 AS far FROM workflows WHERE id = $4 AND tenant = $1
+        UNION ALL
+        SELECT w.id, w.parent, far + 1 FROM line JOIN workflows w ON w.id = line.parent AND w.tenant = $1 WHERE far < 8
+    ),
+    kept AS (
+        SELECT DISTINCT u.question, min(line.far) AS far FROM line
+        JOIN usage u ON u.tenant = $1 AND u.workflow_id = line.id AND u.task = $2 AND u.stage = $3
+        GROUP BY u.question
+        UNION ALL
+        (SELECT l.question, 100 FROM ledger l WHERE l.tenant = $1 AND l.task = $2 AND l.stage = $3
+        ORDER BY l.created_at DESC LIMIT $6)
+    )
+    SELECT l.asked, l.asked_ref FROM ledger l
+    JOIN (SELECT question, min(far) AS far FROM kept GROUP BY question) k USING (question)
+    WHERE l.tenant = $1 AND (l.asked <> '' OR l.asked_ref <> '')
+    ORDER BY k.far, l.revision <> $5, l.created_at DESC LIMIT $6
+"""
+
+
+class PgLedger:
+    """Ledger. `objects` is where what is above 4 MiB goes; without it such a text is refused."""
+
+    def __init__(self, pool: Pool, objects: Objects | None = None, *, hot: Hot | None = None) -> None:
+        self._pool = pool
+        self._bodies = Bodies(objects)
+        self._hot = Hot() if hot is None else hot
+
+    async def known(self, call: Call) -> Answer | None:
+        hot = self._hot.get(call.tenant, call.question)
+        async with connected(self._pool) as connection:
+            record = await connection.fetchrow(KNOWN, *_of(call), hot is not None)
+        if record is None:
+            return None
+        answer = hot or await self._answer(record)
+        self._hot.keep(call.tenant, call.question, answer)
+        return answer
+
+    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float) -> Begun:
+        key = bytes.fromhex(call.question)
+        held = _money(estimate)
+        async with connected(self._pool) as connection:
+            record = await connection.fetchrow(BEGIN, call.tenant, key, call.workflow, token, held, lease_s)
+        if record is None:
+            raise LookupError("begin_call gave no row")
+        if record["verdict"] not in {"over", "wait"}:
+            return Begun(verdict=record["verdict"])
+        over = Over(
+            scope="workflow" if record["scope"] == call.workflow else "month",
+            allowed=float(record["allowed"]),
+            spent=float(record["spent"]),
+            held=float(record["held"]),
+            estimate=float(held),
+        )
+        return Begun(verdict=record["verdict"], over=over)
+
+    async def renew(self, tokens: Collection[str], *, lease_s: float) -> None:
+        async with connected(self._pool) as connection:
+            await connection.execute(RENEW, list(tokens), lease_s)
+
+    async def settle(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Answer:
+        asked, asked_ref = await self._bodies.kept(call.tenant, call.asked) if call.asked else (b"", "")
+        body, body_ref = await self._bodies.kept(call.tenant, text.encode("utf-8", "surrogatepass"))
+        instead = plain(spent.detail) if spent.outcome == "stand_in" else ""
+        kept = (asked, asked_ref, body, body_ref, finish, instead, call.schema_name)
+        first = await self._told(SETTLE, *_of(call), *_took(spent), token, *kept)
+        record = None if first else await self._told(FIRST, *_of(call)[:2])
+        answer = await self._answer(record) if record else _answer(text, finish, instead, spent)
+        self._hot.keep(call.tenant, call.question, answer)
+        return answer
+
+    async def note(self, call: Call, token: str, spent: Spent) -> None:
+        await self._told(NOTE, *_of(call), *_took(spent), token)
+
+    async def _told(self, statement: str, *values: object) -> asyncpg.Record | None:
+        """Its only row. What a call took is said again for a while: an answer that was paid for is not thrown away."""
+        for pause in AGAIN_S:
+            try:
+                async with connected(self._pool) as connection:
+                    return await connection.fetchrow(statement, *values)
+            except StoreDown:
+                await asyncio.sleep(pause)
+        async with connected(self._pool) as connection:
+            return await connection.fetchrow(statement, *values)
+
+    async def nearest(self, call: Call, limit: int = 16) -> Sequence[bytes]:
+        async with connected(self._pool) as connection:
+            records = await connection.fetch(
+                NEAREST, call.tenant, call.task, call.stage, call.workflow, call.revision, limit
+            )
+        return [await self._bodies.text(record["asked"], record["asked_ref"]) for record in records]
+
+    async def _answer(self, record: asyncpg.Record) -> Answer:
+        text = await self._bodies.text(record["answer"], record["answer_ref"])
+        return Answer(
+            text=text.decode("utf-8", "surrogatepass"),
+            finish_reason=record["finish_reason"],
+            model=record["model"],
+            tokens_in=record["tokens_in"],
+            tokens_out=record["tokens_out"],
+            cost=float(record["cost"]),
+            instead=record["instead"],
+        )
+
+
+def _answer(text: str, finish: str, instead: str, spent: Spent) -> Answer:
+    return Answer(
+        text=text,
+        finish_reason=finish,
+        model=spent.model,
+        tokens_in=spent.tokens_in,
+        tokens_out=spent.tokens_out,
+        cost=spent.cost,
+        instead=instead,
+    )
+
+
+def _of(call: Call) -> tuple[object, ...]:
+    return (
+        call.tenant,
+        bytes.fromhex(call.question),
+        call.workflow,
+        call.stage,
+        call.task,
+        call.role,
+        call.revision,
+        _json(call.pieces),
+    )
+
+
+def _took(spent: Spent) -> tuple[object, ...]:
+    """A provider may claim any number."""
+    return (
+        spent.outcome,
+        spent.model,
+        spent.provider,
+        min(max(spent.tokens_in, 0), MOST),
+        min(max(spent.tokens_out, 0), MOST),
+        _money(spent.cost),
+        min(max(spent.latency_ms, 0), MOST),
+        spent.code,
+        plain(spent.detail),
+        _json(spent.tried),
+    )
+
+
+def _money(amount: float) -> Decimal:
+    return Decimal(str(amount)) if math.isfinite(amount) and amount > 0 else Decimal(0)
+
+
+def _json(structs: Sequence[msgspec.Struct]) -> str:
+    return msgspec.json.encode(_clean([msgspec.to_builtins(struct) for struct in structs])).decode()
+
+
+def _clean(value: object) -> object:
+    """Errors hold whatever a server said."""
+    match value:
+        case str():
+            return plain(value)
+        case dict():
+            return {key: _clean(inner) for key, inner in value.items()}
+        case list():
+            return [_clean(inner) for inner in value]
+        case _:
+            return value

@@ -1,0 +1,104 @@
+"""One question, one call, on however many routers: who has the turn asks, the others wait for the answer.
+
+The turn is a lease: renewed while its router lives, free for the next one soon after it died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from .calls import Answer, Call, Ledger, Over, Spent
+from .drops import StoreDown
+
+LEASE_S = 15.0
+FIRST_LOOK_S = 0.02
+LONGEST_LOOK_S = 0.5
+_log = structlog.get_logger()
+
+
+class Turn:
+    """The right to ask: one of its methods is called when the model has answered or failed."""
+
+    def __init__(self, ledger: Ledger, call: Call) -> None:
+        self._ledger = ledger
+        self._call = call
+        self.token = uuid.uuid4().hex
+        self.ended = False
+
+    async def settle(self, text: str, finish: str, spent: Spent) -> Answer:
+        """Keep the answer; what is kept is returned, and only that may be given to anybody.
+
+        Raises `AnswerTooLong`: what the call took is then for `note`.
+        """
+        answer = await self._ledger.settle(self._call, self.token, text, finish, spent)
+        self.ended = True
+        return answer
+
+    async def note(self, spent: Spent) -> None:
+        """There is no answer to keep."""
+        await self._ledger.note(self._call, self.token, spent)
+        self.ended = True
+
+
+class Turns:
+    """Of one router."""
+
+    def __init__(self, ledger: Ledger, *, lease_s: float = LEASE_S) -> None:
+        self._ledger = ledger
+        self._lease_s = lease_s
+        self._running: set[str] = set()
+        self._renewing: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def turn(self, call: Call, *, estimate: float = 0.0) -> AsyncIterator[Turn | Answer | Over]:
+        """Wait for one of: the right to ask, the answer that another router got, the limit the call would cross.
+
+        A turn that is neither settled nor noted in its block is noted as failed.
+        """
+        turn = Turn(self._ledger, call)
+        begun = await self._begin(call, turn, estimate)
+        if not isinstance(begun, Turn):
+            yield begun
+            return
+        self._hold(turn.token)
+        try:
+            yield begun
+        finally:
+            self._running.discard(turn.token)
+            if not turn.ended:
+                with contextlib.suppress(StoreDown):
+                    await asyncio.shield(turn.note(Spent(outcome="failed", detail="the call was given up")))
+
+    async def _begin(self, call: Call, turn: Turn, estimate: float) -> Turn | Answer | Over:
+        pause = FIRST_LOOK_S
+        while True:
+            begun = await self._ledger.begin(call, turn.token, estimate=estimate, lease_s=self._lease_s)
+            if begun.verdict == "yours":
+                return turn
+            if begun.verdict == "over" and begun.over is not None:
+                return begun.over
+            if begun.verdict == "known" and (answer := await self._ledger.known(call)) is not None:
+                return answer
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_LOOK_S)
+
+    def _hold(self, token: str) -> None:
+        self._running.add(token)
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """As long as anything runs."""
+        while self._running:
+            await asyncio.sleep(self._lease_s / 3)
+            if running := tuple(self._running):
+                try:
+                    await self._ledger.renew(running, lease_s=self._lease_s)
+                except StoreDown as error:
+                    _log.warning("calls.renew", error=str(error))
