@@ -2,7 +2,7 @@
 
 It ends with 1 when a verdict is NOT MET; a row that was skipped has none.
 
-`--only` names parts of it: understanding, start, pipelines (or one of their rows), samples.
+`--only` names parts of it: understanding, start, samples, rows of the pipelines or of the models.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import uvloop
 
 from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import Stack
-from tests.bench import pipelines, processes, samples
+from tests.bench import models, pipelines, processes, samples
 from tests.bench.table import Table, machine
 from tests.flow import understanding
 from tests.flow.noop import Servers
@@ -34,6 +34,7 @@ async def _on_servers(table: Table, *, full: bool, only: set[str]) -> None:
             if not only or "start" in only:
                 await _start(table, stack, folder, full=full)
             await pipelines.measure(table, stack, pipelines.FULL if full else pipelines.SHORT, only)
+            await models.measure(table, stack, models.FULL if full else models.SHORT, only)
     finally:
         shutil.rmtree(folder)
 
@@ -64,7 +65,9 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="every row, peer and size: about an hour")
-    parser.add_argument("--only", nargs="*", default=[], metavar="PART", choices=[*PARTS, *pipelines.PARTS])
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="PART", choices=[*PARTS, *pipelines.PARTS, *models.PARTS]
+    )
     asked = parser.parse_args()
     only, began, table = set(asked.only), time.monotonic(), Table()
     if not only or "understanding" in only:

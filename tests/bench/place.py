@@ -95,13 +95,21 @@ class Place:
             if process.poll() is not None:
                 raise RuntimeError(f"a worker ended with {process.returncode}")
 
-    async def drive(self, *, in_flight: int, seconds: float, ramp_s: float = 0, patience_s: float = 120) -> Measured:
+    async def drive(
+        self,
+        *,
+        in_flight: int,
+        seconds: float,
+        ramp_s: float = 0,
+        patience_s: float = 120,
+        least_warm: int = LEAST_WARM,
+    ) -> Measured:
         """The closed loop, in its own process; the warm-up is a round of all that are in flight."""
         load = Load(
             nats=self.servers.nats,
             gateway=self.servers.gateway,
             in_flight=in_flight,
-            warm_up=max(LEAST_WARM, in_flight),
+            warm_up=max(least_warm, in_flight),
             ramp_s=ramp_s,
             patience_s=patience_s,
             tenant_active=Settings.model_validate(self.settings).tenant_active,

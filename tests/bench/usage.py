@@ -11,6 +11,9 @@ from pathlib import Path
 KINDS = (
     ("tests.bench.worker", "workers"),
     ("tests.bench.naive", "workers"),
+    ("tests.bench.asking", "workers"),
+    ("workers.llm_router", "router"),
+    ("tests.providers", "provider"),
     ("tests.bench.driver", "driver"),
     ("-m tests.bench.peers.on_", "loop"),
     ("tests.bench.peers.on_", "handlers"),
