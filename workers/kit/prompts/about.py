@@ -39,12 +39,14 @@ def topic_of(inputs: Mapping[str, object], revision: int = 1) -> Topic:
     """Of a stage's inputs, as artifacts; what they do not say stays empty."""
     described = _described(inputs)
     file = _file(inputs)
+    # A repair is about its findings, whatever else the file is about.
+    tags = _repair(inputs, revision) or {*_place(inputs), *_shape(described, file), *_subjects(inputs, file)}
     return Topic(
         language=_word(file.language if file else getattr(described, "language", "")),
         layer=_word(file.layer) if file else "",
         framework=_framework(described, file),
         kind=_word(getattr(described, "kind", "")),
-        tags=tuple(sorted({*_situation(inputs, revision), *_shape(described, file), *_subjects(inputs, file)})),
+        tags=tuple(sorted(tags)),
     )
 
 
@@ -75,18 +77,22 @@ def _framework(described: object, file: ContractFile | None) -> str:
     return next((name for name in imported if name in known), "")
 
 
-def _situation(inputs: Mapping[str, object], revision: int) -> set[str]:
-    """Why and for what the model is asked."""
-    tags = set()
-    findings, plan, path = inputs.get("findings"), inputs.get("plan"), inputs.get("path")
-    if "previous" in inputs and isinstance(findings, tuple | list):
-        tags.add("repair")
-        if revision > 2:
-            tags.add("again")
-        if any(isinstance(one, Finding) and _SECURITY_RULE.fullmatch(one.rule) for one in findings):
-            tags.add("unsafe")
-    if path == FIXTURES:
-        tags.add("fixtures")
+def _repair(inputs: Mapping[str, object], revision: int) -> set[str]:
+    findings = inputs.get("findings")
+    if "previous" not in inputs or not isinstance(findings, tuple | list):
+        return set()
+    tags = {"repair"}
+    if revision > 2:
+        tags.add("again")
+    if any(isinstance(one, Finding) and _SECURITY_RULE.fullmatch(one.rule) for one in findings):
+        tags.add("unsafe")
+    return tags
+
+
+def _place(inputs: Mapping[str, object]) -> set[str]:
+    """What a test file is for."""
+    plan, path = inputs.get("plan"), inputs.get("path")
+    tags = {"fixtures"} if path == FIXTURES else set()
     if isinstance(plan, TestPlan):
         planned = [test for test in plan.tests if test.path == path]
         if planned and sum(test.kind != "behaviour" for test in planned) * 2 > len(planned):
