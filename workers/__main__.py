@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from contracts.topology import TOPOLOGY, Topology
 from workers.kit.binding import Binding, BindingError, bind
+from workers.kit.prompts.front import BadPrompt
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 from workers.kit.wiring import WiringError
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("name at least one stage, or --all")
     try:
         _work(bindings(names), load())
-    except (BindingError, SettingsError, WiringError) as error:
+    except (BindingError, BadPrompt, SettingsError, WiringError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
     except StoreDown as error:
@@ -70,8 +71,10 @@ def listing(topology: Topology) -> str:
 
 def _work(bound: Sequence[Binding], settings: Settings) -> None:
     from observability import telemetry
+    from workers.kit.prompts.check import check_all
     from workers.kit.runner import process
 
+    check_all()
     process.check(settings)
     close = telemetry.setup("worker", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:

@@ -29,10 +29,14 @@ events = typer.Typer(help="Events: tail.", no_args_is_help=True, rich_markup_mod
 deadletter = typer.Typer(
     help="Dead letters: list, show, edit, resend, drop.", no_args_is_help=True, rich_markup_mode=None
 )
+prompt = typer.Typer(
+    help="Prompts: what models are told; list, show, diff, test.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(workflow, name="workflow")
 app.add_typer(capsule, name="capsule")
 app.add_typer(events, name="events")
 app.add_typer(deadletter, name="deadletter")
+app.add_typer(prompt, name="prompt")
 
 Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE reads a file, - standard input.")]
 Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
@@ -217,6 +221,47 @@ def drop(
     from gateway.cli import deadletters
 
     deadletters.drop(id_, every, yes)
+
+
+@prompt.command("list")
+def list_prompts(as_json: AsJson = False) -> None:
+    """Every template and role, with version, size and hash."""
+    from gateway.cli import prompts
+
+    prompts.list_(as_json)
+
+
+@prompt.command("show")
+def show_prompt(
+    id_: Annotated[str, typer.Argument(help="A template's or a role's id.", metavar="ID")], as_json: AsJson = False
+) -> None:
+    """One template or role as a model reads it, samples filled in."""
+    from gateway.cli import prompts
+
+    prompts.show(id_, as_json)
+
+
+@prompt.command("diff")
+def diff_prompts(
+    other: Annotated[Path, typer.Argument(help="Folder of another tree of ours.", exists=True, file_okay=False)],
+    id_: Annotated[str, typer.Argument(help="Only this template or role.", metavar="[ID]", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What changed since another tree; a change without a new version is a failure."""
+    from gateway.cli import prompts
+
+    prompts.diff(other, id_, as_json)
+
+
+@prompt.command("test")
+def check_prompts(
+    folder: Annotated[Path | None, typer.Argument(help="Another tree of ours.", exists=True, file_okay=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render every template and role with samples, and say what is wrong with them."""
+    from gateway.cli import prompts
+
+    prompts.check(folder, as_json)
 
 
 @app.command()

@@ -59,9 +59,14 @@ def roles() -> Mapping[str, Role]:
 
 def read(workers: Traversable) -> Mapping[str, Role]:
     """The roles of the tree whose folder `workers` is; raises `BadPrompt`."""
+    read = (role_of(entry.name, entry.read_text(encoding="utf-8")) for entry in entries(workers))
+    return {role.id: role for role in read}
+
+
+def entries(workers: Traversable) -> list[Traversable]:
+    """The files of the roles, by name."""
     folder = workers / "kit" / "prompts" / "roles"
-    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".md")), key=lambda entry: entry.name)
-    return {role.id: role for role in (role_of(entry.name, entry.read_text(encoding="utf-8")) for entry in entries)}
+    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".md")), key=lambda entry: entry.name)
 
 
 def role_of(name: str, raw: str) -> Role:
