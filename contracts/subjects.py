@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -118,6 +119,10 @@ def dead(tenant: str, workflow: str, stage: str) -> str:
 def result(event_subject: str) -> str:
     """Where the stream republishes an event: `ql.evt.x` is seen at `ql.res.x`."""
     return event_subject.replace("ql.evt.", f"{RESULTS}.", 1)
+
+
+OBSERVERS: Mapping[str, tuple[str, ...]] = {"learning": ("ql.evt.*.*.workflow.completed.*",)}
+"""Who follows events by a durable of its own and wakes nobody, and the filters of that durable."""
 
 
 def wakes(stage: str, topology: Topology) -> tuple[str, ...]:

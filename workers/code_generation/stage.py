@@ -19,7 +19,9 @@ from contracts.artifacts import (
     ValidationReport,
 )
 from workers.kit.gather import gather
-from workers.kit.ports import Llm
+from workers.kit.ports import Llm, Similar
+from workers.kit.similar.about import about
+from workers.kit.similar.nothing import NO_SIMILAR
 from workers.kit.stage import Run
 
 from .repair import findings_about, to_redo
@@ -28,6 +30,7 @@ from .repair import findings_about, to_redo
 @dataclass(frozen=True, slots=True)
 class CodeGeneration:
     llm: Llm
+    similar: Similar = NO_SIMILAR
 
     async def __call__(
         self,
@@ -50,8 +53,12 @@ class CodeGeneration:
             "versions": [f"{package.name}=={package.version}" for package in lock.packages if package.direct],
         }
 
+        examples = await self.similar.code(run, {file.path: about(contract, file) for file in contract.files})
+
         async def written(path: str) -> File:
             inputs = {**shared, "path": path, **_repair(path, contract, findings, old)}
+            if path in examples:
+                inputs["examples"] = examples[path]
             (file,) = await self.llm.write(run, task="code_generation", inputs=inputs, paths=(path,))
             return file
 

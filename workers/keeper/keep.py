@@ -22,7 +22,17 @@ from workers.kit.runner.gate import lost
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import StreamLedger
 
-from .provision import DEAD_STREAM, RETENTION_S, event_stream, make_durable, make_stream, room
+from .provision import (
+    DEAD_STREAM,
+    HEALTH_STREAM,
+    RETENTION_S,
+    durable,
+    event_stream,
+    make_durable,
+    make_stream,
+    observer,
+    room,
+)
 
 WATCH_S = 3.0
 SETTLED_S = 30.0
@@ -112,10 +122,13 @@ class Keeper:
         log.info("stream.adopted", created=created, events_to_send=again)
 
     async def _make_the_rest(self) -> None:
-        """The dead letters' stream and the durables: all at the first look (settings may be new), later the missing."""
-        if not self._provisioned or await find(self._nc, f"STREAM.INFO.{subjects.DEAD_STREAM}") is None:
-            await make_stream(self._nc, DEAD_STREAM)
+        """The other streams and the durables: all at the first look (settings may be new), later the missing."""
+        for stream in (DEAD_STREAM, HEALTH_STREAM):
+            if not self._provisioned or await find(self._nc, f"STREAM.INFO.{stream['name']}") is None:
+                await make_stream(self._nc, stream)
         there = await call(self._nc, f"CONSUMER.NAMES.{subjects.STREAM}") if self._provisioned else {}
-        for stage in self._topology.stages:
-            if stage not in (there.get("consumers") or ()):
-                await make_durable(self._nc, stage, self._topology, self._settings)
+        wanted = [durable(stage, self._topology, self._settings) for stage in self._topology.stages]
+        wanted += [observer(name, self._settings) for name in subjects.OBSERVERS]
+        for config in wanted:
+            if config["name"] not in (there.get("consumers") or ()):
+                await make_durable(self._nc, config)

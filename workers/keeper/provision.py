@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from contracts import subjects
 from contracts.topology import Topology
+from workers.kit.llm.wire import BREAKER_BUCKET, BREAKER_NEWS
 from workers.kit.runner.api import ApiError, call, find
 from workers.kit.settings import Settings
 
@@ -21,8 +22,10 @@ SAME_MOMENT_S = 0.2
 NO_ROOM_ADVICE = "set QL_NATS_MAX_BYTES to less than its max_file_store, or give it more"
 RETENTION_S = 30 * 24 * 3600
 DEDUPE_S = 120
+HEALTH_S = 7 * 24 * 3600
 PENDING_PER_SLOT = 8
 """How many un-acked messages a durable may have over all its workers, as a multiple of one process's slots."""
+OBSERVER_PENDING = 64
 MAX_CONSUMERS = 10_000
 """Each follower of a gateway is one; a server that is told nothing stops at 1,000 (and takes no value for "any")."""
 
@@ -64,6 +67,22 @@ DEAD_STREAM: dict[str, object] = {
     "duplicate_window": DEDUPE_S * _S,
     "allow_direct": True,
 }
+HEALTH_STREAM: dict[str, object] = {
+    "name": f"KV_{BREAKER_BUCKET}",
+    "description": "What the model routers know of each model's health",
+    "subjects": [f"$KV.{BREAKER_BUCKET}.>"],
+    "retention": "limits",
+    "max_bytes": 1 << 20,
+    "max_msgs_per_subject": 1,
+    "discard": "new",
+    "storage": "file",
+    "max_age": HEALTH_S * _S,
+    "allow_direct": True,
+    "allow_rollup_hdrs": True,
+    "deny_delete": True,
+    "republish": {"src": f"$KV.{BREAKER_BUCKET}.>", "dest": f"{BREAKER_NEWS}.>"},
+}
+"""A key-value bucket, as clients of NATS know it."""
 
 
 def event_stream(max_bytes: int) -> dict[str, object]:
@@ -116,8 +135,22 @@ async def _created(nc: Client, name: object, config: dict[str, object]) -> dict[
     return made
 
 
-async def make_durable(nc: Client, stage: str, topology: Topology, settings: Settings) -> None:
-    """Create or update the stage's durable."""
-    config = durable(stage, topology, settings)
+def observer(name: str, settings: Settings) -> dict[str, object]:
+    """The consumer of one observer; with what it can't do now it is asked again after `ack_wait`."""
+    return {
+        "durable_name": name,
+        "name": name,
+        "filter_subjects": list(subjects.OBSERVERS[name]),
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": int(settings.ack_wait_s * _S),
+        "max_deliver": -1,
+        "max_ack_pending": OBSERVER_PENDING,
+        "replay_policy": "instant",
+    }
+
+
+async def make_durable(nc: Client, config: dict[str, object]) -> None:
+    """Create or update a stage's or observer's durable."""
     request = {"stream_name": subjects.STREAM, "config": config, "action": ""}
-    await call(nc, f"CONSUMER.CREATE.{subjects.STREAM}.{stage}", request)
+    await call(nc, f"CONSUMER.CREATE.{subjects.STREAM}.{config['name']}", request)

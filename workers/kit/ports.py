@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from contracts.artifacts import File, Finding, LockedPackage
+from contracts.artifacts import Brief, File, Finding, LockedPackage
 
 from .stage import Run
 
@@ -47,6 +47,37 @@ class Llm(Protocol):
         check: Callable[[tuple[File, ...]], None] | None = None,
     ) -> tuple[File, ...]:
         """The files asked for, in the order of `paths`, each saying which model and question it came from."""
+        ...
+
+
+class PastPrompt(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt of a workflow that got the best grade, and the brief that was made of it (without its statements)."""
+
+    prompt: str
+    brief: Brief
+
+
+class CodeSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a package that got the best grade."""
+
+    path: str
+    layer: str
+    purpose: str
+    text: str
+
+
+class Similar(Protocol):
+    """What went well before in work of the same tenant. Never raises: where nothing can be had, there is nothing.
+
+    The same work is told the same examples at every attempt, revision and replay.
+    """
+
+    async def prompts(self, run: Run, prompt: str) -> tuple[PastPrompt, ...]:
+        """At most three, the nearest first."""
+        ...
+
+    async def code(self, run: Run, wanted: Mapping[str, str]) -> Mapping[str, tuple[CodeSample, ...]]:
+        """For each path and what it is for (`similar.about`) at most three samples; paths without one are left out."""
         ...
 
 

@@ -50,7 +50,9 @@ class Settings(BaseModel):
     s3_bucket: str = Field(
         default="quantumlayer", min_length=3, max_length=63, description="Bucket of artifacts and capsules"
     )
-    qdrant_url: str = Field(default="", description="Qdrant server, http://:KEY@host:port; files under QL_DATA when empty")
+    qdrant_url: str = Field(
+        default="", description="Qdrant server, http://:KEY@host:port; files below QL_DATA when empty"
+    )
     otlp_url: str = Field(default="", description="OTLP collector; telemetry is exported only when set")
     data: Path | None = Field(default=None, description="Folder of wheelhouse, sandbox runtime and embedded stack")
     gateway_url: str = Field(default="", description="Gateway that ql talks to; the running embedded one when empty")
@@ -78,7 +80,6 @@ class Settings(BaseModel):
     tenant_calls_minute: int = Field(
         default=0, ge=0, description="Calls to models one tenant may begin in a minute, on each router; 0: any number"
     )
-    embeddings: str = Field(default="", description="Model that makes vectors of texts; built-in hashing when empty")
     learning_holdout: float = Field(
         default=0.1, ge=0, le=1, description="Share of workflows that get no examples, to compare with"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from .binding import Binding
-from .ports import Llm, Parser, Registry, Sandbox, Wheelhouse
+from .ports import Llm, Parser, Registry, Sandbox, Similar, Wheelhouse
 from .settings import Settings
 
 
@@ -60,6 +60,13 @@ def _registry(means: Means) -> object:
     return Index(means.data("the wheelhouse"))
 
 
+def _similar(means: Means) -> object:
+    from .similar.client import SimilarClient, reads_examples
+    from .similar.nothing import NO_SIMILAR
+
+    return SimilarClient(means.nc) if reads_examples(means.settings.models) else NO_SIMILAR
+
+
 def _wheelhouse(means: Means) -> object:
     from .registry import Wheels
 
@@ -71,6 +78,7 @@ ADAPTERS: Mapping[type, Callable[[Means], object]] = {
     Parser: _parser,
     Sandbox: _sandbox,
     Registry: _registry,
+    Similar: _similar,
     Wheelhouse: _wheelhouse,
 }
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.artifacts import Brief, Submission
-from workers.kit.ports import Llm
+from workers.kit.ports import Llm, Similar
 from workers.kit.rules import naming
 from workers.kit.rules.data_model import check_data_model
+from workers.kit.similar.nothing import NO_SIMILAR
 from workers.kit.stage import Permanent, Run, Unfit
 
 LANGUAGES = ("python",)
@@ -20,15 +21,19 @@ MAX_STATEMENTS = 2000
 @dataclass(frozen=True, slots=True)
 class PromptEnhancement:
     llm: Llm
+    similar: Similar = NO_SIMILAR
 
     async def __call__(self, submission: Submission, run: Run) -> Brief:
         if submission.language not in LANGUAGES:
             wanted = naming.shown(submission.language)
             raise Permanent(f"packages are written in {', '.join(LANGUAGES)}; {wanted} is not supported")
+        inputs: dict[str, object] = {"submission": submission}
+        if examples := await self.similar.prompts(run, submission.prompt):
+            inputs["examples"] = examples
         return await self.llm.complete(
             run,
             task="prompt_enhancement",
-            inputs={"submission": submission},
+            inputs=inputs,
             into=Brief,
             check=lambda brief: check(brief, submission),
         )

@@ -176,7 +176,7 @@ async def test_the_process_says_when_it_is_ready(servers: Servers, once: bool) -
     nc = await nats.connect(servers.nats)
     names = (await call(nc, f"CONSUMER.NAMES.{subjects.STREAM}"))["consumers"]
     await nc.close()
-    assert sorted(names) == sorted(TOPOLOGY.stages)
+    assert sorted(names) == sorted([*TOPOLOGY.stages, *subjects.OBSERVERS])
 
 
 async def test_the_process_collects_what_no_drop_refers_to(servers: Servers) -> None:
