@@ -20,15 +20,23 @@ import nats
 
 from observability import telemetry
 from tests.chaos.graph import TOPOLOGY, Said, bindings
+from tests.workers.llm_router.serving import Unwatched
 from workers.keeper.keep import Keeper
-from workers.kit.llm.wire import Message, Problem
+from workers.kit.llm.wire import Question
 from workers.kit.prompts.block import read_block
 from workers.kit.runner import process
 from workers.kit.settings import Settings, load
-from workers.kit.stores.ledger import PgLedger
 from workers.kit.stores.pg import PgDrops, open_pool
-from workers.llm_router.app import app
-from workers.llm_router.service import Completion, Service
+from workers.kit.stores.pg.ledger import PgLedger
+from workers.llm_router.app import app, connection
+from workers.llm_router.breaker import Breaker
+from workers.llm_router.bucket import Bucket
+from workers.llm_router.chain import Chain
+from workers.llm_router.models import Model, read_chains
+from workers.llm_router.providers import Blueprint
+from workers.llm_router.said import Completion, Facts, Failed, Tell
+from workers.llm_router.said import Said as Answered
+from workers.llm_router.service import Service
 
 CALLS = "calls"
 POOL = "CHAOS_POOL"
@@ -44,14 +52,18 @@ class Counting:
         self._file = file
         self._refused: Counter[tuple[str, str, int]] = Counter()
 
-    async def complete(
-        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
-    ) -> Completion | Problem:
-        asked = msgspec.convert(read_block(messages[-1].content).inputs, _Asked)
+    def facts(self, model: Model) -> Facts:
+        return Facts()
+
+    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+        return Failed(kind="rejected", error="no embeddings here")
+
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Answered:
+        asked = msgspec.convert(read_block(question.messages[-1].content).inputs, _Asked)
         key = (asked.workflow, asked.stage, asked.revision)
         if self._refused[key] < asked.problems:
             self._refused[key] += 1
-            return Problem(kind="transient", message="overloaded on purpose", retry_after=RETRY_S)
+            return Failed(kind="busy", error="overloaded on purpose", pause_s=RETRY_S)
         _append(self._file, f"{asked.workflow} {asked.stage} {asked.revision}\n")
         await asyncio.sleep(asked.model_s)
         said = Said(workflow=asked.workflow, stage=asked.stage, revision=asked.revision)
@@ -79,7 +91,9 @@ async def _route(settings: Settings) -> None:
     assert settings.data
     pool = await open_pool(settings.database_url, 4)
     try:
-        await app(settings, Service("chaos/counting", Counting(settings.data / CALLS), PgLedger(pool))).run()
+        broker = connection(settings)
+        chain = Chain(Blueprint(), Counting(settings.data / CALLS), Breaker(Bucket(broker)), Unwatched())
+        await app(broker, Service(read_chains("openai/counting"), chain, PgLedger(pool))).run()
     finally:
         await pool.close()
 

@@ -1,8 +1,9 @@
-"""`python -m workers.llm_router`: answer questions to models on `ql.svc.llm.complete`."""
+"""`python -m workers.llm_router`: answer questions to models on `ql.svc.llm.complete`, `.embed` and `.models`."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import nats.errors
@@ -10,15 +11,10 @@ import nats.errors
 from observability import telemetry
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.ledger import PgLedger
-from workers.kit.stores.pg import open_pool
 
-from .app import app
-from .providers import provider_of, version
-from .service import Provider, Service
+from .reach import Reach, reach
 
 USAGE = 2
-CONNECTIONS = 4
 
 
 def main() -> int:
@@ -28,13 +24,13 @@ def main() -> int:
         missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
         if missing:
             raise SettingsError(f"the model router needs {', '.join(missing)}")
-        model, provider = provider_of(settings.models)
+        reached = reach(settings, os.environ)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
     close = telemetry.setup("llm_router", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(_serve(settings, model, provider))
+        asyncio.run(_serve(settings, reached))
     except StoreDown as error:
         sys.stderr.write(f"the database can't be reached: {error}\n")
         return 1
@@ -46,12 +42,11 @@ def main() -> int:
     return 0
 
 
-async def _serve(settings: Settings, model: str, provider: Provider) -> None:
-    pool = await open_pool(settings.database_url, CONNECTIONS)
-    try:
-        await app(settings, Service(model, provider, PgLedger(pool), version=version())).run()
-    finally:
-        await pool.close()
+async def _serve(settings: Settings, reached: Reach) -> None:
+    from .serving import serving
+
+    async with serving(settings, reached) as application:
+        await application.run()
 
 
 if __name__ == "__main__":

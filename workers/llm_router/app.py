@@ -1,6 +1,6 @@
 """The service on the bus: request-reply in a queue group, any number of replicas.
 
-While a question is worked on, its asker gets a sign of life every few seconds.
+While a question is worked on, its asker gets a sign of life every few seconds. What the bus can't carry lies in S3.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -15,21 +17,49 @@ from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage
 from opentelemetry.trace import SpanKind
 
+from contracts.events import Ref
 from observability import telemetry
-from workers.kit.llm.wire import COMPLETE, MAX_REPLY_BYTES, MODELS, QUEUE, Answer, Models, Problem, Question, Working
+from workers.kit.llm.wire import (
+    COMPLETE,
+    EMBED,
+    MAX_REPLY_BYTES,
+    MODELS,
+    QUEUE,
+    Answer,
+    Asked,
+    ByReference,
+    Embed,
+    Embedded,
+    Problem,
+    Question,
+    Working,
+)
 from workers.kit.settings import Settings
+from workers.kit.stores.drops import ArtifactLost, StoreDown
+from workers.kit.stores.keys import artifact_key
 
-from .service import Service
+from .service import RETRY_S, Service
 
 AT_ONCE = 1024
 ALIVE_S = 3.0
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a question that lies in S3."""
 _WORKING = msgspec.json.encode(Working())
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _log = structlog.get_logger()
 
 
-def app(settings: Settings, service: Service) -> FastStream:
-    """The application, not yet connected."""
-    broker = NatsBroker(
+class Objects(Protocol):
+    """Of the artifacts' store, what is needed here."""
+
+    async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref: ...
+
+    async def get(self, ref: Ref) -> bytes: ...
+
+
+def connection(settings: Settings) -> NatsBroker:
+    """The router's connection, not yet made."""
+    return NatsBroker(
         settings.nats_url,
         name="quantumlayer-llm-router",
         apply_types=False,
@@ -41,17 +71,26 @@ def app(settings: Settings, service: Service) -> FastStream:
         error_cb=_failed,
     )
 
+
+def app(broker: NatsBroker, service: Service, objects: Objects | None = None) -> FastStream:
+    """The application, not yet connected. Without `objects` nothing larger than the bus takes can be asked or told."""
+
     @broker.subscriber(COMPLETE, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def complete(message: NatsMessage) -> None:
         if message.reply_to:
             async with _signs_of_life(broker, message.reply_to):
-                reply = await _replied(message, service)
-            await broker.publish(_fitting(reply), message.reply_to)
+                body = await _completed(message, service, objects)
+            await broker.publish(body, message.reply_to)
+
+    @broker.subscriber(EMBED, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
+    async def embed(message: NatsMessage) -> None:
+        if message.reply_to:
+            await broker.publish(await _embedded(message, service), message.reply_to)
 
     @broker.subscriber(MODELS, queue=QUEUE, no_reply=True)
     async def models(message: NatsMessage) -> None:
         if message.reply_to:
-            await broker.publish(msgspec.json.encode(Models(models=(service.model,))), message.reply_to)
+            await broker.publish(msgspec.json.encode(await service.models()), message.reply_to)
 
     return FastStream(broker, logger=None)
 
@@ -66,22 +105,77 @@ async def _as_it_is(message: NatsMessage) -> NatsMessage:
     return message
 
 
-async def _replied(message: NatsMessage, service: Service) -> Answer | Problem:
+async def _completed(message: NatsMessage, service: Service, objects: Objects | None) -> bytes:
     try:
-        question = msgspec.json.decode(message.body, type=Question)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return Problem(kind="permanent", message=f"the question can't be read: {error}")
-    parent = message.headers.get("traceparent", "")
-    with telemetry.span("llm complete", SpanKind.SERVER, parent, model=service.model, task=question.task):
-        return await service.answer(question)
+        question = await _question(message.body, objects)
+        parent = message.headers.get("traceparent", "")
+        with telemetry.span("llm complete", SpanKind.SERVER, parent, task=question.task):
+            return await _carried(question.tenant, await service.answer(question), objects)
+    except _Unusable as error:
+        return msgspec.json.encode(error.problem)
 
 
-def _fitting(reply: Answer | Problem) -> bytes:
-    body = msgspec.json.encode(reply)
+class _Unusable(Exception):
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+async def _question(body: bytes, objects: Objects | None) -> Question:
+    """What was asked; raises `_Unusable`."""
+    try:
+        asked: Question | ByReference = msgspec.json.decode(body, type=Asked)
+        if isinstance(asked, Question):
+            return asked
+        question = msgspec.json.decode(await _fetched(asked, objects), type=Question)
+    except _UNREADABLE as error:
+        raise _Unusable(Problem(kind="permanent", message=f"the question can't be read: {error}")) from None
+    except ArtifactLost as error:
+        raise _Unusable(Problem(kind="permanent", message=f"the question is lost: {error}")) from None
+    except StoreDown as error:
+        message = f"the question can't be fetched: {error}"
+        raise _Unusable(Problem(kind="transient", message=message, retry_after=RETRY_S)) from None
+    if asked.key != artifact_key(question.tenant, asked.sha256):
+        raise _Unusable(Problem(kind="permanent", message="the question does not lie below its tenant's prefix"))
+    return question
+
+
+async def _fetched(asked: ByReference, objects: Objects | None) -> bytes:
+    if objects is None or not 0 < asked.length <= MOST_BYTES:
+        message = f"a question of {asked.length} bytes can't be fetched here"
+        raise _Unusable(Problem(kind="permanent", message=message))
+    return await objects.get(Ref(key=asked.key, offset=0, length=asked.length, sha256=asked.sha256))
+
+
+async def _carried(tenant: str, reply: Answer | Problem, objects: Objects | None) -> bytes:
+    """The reply, or where it lies."""
+    try:
+        body = msgspec.json.encode(reply)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(Problem(kind="permanent", message="the answer holds half of a surrogate pair"))
     if len(body) <= MAX_REPLY_BYTES:
         return body
-    message = f"the answer is {len(body) // 1024} KiB, more than the {MAX_REPLY_BYTES // 1024} KiB that fit on the bus"
-    return msgspec.json.encode(Problem(kind="permanent", message=message))
+    if objects is None:
+        message = f"the answer is {len(body) // 1024} KiB, more than the bus carries, and no S3 is set"
+        return msgspec.json.encode(Problem(kind="permanent", message=message))
+    digest = sha256(body).hexdigest()
+    try:
+        ref = await objects.put(tenant, body, key=artifact_key(tenant, digest))
+    except StoreDown as error:
+        message = f"the answer is too large for the bus, and S3 can't be reached: {error}"
+        return msgspec.json.encode(Problem(kind="transient", message=message, retry_after=RETRY_S))
+    return msgspec.json.encode(ByReference(key=ref.key, sha256=ref.sha256, length=ref.length))
+
+
+async def _embedded(message: NatsMessage, service: Service) -> bytes:
+    reply: Embedded | Problem
+    try:
+        reply = await service.embed(msgspec.json.decode(message.body, type=Embed))
+    except _UNREADABLE as error:
+        reply = Problem(kind="permanent", message=f"the texts can't be read: {error}")
+    body = msgspec.json.encode(reply)
+    if len(body) > MAX_REPLY_BYTES:
+        return msgspec.json.encode(Problem(kind="permanent", message="too many texts at once: the vectors don't fit"))
+    return body
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ import structlog
 FAILURES = 3
 PAUSE_S, LONGEST_S = 5.0, 300.0
 PROBE_S = 60.0
-"""A probe whose router died is somebody else's after this long; a live one says again and again that it goes on."""
+"""A probe that has told nothing after this long (its router may be dead) is somebody else's."""
 TRIES = 4
 _log = structlog.get_logger()
 

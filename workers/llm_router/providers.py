@@ -1,4 +1,4 @@
-"""Who answers: a model's name begins with its provider's, as in `blueprint/default`."""
+"""The built-in model, as a provider like any other."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from importlib.resources.abc import Traversable
 
 import msgspec
 
-from workers.kit.llm.wire import Message, Problem
+from workers.kit.llm.wire import Question
 from workers.kit.prompts.block import BadBlock, read_block
-from workers.kit.settings import SettingsError
 
 from .blueprint.model import Refusal, UnknownTask, answer
-from .service import Completion, Provider
-
-BLUEPRINT = "blueprint/default"
+from .models import BLUEPRINT, Model
+from .said import Completion, Facts, Failed, Said, Tell
 
 
 class Blueprint:
-    """The built-in rule-based model: needs no key and no network, reads only the block that ends the prompt."""
+    """The rule-based model: needs no key and no network, costs nothing, reads only the block that ends the prompt."""
 
-    async def complete(
-        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
-    ) -> Completion | Problem:
-        asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
+    def facts(self, model: Model) -> Facts:
+        return Facts()
+
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+        asked = next((message.content for message in reversed(question.messages) if message.role == "user"), "")
         try:
             block = read_block(asked)
         except BadBlock as error:
-            return Problem(kind="permanent", message=f"{model} can't read the question: {error}")
+            return Failed(kind="rejected", error=f"{model.name} can't read the question: {error}")
         try:
             said = await asyncio.to_thread(answer, block.task, block.inputs)
         except (UnknownTask, msgspec.ValidationError) as error:
-            return Problem(kind="permanent", message=f"{model} can't use the question: {error}")
+            return Failed(kind="rejected", error=f"{model.name} can't use the question: {error}")
         if isinstance(said, Refusal):
-            return Problem(kind="refused", message=said.sentence)
+            return Failed(kind="refused", error=said.sentence)
         return Completion(text=said)
+
+    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+        return Failed(kind="rejected", error=f"{BLUEPRINT} makes no embeddings")
 
 
 def version(code: Traversable | None = None) -> str:
@@ -54,10 +56,3 @@ def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield from _sources(entry, f"{prefix}{entry.name}/")
         elif entry.name.endswith(".py"):
             yield prefix + entry.name, entry.read_bytes()
-
-
-def provider_of(models: str) -> tuple[str, Provider]:
-    """The model that `QL_MODELS` names, and its provider; raises `SettingsError` for one that is not built in."""
-    if models.strip() != BLUEPRINT:
-        raise SettingsError(f"QL_MODELS is {models!r}, but only {BLUEPRINT} is built in so far")
-    return BLUEPRINT, Blueprint()

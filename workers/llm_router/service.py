@@ -1,102 +1,277 @@
-"""Answers questions: from the ledger where it can, else from the model, whose answer is stored before it is returned.
+"""Answers questions: from the ledger where it can, else from a chain of models; what they say is stored, then told.
 
-Equal questions at the same time are one question to the model.
+Equal questions at the same time are one call, on however many routers. Money is held before the call and paid after it;
+where it does not suffice, the built-in model stands in and the answer says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Literal, Protocol
 
-import msgspec
 import structlog
 
 from workers.kit import crash
-from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Question, question_key
-from workers.kit.stores import ledger as kept
-from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.ledger import AnswerTooLong, Ledger
+from workers.kit.llm.wire import Answer, Embed, Embedded, Models, Problem, Question, Tried, question_asked
+from workers.kit.llm.wire import Model as Known
+from workers.kit.stores import calls
+from workers.kit.stores.calls import AnswerTooLong, Call, Ledger, Over, Spent
+from workers.kit.stores.differences import missed
+from workers.kit.stores.drops import ArtifactLost, StoreDown
+from workers.kit.stores.turns import Turn, Turns
+
+from .chain import Chain, Told
+from .limits import Limited, Limits
+from .models import BLUEPRINT, Chains, Model
+from .said import Completion, Failed
 
 RETRY_S = 1.0
-MODEL_S = 600.0
+OFF_S = 30.0
+CHARS_A_TOKEN = 3
+"""For an estimate that must not be too low."""
+TOKENS_OUT = 2048
+"""What an answer is taken to need where the question sets no limit."""
 _log = structlog.get_logger()
 
 
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model said, and what it took."""
+class Switches(Protocol):
+    """What an operator switched off."""
 
-    text: str
-    finish: Literal["stop", "length"] = "stop"
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-
-class Provider(Protocol):
-    """Reaches the models of one maker."""
-
-    async def complete(
-        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
-    ) -> Completion | Problem:
-        """One answer to a conversation; with `schema`, JSON that fits it."""
+    async def off(self, tenant: str) -> Mapping[str, str]:
+        """Why, by provider; '*' is all of them."""
         ...
 
 
-class Service:
-    """One model behind one ledger. Another `version` of the model is never answered with what this one said."""
+class NoSwitches:
+    """Nothing is switched off."""
 
-    def __init__(self, model: str, provider: Provider, ledger: Ledger, *, version: str = "") -> None:
-        self.model = model
-        self._identity = f"{model}@{version}" if version else model
-        self._provider = provider
+    async def off(self, tenant: str) -> Mapping[str, str]:
+        return {}
+
+
+class Service:
+    """Chains of models behind one ledger. Another `version` of the built-in one never gives what this one said."""
+
+    def __init__(
+        self,
+        chains: Chains,
+        chain: Chain,
+        ledger: Ledger,
+        *,
+        limits: Limits | None = None,
+        switches: Switches | None = None,
+        embeddings: Model | None = None,
+        version: str = "",
+    ) -> None:
+        self._chains = chains
+        self._chain = chain
         self._ledger = ledger
+        self._turns = Turns(ledger)
+        self._limits = limits or Limits(0, 0)
+        self._switches = switches or NoSwitches()
+        self._embeddings = embeddings
+        self._version = version
         self._asked: dict[tuple[str, str], asyncio.Task[Answer | Problem]] = {}
 
     async def answer(self, question: Question) -> Answer | Problem:
         """The answer, or why there is none; raises nothing."""
-        asked = (question.tenant, question_key(question, self._identity))
+        call = self._call(question)
+        asked = (question.tenant, call.question)
         task = self._asked.get(asked)
         if task is None:
-            task = self._asked[asked] = asyncio.create_task(self._resolve(question, asked[1]))
+            task = self._asked[asked] = asyncio.create_task(self._resolved(question, call))
             task.add_done_callback(lambda _: self._asked.pop(asked, None))
-        return await asyncio.shield(task)
+            return await asyncio.shield(task)
+        reply = await asyncio.shield(task)
+        if isinstance(reply, Problem) or reply.instead:
+            return reply
+        return await self._resolved(question, call)  # from the ledger, which notes who else was told
 
-    async def _resolve(self, question: Question, key: str) -> Answer | Problem:
+    async def embed(self, asked: Embed) -> Embedded | Problem:
+        """A vector for each text, where a model is set for that; raises nothing."""
+        if self._embeddings is None:
+            return Problem(kind="permanent", message="QL_EMBEDDINGS names no model", code="no_model")
+        said = await self._chain.embed(self._embeddings, asked.texts)
+        if isinstance(said, Failed):
+            message = f"{self._embeddings.name} makes no embeddings now: {said.error}"
+            return Problem(kind="transient", message=message, retry_after=said.pause_s or RETRY_S)
+        return Embedded(vectors=said, model=self._embeddings.name)
+
+    async def models(self) -> Models:
+        """All models, how they are and what they cost."""
         try:
-            known = await self._ledger.get(question.tenant, key)
-            return _told(known, key) if known else await self._ask(question, key)
+            off = await self._switches.off("")
+        except StoreDown:
+            off = {}
+        return Models(
+            models=tuple(model.name for model in self._chains.of("")),
+            known=tuple(self._known(model, off) for model in self._chains.all),
+            embeddings=self._embeddings.name if self._embeddings else "",
+        )
+
+    def _known(self, model: Model, off: Mapping[str, str]) -> Known:
+        breaker = self._chain.breaker
+        health, facts = breaker.health(model.place), self._chain.facts(model)
+        reason = _reason(off, model)
+        return Known(
+            name=model.name,
+            provider=model.provider,
+            groups=tuple(group or "default" for group, chain in self._chains.groups.items() if model in chain),
+            state="off" if reason else health.state,
+            error=reason or health.error,
+            again_s=breaker.wait_s(model.place),
+            cost_in=facts.cost_in,
+            cost_out=facts.cost_out,
+            context=facts.context,
+        )
+
+    def _call(self, question: Question) -> Call:
+        first = self._chains.of(question.group)[0].name
+        identity = f"{first}@{self._version}" if first == BLUEPRINT and self._version else first
+        asked = question_asked(question, identity)
+        return Call(
+            tenant=question.tenant,
+            workflow=question.workflow,
+            stage=question.stage,
+            revision=question.revision,
+            task=question.task,
+            role=question.role,
+            schema_name=question.schema_name,
+            pieces=question.pieces,
+            question=sha256(asked).hexdigest(),
+            asked=asked,
+        )
+
+    async def _resolved(self, question: Question, call: Call) -> Answer | Problem:
+        try:
+            if known := await self._ledger.known(call):
+                return _told(known, call)
+            if question.strict:
+                message = await missed(self._ledger, call)
+                return Problem(kind="permanent", message=message, code="not_in_ledger")
+            return await self._new(question, call)
         except StoreDown as error:
             return Problem(kind="transient", message=f"the ledger can't be reached: {error}", retry_after=RETRY_S)
-        except AnswerTooLong as error:
-            return Problem(kind="permanent", message=f"{self.model} wrote too much for {question.task}: {error}")
-        except TimeoutError:
-            return Problem(kind="permanent", message=f"{self.model} took longer than {MODEL_S:.0f} s")
+        except (AnswerTooLong, ArtifactLost) as error:
+            return Problem(
+                kind="permanent", message=f"the ledger can't keep or give the answer to {call.task}: {error}"
+            )
+        except Limited as error:
+            return Problem(kind="transient", message=str(error), retry_after=error.retry_after, code="rate_limited")
         except Exception as error:  # noqa: BLE001  # a fault of one question must not stop the service
-            _log.exception("llm.fault", task=question.task, model=self.model)
-            return Problem(kind="permanent", message=f"{self.model} failed at {question.task}: {type(error).__name__}")
+            _log.error("llm.fault", task=call.task, error=type(error).__name__, at=_place(error))
+            message = f"the model router failed at {call.task}: {type(error).__name__}"
+            return Problem(kind="transient", message=message, retry_after=RETRY_S)
 
-    async def _ask(self, question: Question, key: str) -> Answer | Problem:
-        async with asyncio.timeout(MODEL_S):
-            said = await self._provider.complete(self.model, question.messages, question.schema)
-        if isinstance(said, Problem):
-            return said
+    async def _new(self, question: Question, call: Call) -> Answer | Problem:
+        models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
+        if not models:
+            message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
+            return Problem(kind="permanent", message=message, code="no_model")
+        off = await self._switches.off(question.tenant)
+        allowed = [model for model in models if not _reason(off, model)]
+        if not allowed:
+            reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
+            message = f"every model for {call.task} was switched off: {reasons}"
+            return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
+        async with (
+            self._limits.turn(question.tenant),
+            self._turns.turn(call, estimate=self._estimate(question, allowed)) as turn,
+        ):
+            if isinstance(turn, Turn):
+                return await self._asking(question, call, turn, allowed)
+            if isinstance(turn, Over):
+                return await self._stand_in(question, call, turn)
+            return _told(turn, call)
+
+    async def _asking(self, question: Question, call: Call, turn: Turn, models: Sequence[Model]) -> Answer | Problem:
+        began = time.perf_counter()
+        told = await self._chain.ask(question, models)
+        if isinstance(told.said, Problem):
+            await turn.note(_spent("failed", told, began))
+            return told.said
         crash.at(question.stage, "after_llm")
-        answer = kept.Answer(
-            text=said.text,
-            finish_reason=said.finish,
-            model=self.model,
-            tokens_in=said.tokens_in,
-            tokens_out=said.tokens_out,
-        )
-        size = len(msgspec.json.encode(_told(answer, key)))
-        if size > MAX_REPLY_BYTES:  # kept, it could never be told to anybody who asks again
-            most = MAX_REPLY_BYTES // 1024
-            raise AnswerTooLong(f"{size // 1024} KiB, more than the {most} KiB that fit on the bus")
-        first = await self._ledger.put(question.tenant, key, answer, workflow=question.workflow, stage=question.stage)
+        said = told.said
+        text = said.text.encode(errors="replace").decode()  # half of a surrogate pair could never be told
+        try:
+            kept = await turn.settle(text, said.finish, _spent("answered", told, began))
+        except AnswerTooLong:
+            await turn.note(_spent("failed", told, began, detail="the answer is longer than the ledger keeps"))
+            raise
         crash.at(question.stage, "after_journal")
-        return _told(first, key)
+        return _told(kept, call, tried=told.tried, known=False)
+
+    async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
+        """The built-in model costs nothing. What it says here is not kept: with money the question deserves better."""
+        built_in = Model(name=BLUEPRINT)
+        began = time.perf_counter()
+        told = Told(said=Problem(kind="permanent", message=f"{BLUEPRINT} must not be asked"))
+        if BLUEPRINT not in question.skip:
+            told = await self._chain.ask(question, [built_in])
+        if isinstance(told.said, Problem):
+            message = f"{over.sentence}; and the built-in model can't stand in: {told.said.message}"
+            await self._ledger.note(call, "", _spent("failed", told, began, code="over_budget", detail=message))
+            return Problem(kind="permanent", message=message, code="over_budget")
+        await self._ledger.note(call, "", _spent("stand_in", told, began, detail=over.sentence))
+        said = told.said
+        return Answer(
+            text=said.text, model=BLUEPRINT, question=call.question, finish=said.finish, instead=over.sentence
+        )
+
+    def _estimate(self, question: Question, models: Sequence[Model]) -> float:
+        """US dollars that the dearest of them may take."""
+        tokens_in = sum(len(message.content) for message in question.messages) / CHARS_A_TOKEN
+        facts = [self._chain.facts(model) for model in models]
+        wanted = question.max_tokens or TOKENS_OUT
+        return max(one.cost_in * tokens_in + one.cost_out * min(wanted, one.most_out or wanted) for one in facts)
 
 
-def _told(answer: kept.Answer, key: str) -> Answer:
+def _told(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), known: bool = True) -> Answer:
     finish: Literal["stop", "length"] = "length" if answer.finish_reason == "length" else "stop"
-    return Answer(text=answer.text, model=answer.model, question=key, finish=finish)
+    return Answer(
+        text=answer.text,
+        model=answer.model,
+        question=call.question,
+        finish=finish,
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+        cost=0.0 if known else answer.cost,
+        known=known,
+        tried=tried,
+        instead=answer.instead,
+    )
+
+
+def _spent(outcome: calls.Outcome, told: Told, began: float, *, code: str = "", detail: str = "") -> Spent:
+    said = told.said
+    took = Completion(text="") if isinstance(said, Problem) else said
+    if isinstance(said, Problem):
+        code, detail = code or said.code, detail or said.message
+    name = told.model.name if told.model else (told.tried[-1].model if told.tried else "")
+    return Spent(
+        outcome=outcome,
+        model=name,
+        provider=name.partition("/")[0],
+        tokens_in=took.tokens_in,
+        tokens_out=took.tokens_out,
+        cost=took.cost,
+        latency_ms=round((time.perf_counter() - began) * 1000),
+        code=code,
+        detail=detail,
+        tried=told.tried,
+    )
+
+
+def _reason(off: Mapping[str, str], model: Model) -> str:
+    return off.get(model.provider) or off.get("*") or ""
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: a traceback's text may hold what must not be logged."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from workers.kit.llm.wire import MAX_REPLY_BYTES, Answer, Message, Problem, Question, question_key
+from tests.workers.llm_router.serving import Counting, chain, question, service
+from workers.kit.llm.wire import Answer, Embed, Embedded, Message, Problem, Question, question_key
+from workers.kit.prompts.block import with_block
+from workers.kit.stores.calls import Answer as Kept
+from workers.kit.stores.calls import Call, Spent
 from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.ledger import Answer as Kept
-from workers.kit.stores.ledger import MemoryLedger
+from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.llm_router.limits import Limits
+from workers.llm_router.models import BLUEPRINT, read_chains, read_model
 from workers.llm_router.providers import version
-from workers.llm_router.service import Completion, Service
+from workers.llm_router.said import Completion, Failed
+from workers.llm_router.service import Service
 
 
-def question(text: str = "write", *, tenant: str = "default", nonce: str = "", workflow: str = "w1") -> Question:
-    messages = (Message(role="user", content=text),)
-    return Question(tenant=tenant, workflow=workflow, stage="s", revision=1, task="t", messages=messages, nonce=nonce)
+async def answered(asked: Service, one: Question) -> Answer:
+    reply = await asked.answer(one)
+    assert isinstance(reply, Answer), reply
+    return reply
 
 
-class Counting:
-    """A provider that takes a moment, counts, and says what it is told to."""
-
-    def __init__(self, said: Completion | Problem | Exception | None = None) -> None:
-        self.said = said
-        self.calls = 0
-
-    async def complete(
-        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
-    ) -> Completion | Problem:
-        self.calls += 1
-        await asyncio.sleep(0.01)
-        if isinstance(self.said, Exception):
-            raise self.said
-        return self.said or Completion(text=f"answer {self.calls}", tokens_in=3, tokens_out=5)
-
-
-async def test_another_version_of_a_model_is_asked_again() -> None:
-    """Else a better generator would go on giving what the old one wrote."""
-    provider, ledger = Counting(), MemoryLedger()
-    answers = [await Service("m/x", provider, ledger, version=v).answer(question()) for v in ("1", "2", "1")]
-    assert provider.calls == 2
-    assert answers[0] == answers[2] != answers[1]
+async def refused(asked: Service, one: Question) -> Problem:
+    reply = await asked.answer(one)
+    assert isinstance(reply, Problem), reply
+    return reply
 
 
 def test_the_blueprint_s_version_changes_with_its_code_at_any_depth(tmp_path: Path) -> None:
@@ -58,105 +46,249 @@ def test_the_blueprint_s_version_changes_with_its_code_at_any_depth(tmp_path: Pa
     assert version() not in {before, version(tmp_path / "inner")}
 
 
+async def test_another_version_of_the_built_in_model_is_asked_again() -> None:
+    """Else a better generator would go on giving what the old one wrote."""
+    ledger, provider = MemoryLedger(), Counting()
+    for one in ("1", "2", "1"):
+        built_in = Service(read_chains(f"{BLUEPRINT},openai/x"), chain(provider), ledger, version=one)
+        await built_in.answer(question())
+    assert len(ledger.answers) == 2
+
+
 async def test_an_answer_is_stored_and_given_again_without_a_call() -> None:
     provider, ledger = Counting(), MemoryLedger()
-    first = await Service("m/x", provider, ledger).answer(question())
-    again = await Service("m/x", provider, ledger).answer(question(workflow="w2"))
-    key = question_key(question(), "m/x")
-    assert first == again == Answer(text="answer 1", model="m/x", question=key)
+    first = await answered(service(provider, ledger), question())
+    again = await answered(service(provider, ledger), question(workflow="w2"))
+    key = question_key(question(), "openai/x")
+    assert first == Answer(text="answer 1", model="openai/x", question=key, tokens_in=3, tokens_out=5, cost=0.01)
+    assert again == replace(first, known=True, cost=0.0)
     assert provider.calls == 1
-    (used,) = ledger.used
-    assert (used.workflow, used.stage, used.answer.tokens_in, used.answer.tokens_out) == ("w1", "s", 3, 5)
+    assert [(used.call.workflow, used.spent.outcome, used.spent.cost) for used in ledger.used] == [
+        ("w1", "answered", 0.01),
+        ("w2", "known", 0.0),
+    ]
 
 
-async def test_equal_questions_at_once_are_one_call() -> None:
+async def test_equal_questions_at_once_are_one_call_on_one_router_and_on_two() -> None:
     provider, ledger = Counting(), MemoryLedger()
-    service = Service("m/x", provider, ledger)
-    answers = await asyncio.gather(*(service.answer(question(workflow=f"w{n}")) for n in range(20)))
-    assert len({answer.text for answer in answers if isinstance(answer, Answer)}) == 1
+    routers = [service(provider, ledger), service(provider, ledger)]
+    answers = await asyncio.gather(*(routers[n % 2].answer(question(workflow=f"w{n}")) for n in range(20)))
+    assert {answer.text for answer in answers if isinstance(answer, Answer)} == {"answer 1"}
+    assert len([answer for answer in answers if isinstance(answer, Answer)]) == 20
     assert provider.calls == 1
+    assert {used.call.workflow for used in ledger.used} == {f"w{n}" for n in range(20)}  # each has it in its record
 
 
 async def test_an_asker_who_leaves_takes_the_answer_from_nobody() -> None:
-    provider, ledger = Counting(), MemoryLedger()
-    service = Service("m/x", provider, ledger)
-    leaving = asyncio.create_task(service.answer(question()))
-    staying = asyncio.create_task(service.answer(question()))
+    provider = Counting()
+    one = service(provider)
+    leaving = asyncio.create_task(one.answer(question()))
+    staying = asyncio.create_task(one.answer(question()))
     await asyncio.sleep(0)
     leaving.cancel()
     assert isinstance(await staying, Answer)
     assert provider.calls == 1
 
 
-@pytest.mark.parametrize(
-    "other",
-    [question("other"), question(tenant="other"), question(nonce="2")],
-    ids=["text", "tenant", "nonce"],
-)
-async def test_another_question_is_asked_anew(other: Question) -> None:
+async def test_a_tenant_a_nonce_and_a_text_of_its_own_are_other_questions() -> None:
     provider = Counting()
-    service = Service("m/x", provider, MemoryLedger())
-    await service.answer(question())
-    await service.answer(other)
-    assert provider.calls == 2
+    one = service(provider)
+    for other in (question(), question(tenant="t2"), question(nonce="2"), question("else")):
+        await answered(one, other)
+    assert provider.calls == 4
 
 
-async def test_another_model_is_asked_anew() -> None:
+async def test_a_model_that_fails_is_named_with_its_error_and_the_next_one_answers() -> None:
+    provider = Counting()
+    provider.by_name["openai/a"] = Failed(kind="fault", error="503: overloaded")
+    answer = await answered(service(provider, models="openai/a,groq/b"), question())
+    assert answer.model == "groq/b"
+    assert [(one.model, one.error) for one in answer.tried] == [("openai/a", "503: overloaded")]
+
+
+async def test_the_key_of_a_question_is_its_chain_s_first_model_s_whoever_answers() -> None:
     provider, ledger = Counting(), MemoryLedger()
-    answers = [await Service(model, provider, ledger).answer(question()) for model in ("m/x", "m/y")]
-    assert [answer.model for answer in answers if isinstance(answer, Answer)] == ["m/x", "m/y"]
-    assert provider.calls == 2
+    provider.by_name["openai/a"] = Failed(kind="fault", error="503")
+    await answered(service(provider, ledger, "openai/a,groq/b"), question())
+    again = await answered(service(provider, ledger, "openai/a"), question())
+    assert (again.model, again.known) == ("groq/b", True)
 
 
-async def test_a_refusal_is_passed_on_and_not_stored() -> None:
-    refused = Problem(kind="refused", message="I build packages.")
+@pytest.mark.parametrize(
+    ("failed", "kind", "code"),
+    [
+        (Failed(kind="fault", error="500"), "transient", ""),
+        (Failed(kind="busy", error="limit", pause_s=7), "transient", "no_model"),
+        (Failed(kind="unusable", error="401"), "permanent", "no_model"),
+        (Failed(kind="rejected", error="400"), "permanent", ""),
+        (Failed(kind="large", error="too long"), "permanent", ""),
+        (Failed(kind="refused", error="no"), "refused", ""),
+    ],
+)
+async def test_why_there_is_no_answer_says_what_to_do(failed: Failed, kind: str, code: str) -> None:
     ledger = MemoryLedger()
-    assert await Service("m/x", Counting(refused), ledger).answer(question()) == refused
+    problem = await refused(service(Counting(failed), ledger), question())
+    assert (problem.kind, problem.code) == (kind, code)
+    assert failed.error in problem.message
     assert not ledger.answers
+    assert [(used.spent.outcome, used.spent.tried != ()) for used in ledger.used] == [("failed", True)]
 
 
-async def test_a_fault_of_one_question_is_told_and_the_next_is_answered() -> None:
-    provider = Counting(ZeroDivisionError("secret detail"))
-    service = Service("m/x", provider, MemoryLedger())
-    assert await service.answer(question()) == Problem(kind="permanent", message="m/x failed at t: ZeroDivisionError")
+async def test_a_question_reaches_three_models_at_most() -> None:
+    provider = Counting(Failed(kind="fault", error="500"))
+    await refused(service(provider, models="openai/a,openai/b,openai/c,openai/d"), question())
+    assert provider.asked == ["openai/a", "openai/b", "openai/c"]
+
+
+async def test_a_refusal_is_not_taken_to_another_model() -> None:
+    provider = Counting(Failed(kind="refused", error="I will not"))
+    assert (await refused(service(provider, models="openai/a,groq/b"), question())).message == "I will not"
+    assert provider.calls == 1
+
+
+async def test_models_that_must_not_be_asked_are_not() -> None:
+    provider = Counting()
+    one = service(provider, models="openai/a,groq/b")
+    answer = await answered(one, replace(question(), skip=("openai/a",)))
+    assert (answer.model, answer.tried) == ("groq/b", ())
+    problem = await refused(one, replace(question(), skip=("openai/a", "groq/b")))
+    assert (problem.kind, problem.code) == ("permanent", "no_model")
+
+
+async def test_a_group_has_its_own_chain_and_an_unknown_one_the_default() -> None:
+    provider = Counting()
+    one = service(provider, models="openai/a;strong=anthropic/b")
+    assert (await answered(one, replace(question("1"), group="strong"))).model == "anthropic/b"
+    assert (await answered(one, replace(question("2"), group="fast"))).model == "openai/a"
+
+
+async def test_an_unforeseen_fault_is_told_as_one_to_try_again_and_the_service_goes_on() -> None:
+    provider = Counting(ValueError("key sk-hunter2"))
+    one = service(provider)
+    problem = await refused(one, question())
+    assert (problem.kind, "hunter2" in problem.message) == ("transient", False)
     provider.said = None
-    assert isinstance(await service.answer(question()), Answer)
+    await answered(one, question())
 
 
-async def test_without_a_ledger_nothing_is_asked() -> None:
+async def test_strict_asks_nobody_and_says_where_the_question_differs() -> None:
+    provider, ledger = Counting(), MemoryLedger()
+    one = service(provider, ledger)
+    await answered(one, question("write a poem"))
+    assert (await answered(one, replace(question("write a poem"), strict=True))).known
+    problem = await refused(one, replace(question("write a song"), strict=True))
+    assert (problem.kind, problem.code, provider.calls) == ("permanent", "not_in_ledger", 1)
+    assert "poem" in problem.message
+    assert "song" in problem.message
+
+
+def buildable(workflow: str = "w1") -> Question:
+    """A question that the built-in model can answer."""
+    block = with_block("Do it.", "prompt_enhancement", {"submission": {"prompt": "A REST API for books with a title"}})
+    return replace(question(workflow=workflow), messages=(Message(role="user", content=block),))
+
+
+async def test_over_its_budget_the_built_in_model_stands_in_and_says_so() -> None:
+    provider, ledger = Counting(), MemoryLedger(budgets={"w1": 0.01})
+    one = service(provider, ledger)
+    answer = await answered(one, buildable())
+    assert (answer.model, answer.cost, provider.calls) == (BLUEPRINT, 0.0, 0)
+    assert answer.instead.startswith("the workflow's budget of 0.01 USD would be crossed")
+    assert not ledger.answers  # another workflow has money for a better one
+    assert (await answered(one, buildable("w2"))).instead == ""
+    assert [used.spent.outcome for used in ledger.used] == ["stand_in", "answered"]
+
+
+async def test_over_its_budget_with_nobody_to_stand_in_both_reasons_are_told() -> None:
+    ledger = MemoryLedger(budgets={"w1": 0.01})
+    problem = await refused(service(Counting(), ledger), question())
+    assert (problem.kind, problem.code) == ("permanent", "over_budget")
+    assert "the workflow's budget of 0.01 USD" in problem.message
+    assert "the built-in model can't stand in" in problem.message
+
+
+async def test_what_was_spent_counts_against_the_budget() -> None:
+    provider, ledger = Counting(Completion(text="a", cost=3.0)), MemoryLedger(budgets={"w1": 25.0})
+    one = service(provider, ledger)
+    replies = [await one.answer(replace(question(str(n)), max_tokens=2000)) for n in range(3)]
+    assert provider.calls == 2  # each may take 20: 0 + 20, 3 + 20, but not 6 + 20
+    assert [isinstance(reply, Answer) for reply in replies] == [True, True, False]
+
+
+async def test_a_provider_that_was_switched_off_is_not_asked() -> None:
+    class Off:
+        async def off(self, tenant: str) -> dict[str, str]:
+            return {"openai": "too dear"} if tenant == "default" else {"*": "closed"}
+
+    provider = Counting()
+    one = Service(read_chains("openai/a,groq/b"), chain(provider), MemoryLedger(), switches=Off())
+    assert (await answered(one, question())).model == "groq/b"
+    problem = await refused(one, question(tenant="t2"))
+    assert (problem.kind, problem.code, "closed" in problem.message) == ("transient", "switched_off", True)
+
+
+async def test_a_tenant_over_its_limit_is_told_when_to_come_back_and_others_go_on() -> None:
+    provider = Counting()
+    limits = Limits(0, 1, wait_s=0.01)
+    one = Service(read_chains("openai/a"), chain(provider), MemoryLedger(), limits=limits)
+    await answered(one, question("1"))
+    problem = await refused(one, question("2"))
+    assert (problem.kind, problem.code) == ("transient", "rate_limited")
+    assert problem.retry_after
+    assert 50 < problem.retry_after <= 60
+    await answered(one, question("2", tenant="t2"))
+
+
+async def test_calls_at_once_wait_for_each_other() -> None:
+    most, running = 0, 0
+
+    class Narrow(Counting):
+        async def complete(self, *args: object, **more: object) -> Completion:
+            nonlocal most, running
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.01)
+            running -= 1
+            return Completion(text="a")
+
+    one = Service(read_chains("openai/a"), chain(Narrow()), MemoryLedger(), limits=Limits(2, 0))
+    replies = await asyncio.gather(*(one.answer(question(str(n))) for n in range(8)))
+    assert all(isinstance(reply, Answer) for reply in replies)
+    assert most == 2
+
+
+async def test_embeddings_come_from_the_model_that_is_set_or_nobody() -> None:
+    asked = Embed(tenant="t", texts=("a", "bcd"))
+    problem = await service(Counting()).embed(asked)
+    assert isinstance(problem, Problem)
+    assert problem.code == "no_model"
+    model = read_model("openai/e", "QL_EMBEDDINGS")
+    one = Service(read_chains("openai/a"), chain(Counting()), MemoryLedger(), embeddings=model)
+    assert await one.embed(asked) == Embedded(vectors=((1.0, 1.0), (3.0, 1.0)), model="openai/e")
+
+
+async def test_when_the_ledger_is_away_nothing_is_asked() -> None:
     class Down(MemoryLedger):
-        async def get(self, tenant: str, question: str) -> Kept | None:
+        async def known(self, call: Call) -> Kept | None:
             raise StoreDown("connection refused")
 
     provider = Counting()
-    problem = await Service("m/x", provider, Down()).answer(question())
-    assert isinstance(problem, Problem)
-    assert (problem.kind, problem.retry_after) == ("transient", 1.0)
-    assert provider.calls == 0
+    problem = await refused(service(provider, Down()), question())
+    assert (problem.kind, problem.retry_after, provider.calls) == ("transient", 1.0, 0)
 
 
 async def test_an_answer_that_could_not_be_stored_is_not_given() -> None:
     class Full(MemoryLedger):
-        async def put(self, tenant: str, question: str, answer: Kept, **_: object) -> Kept:
+        async def settle(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Kept:
             raise StoreDown("disk full")
 
-    problem = await Service("m/x", Counting(), Full()).answer(question())
-    assert isinstance(problem, Problem)
-    assert problem.kind == "transient"
+    assert (await refused(service(Counting(), Full()), question())).kind == "transient"
 
 
-@pytest.mark.parametrize("text", ["x" * MAX_REPLY_BYTES, "\1" * (MAX_REPLY_BYTES // 6), "half \ud800"])
-async def test_an_answer_that_the_bus_can_not_carry_is_not_stored(text: str) -> None:
-    ledger = MemoryLedger()
-    told = await Service("m/x", Counting(Completion(text=text)), ledger).answer(question())
-    assert isinstance(told, Problem)
-    assert told.kind == "permanent"
-    assert not ledger.answers
+async def test_half_a_surrogate_pair_is_stored_as_what_can_be_told() -> None:
+    assert (await answered(service(Counting(Completion(text="half \ud800"))), question())).text == "half ?"
 
 
 async def test_an_answer_cut_off_by_the_model_says_so_also_from_the_ledger() -> None:
-    service = Service("m/x", Counting(Completion(text="half", finish="length")), MemoryLedger())
-    for _ in range(2):
-        answer = await service.answer(question())
-        assert isinstance(answer, Answer)
-        assert answer.finish == "length"
+    one = service(Counting(Completion(text="half", finish="length")))
+    assert [(await answered(one, question())).finish for _ in range(2)] == ["length", "length"]

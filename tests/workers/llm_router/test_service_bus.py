@@ -16,12 +16,12 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from contracts.artifacts import Brief, File, Submission
+from contracts.artifacts import Brief, Submission
 from tests.servers import Database
 from workers.kit.llm import LlmClient
 from workers.kit.llm.wire import COMPLETE, MODELS, Answer, Message, Models, Problem, Question, Reply
 from workers.kit.settings import Settings
-from workers.kit.stage import Permanent, Refused, Run, Transient
+from workers.kit.stage import Refused, Run, Transient
 from workers.prompt_enhancement.stage import PromptEnhancement
 
 PROMPT = "A REST API for books. A book has a title (required) and a year. I want to add, view, list and delete books."
@@ -172,17 +172,14 @@ async def test_when_the_database_goes_the_stage_tries_later_and_then_is_answered
         assert (await brief(nc)).entities[0].name == "Book"
 
 
-async def test_a_question_too_large_for_the_bus_is_not_sent(nc: Client) -> None:
-    llm = LlmClient(nc, Settings())
-    with pytest.raises(Permanent, match="more than the 900 KiB"):
-        await llm.complete(RUN, task="prompt_enhancement", inputs={"a": "x" * 1_000_000}, into=File)
-
-
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({}, b"the model router needs QL_NATS_URL, QL_DATABASE_URL"),
-        ({"QL_NATS_URL": "n", "QL_DATABASE_URL": "d", "QL_MODELS": "openai/x"}, b"only blueprint/default is built in"),
+        (
+            {"QL_NATS_URL": "n", "QL_DATABASE_URL": "d", "QL_MODELS": "openai/x"},
+            b"openai/x needs OPENAI_API_KEY: set it, or OPENAI_API_KEY_FILE",
+        ),
     ],
 )
 async def test_a_mistake_in_the_settings_is_told_at_once(settings: dict[str, str], sentence: bytes) -> None:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import nats
 import pytest
 
 from tests.kit.llm.asking import Pair, run
+from tests.workers.llm_router.serving import Counting, service
 from workers.kit.llm import LlmClient
-from workers.kit.llm.wire import Message, Problem
 from workers.kit.settings import Settings
 from workers.kit.stage import Permanent, Transient
-from workers.kit.stores.ledger import MemoryLedger
 from workers.llm_router import app
-from workers.llm_router.service import Completion, Service
-
-
-class Slow:
-    """A provider that says `text` after `seconds`."""
-
-    def __init__(self, text: str, seconds: float) -> None:
-        self._text = text
-        self._seconds = seconds
-
-    async def complete(
-        self, model: str, messages: Sequence[Message], schema: dict[str, object] | None
-    ) -> Completion | Problem:
-        await asyncio.sleep(self._seconds)
-        return Completion(text=self._text)
+from workers.llm_router.said import Completion
 
 
 @asynccontextmanager
-async def asked(nats_url: str, provider: Slow, silence_s: float = 0.5) -> AsyncIterator[LlmClient]:
+async def asked(nats_url: str, provider: Counting, silence_s: float = 0.5) -> AsyncIterator[LlmClient]:
     settings = Settings(nats_url=nats_url, llm_silence_s=silence_s, grace_s=1)
-    serving = app.app(settings, Service("m/x", provider, MemoryLedger()))
+    serving = app.app(app.connection(settings), service(provider))
     await serving.start()
     nc = await nats.connect(nats_url)
     try:
@@ -44,6 +28,10 @@ async def asked(nats_url: str, provider: Slow, silence_s: float = 0.5) -> AsyncI
     finally:
         await nc.close()
         await serving.stop()
+
+
+def slow(text: str, seconds: float) -> Counting:
+    return Counting(Completion(text=text), seconds=seconds)
 
 
 async def pair(llm: LlmClient) -> Pair:
@@ -54,7 +42,7 @@ async def test_a_slow_model_is_waited_for_as_long_as_the_router_lives(
     nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "ALIVE_S", 0.1)
-    async with asked(nats_url, Slow('{"left": 1}', 1.5)) as llm:
+    async with asked(nats_url, slow('{"left": 1}', 1.5)) as llm:
         assert await pair(llm) == Pair(left=1)
 
 
@@ -62,13 +50,13 @@ async def test_a_silent_router_is_given_up_and_its_answer_found_later(
     nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "ALIVE_S", 60)
-    async with asked(nats_url, Slow('{"left": 1}', 0.8)) as llm:
+    async with asked(nats_url, slow('{"left": 1}', 0.8)) as llm:
         with pytest.raises(Transient, match="silent for"):
             await pair(llm)
         assert await pair(llm) == Pair(left=1)
 
 
 async def test_an_answer_too_large_for_the_bus_is_told_as_such(nats_url: str) -> None:
-    async with asked(nats_url, Slow(f'{{"left": 1, "right": "{"x" * 2_000_000}"}}', 0)) as llm:
-        with pytest.raises(Permanent, match="more than the 1000 KiB"):
+    async with asked(nats_url, slow(f'{{"left": 1, "right": "{"x" * 2_000_000}"}}', 0)) as llm:
+        with pytest.raises(Permanent, match="more than the bus carries, and no S3 is set"):
             await pair(llm)

@@ -1,0 +1,158 @@
+"""One question to a chain of models: best first, ill ones left out, and every one that gave no answer is named.
+
+This is the one place that decides who is asked next. A question reaches at most `MOST_MODELS` models, each at most
+twice (litellm's Router asks again by kind of error); the bus asks again only after the pause that the problem says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from workers.kit.llm.wire import Problem, Question, Tried
+
+from .breaker import Breaker, Fault
+from .models import BLUEPRINT, Model
+from .said import Completion, Facts, Failed, Provider, Said, Tell
+
+MOST_MODELS = 3
+RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's answer, or the problem, and who was tried before."""
+
+    said: Completion | Problem
+    model: Model | None = None
+    tried: tuple[Tried, ...] = ()
+
+
+class Watch(Protocol):
+    """Lets somebody watch a text as it comes."""
+
+    def writing(self, question: Question, model: Model) -> AbstractContextManager[Tell | None]:
+        """Where to tell the pieces; None: do not stream."""
+        ...
+
+
+class Chain:
+    """All models of this router: the built-in one and those of the providers."""
+
+    def __init__(self, built_in: Provider, others: Provider | None, breaker: Breaker, watch: Watch) -> None:
+        self._built_in = built_in
+        self._others = others
+        self._watch = watch
+        self.breaker = breaker
+
+    def facts(self, model: Model) -> Facts:
+        """What is known of the model beforehand."""
+        return self._provider(model).facts(model)
+
+    async def ask(self, question: Question, models: Sequence[Model]) -> Told:
+        """The first answer that one of them gives."""
+        course = _Course()
+        for place, model in enumerate(models):
+            if course.asked == MOST_MODELS:
+                break
+            if course.too_large and 0 < self.facts(model).context <= course.too_large:
+                course.left_out(model, "the question is too long for it too")
+                continue
+            if model.name != BLUEPRINT and not await self.breaker.admits(model.place):
+                health = self.breaker.health(model.place)
+                wait_s = self.breaker.wait_s(model.place)
+                course.waiting(model, f"left out for {wait_s:.0f} s: {health.error}", wait_s, health.unusable)
+                continue
+            last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
+            said = await self._asked(question, model, last=last)
+            if isinstance(said, Completion):
+                return Told(said=said, model=model, tried=tuple(course.tried))
+            course.failed(model, said, self.facts(model).context)
+            if said.kind == "refused":
+                break
+        return Told(said=course.problem(question), tried=tuple(course.tried))
+
+    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+        """A vector for each text."""
+        return await self._provider(model).embed(model, texts)
+
+    async def _asked(self, question: Question, model: Model, *, last: bool) -> Said:
+        if model.name == BLUEPRINT:
+            return await self._built_in.complete(model, question, None, last=last)
+        decided = False
+        try:
+            with self._watch.writing(question, model) as tell:
+                said = await self._provider(model).complete(model, question, tell, last=last)
+            await self._judge(model, said)
+            decided = True
+        finally:
+            if not decided:
+                await self.breaker.undecided(model.place)
+        return said
+
+    async def _judge(self, model: Model, said: Said) -> None:
+        """A model that answers at all is well, whatever it says."""
+        if isinstance(said, Completion) or said.kind in {"large", "rejected", "refused"}:
+            await self.breaker.works(model.place)
+        elif said.kind == "busy":
+            await self.breaker.undecided(model.place)
+        else:
+            unusable = said.kind == "unusable"
+            await self.breaker.failed(model.place, Fault(error=said.error, pause_s=said.pause_s, unusable=unusable))
+
+    def _provider(self, model: Model) -> Provider:
+        if model.name == BLUEPRINT:
+            return self._built_in
+        if self._others is None:
+            raise LookupError(f"no provider for {model.name}")
+        return self._others
+
+
+class _Course:
+    """What became of the models so far."""
+
+    def __init__(self) -> None:
+        self.tried: list[Tried] = []
+        self.asked = 0
+        self.too_large = 0
+        self._failed: list[Failed] = []
+        self._pauses: list[float] = []
+
+    def left_out(self, model: Model, why: str) -> None:
+        self.tried.append(Tried(model=model.name, error=why))
+
+    def waiting(self, model: Model, why: str, wait_s: float, unusable: bool) -> None:
+        self.left_out(model, why)
+        self._failed.append(Failed(kind="unusable" if unusable else "busy", error=why))
+        self._pauses.append(wait_s)
+
+    def failed(self, model: Model, failed: Failed, context: int) -> None:
+        self.asked += 1
+        self.left_out(model, failed.error)
+        self._failed.append(failed)
+        if failed.kind == "large":
+            self.too_large = max(self.too_large, context)
+        if failed.kind in {"fault", "busy"}:
+            self._pauses.append(failed.pause_s or RETRY_S)
+
+    def problem(self, question: Question) -> Problem:
+        """Why nobody answered, for whoever asked."""
+        kinds = {failed.kind for failed in self._failed}
+        if "refused" in kinds:
+            return Problem(kind="refused", message=self._failed[-1].error)
+        told = "; ".join(f"{one.model}: {one.error}" for one in self.tried)
+        if kinds <= {"unusable"}:
+            return Problem(
+                kind="permanent", message=f"no model can be used for {question.task}: {told}", code="no_model"
+            )
+        if kinds & {"fault", "busy"}:
+            pause = min(max(RETRY_S, min(self._pauses)), LONGEST_RETRY_S)
+            called = any(failed.kind == "fault" for failed in self._failed)
+            message = f"no model answers {question.task} now: {told}"
+            return Problem(kind="transient", message=message, retry_after=pause, code="" if called else "no_model")
+        if kinds == {"rejected"} and len(self.tried) == 1:
+            return Problem(kind="permanent", message=self._failed[0].error)
+        return Problem(kind="permanent", message=f"no model can answer {question.task}: {told}")

@@ -1,0 +1,230 @@
+"""Models of the providers that litellm knows: its Router retries by kind of error, keeps to rpm and tpm, knows prices.
+
+Its fallbacks and cooldowns are not used: they are one process's own, and a chain's health is shared by all routers.
+litellm takes seconds to import, so a `Chat` is made only where a chain needs one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from workers.kit.llm.wire import Question
+
+from .errors import read_error
+from .models import PROVIDERS, Limit, Model, Parameters
+from .said import Completion, Facts, Failed, Said, Tell
+from .scrub import Scrub
+
+RETRIES = 1
+MOST_CHARS = 8 * 1024 * 1024
+CHARS_A_TOKEN = 4
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_MODE": "PRODUCTION",  # else it reads the .env of the current folder
+    "LITELLM_LOG": "ERROR",
+}
+_log = structlog.get_logger()
+
+
+class Chat:
+    """A `Provider`. `reached` are the models by place, with what litellm needs to reach them (keys too)."""
+
+    def __init__(
+        self,
+        reached: Mapping[Model, Parameters],
+        limits: Mapping[str, Limit],
+        scrub: Scrub,
+        *,
+        model_s: float,
+        silence_s: float,
+    ) -> None:
+        self._litellm = _imported()
+        self._scrub = scrub
+        self._model_s = model_s
+        self._silence_s = silence_s
+        self._reached = {model: f"{PROVIDERS[model.provider].litellm}/{_rest(model)}" for model in reached}
+        self._facts = {model: self._found(model) for model in reached}
+        self._router = self._litellm.Router(
+            model_list=[self._deployment(model, parameters, limits) for model, parameters in reached.items()],
+            num_retries=0,
+            disable_cooldowns=True,
+            retry_policy=self._policy(last=False),
+            optional_pre_call_checks=["enforce_model_rate_limits"] if limits else None,
+        )
+
+    def facts(self, model: Model) -> Facts:
+        return self._facts[model]
+
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+        options = self._options(model, question)
+        if last:
+            options["model_group_retry_policy"] = {model.place: self._policy(last=True)}
+        try:
+            async with asyncio.timeout(self._model_s):
+                said = await self._said(model, question, options, tell)
+                if isinstance(said, Failed) and said.kind == "rejected" and options.pop("response_format", None):
+                    said = await self._said(model, question, options, tell)  # perhaps it takes no schema
+        except TimeoutError:
+            return Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
+        return said
+
+    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+        try:
+            told = await self._router.aembedding(model=model.place, input=list(texts), timeout=self._silence_s)
+            return tuple(tuple(float(one) for one in row["embedding"]) for row in told.data)
+        except Exception as error:  # noqa: BLE001  # a provider may fail in any way
+            return self._failed(model, error)
+
+    async def _said(self, model: Model, question: Question, options: dict[str, Any], tell: Tell | None) -> Said:
+        try:
+            if tell is not None:
+                return await self._streamed(model, question, options, tell)
+            told = await self._router.acompletion(model=model.place, timeout=self._model_s, **options)
+            choice = told.choices[0]
+            return self._completion(model, question, choice.message.content or "", choice.finish_reason, told)
+        except TimeoutError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a provider may fail in any way
+            return self._failed(model, error)
+
+    async def _streamed(self, model: Model, question: Question, options: dict[str, Any], tell: Tell) -> Said:
+        stream = await self._router.acompletion(
+            model=model.place, timeout=self._silence_s, stream=True, stream_options={"include_usage": True}, **options
+        )
+        texts: list[str] = []
+        size, finish, usage = 0, None, None
+        async for chunk in _closed(stream):
+            usage = chunk if getattr(chunk, "usage", None) else usage
+            for choice in chunk.choices[:1]:
+                finish = choice.finish_reason or finish
+                if text := choice.delta.content:
+                    texts.append(text)
+                    size += len(text)
+                    tell(text)
+            if size > MOST_CHARS:
+                break
+        return self._completion(model, question, "".join(texts), finish, usage)
+
+    def _completion(self, model: Model, question: Question, text: str, finish: str | None, told: Any) -> Said:
+        if finish == "content_filter":
+            return Failed(kind="refused", error=f"{model.name} will not answer this: its provider's filter stopped it")
+        if len(text) > MOST_CHARS:
+            return Failed(kind="rejected", error=f"it wrote more than {MOST_CHARS >> 20} MiB")
+        usage = getattr(told, "usage", None)
+        written = sum(len(message.content) for message in question.messages)
+        tokens_in = getattr(usage, "prompt_tokens", None) or -(-written // CHARS_A_TOKEN)
+        tokens_out = getattr(usage, "completion_tokens", None) or -(-len(text) // CHARS_A_TOKEN)
+        return Completion(
+            text=text,
+            finish="length" if finish == "length" else "stop",
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            cost=self._cost(model, tokens_in, tokens_out, usage),
+        )
+
+    def _cost(self, model: Model, tokens_in: int, tokens_out: int, usage: object) -> float:
+        """By litellm's price list, which knows of cached tokens too; 0 for a model without a price."""
+        try:
+            name = self._reached[model]
+            paid = self._litellm.cost_per_token(model=name, usage_object=usage) if usage else (0.0, 0.0)
+        except Exception:  # noqa: BLE001  # litellm raises plain exceptions for what it has no price of
+            paid = (0.0, 0.0)
+        facts = self._facts[model]
+        return float(sum(paid)) or facts.cost_in * tokens_in + facts.cost_out * tokens_out
+
+    def _options(self, model: Model, question: Question) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "messages": [{"role": message.role, "content": message.content} for message in question.messages]
+        }
+        if question.temperature is not None:
+            options["temperature"] = question.temperature
+        if question.max_tokens is not None:
+            options["max_tokens"] = question.max_tokens
+        if question.schema is not None:
+            schema = {"name": question.schema_name or "answer", "schema": rooted(question.schema), "strict": False}
+            options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return options
+
+    def _deployment(self, model: Model, parameters: Parameters, limits: Mapping[str, Limit]) -> dict[str, Any]:
+        limit = limits.get(model.name) or limits.get(model.provider) or Limit()
+        mine: dict[str, Any] = {"model": self._reached[model], "max_retries": 0, **parameters}
+        mine |= {name: most for name, most in (("rpm", limit.rpm), ("tpm", limit.tpm)) if most}
+        return {"model_name": model.place, "litellm_params": mine}
+
+    def _policy(self, *, last: bool) -> Any:
+        """How often the Router asks the same model again. Where another one waits, a busy one is left to it at once."""
+        waiting = RETRIES if last else 0
+        return self._litellm.types.router.RetryPolicy(
+            AuthenticationErrorRetries=0,
+            BadRequestErrorRetries=0,
+            ContentPolicyViolationErrorRetries=0,
+            NotFoundErrorRetries=0,
+            TimeoutErrorRetries=waiting,
+            RateLimitErrorRetries=waiting,
+            DefaultRetries=RETRIES,
+        )
+
+    def _found(self, model: Model) -> Facts:
+        try:
+            known = self._litellm.get_model_info(self._reached[model])
+        except Exception:  # noqa: BLE001  # litellm raises plain exceptions for a model that it doesn't know
+            return Facts()
+        return Facts(
+            cost_in=known.get("input_cost_per_token") or 0.0,
+            cost_out=known.get("output_cost_per_token") or 0.0,
+            context=known.get("max_input_tokens") or 0,
+            most_out=known.get("max_output_tokens") or 0,
+        )
+
+    def _failed(self, model: Model, error: Exception) -> Failed:
+        failed = read_error(error, self._scrub)
+        if failed is None:
+            said = self._scrub(f"{type(error).__name__}: {error}")
+            _log.error("llm.unforeseen", model=model.name, error=said)
+            return Failed(kind="fault", error=said)
+        return failed
+
+
+def rooted(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with an object at its root: providers refuse one whose root only refers to it."""
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    root = schema.get("$defs", {}).get(name)
+    return {**root, "$defs": schema["$defs"]} if root else schema
+
+
+async def _closed(stream: Any) -> AsyncIterator[Any]:
+    """A stream that is not read to its end must still hang up, or the provider goes on writing."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        await stream.aclose()
+
+
+def _rest(model: Model) -> str:
+    return model.name.partition("/")[2]
+
+
+def _imported() -> Any:
+    os.environ.update(_ENVIRONMENT)
+    import litellm
+    import litellm.types.router
+
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.expose_router_debug_in_errors = False
+    litellm.drop_params = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "httpcore", "openai"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = False
+        logger.disabled = True  # they print requests and exceptions; what matters we tell, scrubbed
+    return litellm

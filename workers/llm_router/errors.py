@@ -1,0 +1,66 @@
+"""What an exception of litellm means: its class and status tell, its sentence is for people, without keys."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+
+from .said import Failed
+from .scrub import Scrub
+
+_WRAPPING = re.compile(r"^(?:litellm\.)?[A-Za-z]*(?:Error|Exception|Timeout)\s*[:-]\s*")
+_OWN_LIMIT = "Model rate limit exceeded"
+_NO_CREDIT = ("insufficient_quota", "exceeded your current quota", "credit balance is too low")
+_FILTERED = ("content_filter", "content management policy", "content_policy_violation")
+
+
+def read_error(error: Exception, scrub: Scrub) -> Failed | None:
+    """None for one that is not a provider's."""
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return None
+    told = _sentence(error, scrub)
+    kind = type(error).__name__
+    raw = str(error)
+    if kind == "ContextWindowExceededError":
+        return Failed(kind="large", error=told)
+    if kind == "ContentPolicyViolationError" or (status == 400 and any(word in raw for word in _FILTERED)):
+        return Failed(kind="refused", error=told)
+    if _OWN_LIMIT in raw:
+        return Failed(kind="busy", error=told, pause_s=60 - time.time() % 60)
+    if status in {401, 402, 403, 404} or any(word in raw for word in _NO_CREDIT):
+        return Failed(kind="unusable", error=told)
+    if status == 429:
+        return Failed(kind="fault", error=told, pause_s=_retry_after(error) or 0.0)
+    if kind in {"Timeout", "APIConnectionError"} or status >= 500 or status == 408:
+        return Failed(kind="fault", error=told, pause_s=_retry_after(error))
+    return Failed(kind="rejected", error=told)
+
+
+def _sentence(error: Exception, scrub: Scrub) -> str:
+    """`429: the provider's own words`."""
+    said = str(error).partition("\n")[0]
+    while (bare := _WRAPPING.sub("", said)) != said:
+        said = bare
+    kind = type(error).__name__
+    what = {"Timeout": "no answer in time", "APIConnectionError": "the connection failed"}.get(kind)
+    return scrub(f"{what or getattr(error, 'status_code', '')}: {said}")
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds, from the answer's header, which holds seconds or a date."""
+    response = getattr(error, "response", None)
+    for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
+        told = str((headers or {}).get("retry-after", ""))
+        if not told:
+            continue
+        try:
+            return max(0.0, float(told))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,50 @@
+"""All that the settings and the environment say of models, read once; afterwards the environment holds no key."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import msgspec
+
+from workers.kit.settings import Settings
+
+from .models import (
+    Chains,
+    Limit,
+    Model,
+    Parameters,
+    forget_keys,
+    read_chains,
+    read_limits,
+    read_model,
+    read_parameters,
+    secrets,
+)
+from .scrub import Scrub
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Never log or encode one: `parameters` hold keys."""
+
+    chains: Chains
+    embeddings: Model | None
+    parameters: dict[Model, Parameters]
+    limits: dict[str, Limit]
+
+    def __repr__(self) -> str:
+        return f"Reach({', '.join(model.name for model in self.chains.all)})"
+
+    @property
+    def scrub(self) -> Scrub:
+        return Scrub(secret for parameters in self.parameters.values() for secret in secrets(parameters))
+
+
+def reach(settings: Settings, environ: MutableMapping[str, str]) -> Reach:
+    """Raises `SettingsError` in a sentence that says what to set."""
+    chains = read_chains(settings.models)
+    embeddings = read_model(settings.embeddings, "QL_EMBEDDINGS") if settings.embeddings.strip() else None
+    models = dict.fromkeys([*chains.all, *([embeddings] if embeddings else [])])
+    parameters = {model: read_parameters(model, environ) for model in models if model.provider != "blueprint"}
+    limits = read_limits(settings.model_limits, tuple(models))
+    forget_keys(environ)
+    return Reach(chains=chains, embeddings=embeddings, parameters=parameters, limits=limits)

@@ -1,0 +1,69 @@
+"""What a provider gives back, and the port that gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from workers.kit.llm.wire import Question
+
+from .models import Model
+
+Tell = Callable[[str], None]
+"""Hears each piece of a text as it comes."""
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model said, and what it took; `cost` in US dollars."""
+
+    text: str
+    finish: Literal["stop", "length"] = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a model said nothing. What it means:
+
+    fault     the model or the way to it is ill: leave it out after a few, for `pause_s` at once where it says so
+    unusable  an operator must do something: its key is refused, there is no such model
+    busy      we may not ask it now, by a limit of our own, for `pause_s`
+    large     the question is too long for this model
+    rejected  this question is wrong for this model
+    refused   it will not answer such a question, and no other should be asked
+    """
+
+    kind: Literal["fault", "unusable", "busy", "large", "rejected", "refused"]
+    error: str
+    pause_s: float | None = None
+
+
+Said = Completion | Failed
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a model beforehand; US dollars a token, `context` and `most_out` in tokens, 0: unknown."""
+
+    cost_in: float = 0.0
+    cost_out: float = 0.0
+    context: int = 0
+    most_out: int = 0
+
+
+class Provider(Protocol):
+    """Reaches models."""
+
+    def facts(self, model: Model) -> Facts:
+        """What is known of the model."""
+        ...
+
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+        """One answer to a conversation, streamed to `tell` where there is one; with `last`, nobody else can answer."""
+        ...
+
+    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+        """A vector for each text."""
+        ...

@@ -1,0 +1,69 @@
+"""The router's parts, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from faststream import FastStream
+
+from workers.kit.settings import Settings
+from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.pg import open_pool
+from workers.kit.stores.pg.ledger import PgLedger
+
+from .app import app, connection
+from .breaker import Breaker
+from .bucket import Bucket
+from .chain import Chain
+from .limits import Limits
+from .live import Live
+from .providers import Blueprint, version
+from .reach import Reach
+from .said import Provider
+from .service import Service
+
+CONNECTIONS = 4
+
+
+@asynccontextmanager
+async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]:
+    """The application on its stores; it connects to the bus when it starts. Raises `StoreDown`."""
+    broker = connection(settings)
+    objects = S3Artifacts(settings.s3_url, settings.s3_bucket) if settings.s3_url else None
+    breaker = Breaker(Bucket(broker))
+
+    async def publish(subject: str, body: bytes) -> None:
+        await broker.publish(body, subject)
+
+    chain = Chain(Blueprint(), _others(settings, reach), breaker, Live(publish, settings.model_streams))
+    pool = await open_pool(settings.database_url, CONNECTIONS)
+    try:
+        service = Service(
+            reach.chains,
+            chain,
+            PgLedger(pool, objects),
+            limits=Limits(settings.tenant_calls, settings.tenant_calls_minute),
+            embeddings=reach.embeddings,
+            version=version(),
+        )
+        application = app(broker, service, objects)
+
+        @application.after_startup
+        async def learn() -> None:
+            for model in reach.parameters:
+                await breaker.learn(model.place)
+
+        yield application
+    finally:
+        await pool.close()
+
+
+def _others(settings: Settings, reach: Reach) -> Provider | None:
+    if not reach.parameters:
+        return None
+    from .chat import Chat  # seconds of imports, and only here
+
+    return Chat(
+        reach.parameters, reach.limits, reach.scrub, model_s=settings.model_s, silence_s=settings.model_silence_s
+    )
