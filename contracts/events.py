@@ -35,6 +35,23 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unmet: bool = False
 
 
+class ModelCalls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one model did in one role for a drop: `calls` answers, of which `known` came from the ledger.
+
+    `cost` is in US dollars; `tried` are models that gave no answer before this one did; `instead` says why it stood in.
+    """
+
+    role: str
+    model: str
+    calls: int = 0
+    known: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+    tried: tuple[str, ...] = ()
+    instead: str = ""
+
+
 class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every event tells: whose it is. Also in its subject; a mismatch is refused."""
 
@@ -87,7 +104,7 @@ class WorkflowResumed(Data, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A drop was written. `unmet`: its findings stand, since no round of repair was left."""
+    """A drop was written. `unmet`: its findings stand, since no round of repair was left. `calls`: who wrote it."""
 
     drop: str
     stage: str
@@ -96,6 +113,7 @@ class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
     media_type: str
     inputs: tuple[Input, ...] = ()
     unmet: bool = False
+    calls: tuple[ModelCalls, ...] = ()
 
 
 class StageRejected(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,6 +128,7 @@ class StageRejected(Data, frozen=True, kw_only=True, omit_defaults=True):
     target: str
     findings: int
     inputs: tuple[Input, ...] = ()
+    calls: tuple[ModelCalls, ...] = ()
 
 
 class StageFailed(Data, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,11 +46,10 @@ async def test_a_fence_around_the_json_does_no_harm(said: str) -> None:
         "no JSON",
         '{"left": "one"}',
         '{"right": "r"}',
-        '{"left": 1',
         "[" * 100_000,
         '{"left": 1, "right": "\\ud800"}',
     ],
-    ids=["empty", "prose", "type", "missing", "cut", "deep", "surrogate"],
+    ids=["empty", "prose", "type", "missing", "deep", "surrogate"],
 )
 async def test_an_unreadable_answer_is_asked_for_once_more_and_then_given_up(bad: str) -> None:
     assert await complete(Saying(bad, '{"left": 2}')) == Pair(left=2)
@@ -79,15 +78,6 @@ async def test_a_check_has_its_say_and_the_model_hears_it() -> None:
     assert again.messages[:2] == first.messages
     assert "left is too small" in again.messages[3].content
     assert read_block(again.messages[3].content) == read_block(first.messages[1].content)
-
-
-async def test_an_answer_that_became_too_long_is_not_read() -> None:
-    class Endless(Dialogue):
-        async def ask(self, question: Question) -> Answer:
-            return Answer(text='{"left": 1}', model="m", question="q", finish="length")
-
-    with pytest.raises(Unfit, match="cut off"):
-        await Endless().complete(run(), task="frd_generation", inputs={}, into=Pair)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +115,11 @@ async def test_files_come_in_the_order_asked_with_their_origin() -> None:
         (fenced("a.py") + fenced("n" * 300), "which nobody asked for"),
         (fenced("a.py") + fenced("a\0b.py"), r"holds 'a\\x00b.py', which nobody asked for"),
         (fenced("a.py") + fenced("a.py"), "holds one file twice"),
-        (fenced("a.py")[:-4], "the answer ends inside a.py"),
         (fenced("a.py", "x = '\0'\n"), "a.py holds a NUL"),
         (fenced("a.py", "x = '\ud800'\n"), "a.py holds half of a surrogate pair"),
         (fenced("a.py", "# " + "x" * 600_000 + "\n"), "a.py is larger than 512 KiB"),
     ],
-    ids=["prose", "other", "up", "absolute", "long", "nul", "twice", "cut", "nul text", "surrogate", "huge"],
+    ids=["prose", "other", "up", "absolute", "long", "nul", "twice", "nul text", "surrogate", "huge"],
 )
 async def test_files_that_are_not_what_was_asked_are_asked_for_once_more(bad: str, sentence: str) -> None:
     (file,) = await write(Saying(bad, fenced("a.py")), "a.py")

@@ -19,6 +19,8 @@ class DirectLlm(Dialogue):
         self._answer_of = answer
 
     async def ask(self, question: Question) -> Answer | Problem:
+        if MODEL in question.skip:
+            return Problem(kind="permanent", message="there is no other model", code="no_model")
         block = read_block(question.messages[-1].content)
         said = self._answer_of(block.task, block.inputs)
         if isinstance(said, Problem):

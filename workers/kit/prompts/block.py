@@ -32,6 +32,11 @@ def with_block(text: str, task: str, inputs: Mapping[str, object]) -> str:
     return f"{text}\n\n{_OPEN}{escaped}{_CLOSE}"
 
 
+def block_of(text: str) -> str:
+    """The block at the end of `text`, as it stands there."""
+    return "".join(text.rpartition(_OPEN)[1:])
+
+
 def read_block(text: str) -> Block:
     """The block at the end of `text`; raises `BadBlock`."""
     head, opened, tail = text.rstrip().rpartition(_OPEN)

@@ -26,6 +26,7 @@ ASKED_FOR: Final[Mapping[str, Mapping[str, str]]] = {
     "answer_in_json": {"schema": "text"},
     "answer_in_files": {},
     "answer_again": {"fault": "text"},
+    "go_on": {"tail": "text"},
 }
 """What our code fills in: variables and their types, for each template that is no task's. A task's takes none."""
 
