@@ -182,9 +182,10 @@ def _common(one: AnyStr, other: AnyStr) -> int:
 
 
 def _quote(text: str, start: int) -> str:
-    begin = max(text.rfind("\n", 0, start) + 1, start - _BEFORE, 0)
-    cut = text[begin : begin + _QUOTED]
-    return f"{'…' if begin else ''}{cut!a}{'…' if begin + _QUOTED < len(text) else ''}"
+    line = text.rfind("\n", 0, start) + 1
+    begin = max(line, start - _BEFORE)
+    end = begin + _QUOTED
+    return f"{'…' if begin > line else ''}{text[begin:end]!a}{'…' if end < len(text) else ''}"
 
 
 def _short(value: object) -> str:
