@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -11,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from contracts import subjects
 from contracts.topology import LIFECYCLE
-from workers.kit.runner.publish import NotPublished
+from workers.kit.runner.publish import Held, NotPublished
 from workers.kit.runner.publish import Publisher as Facts
 from workers.kit.stores.drops import ReadModel, StoredEvent, StoreDown
 
@@ -19,6 +20,8 @@ PATIENCE_S = 5.0
 """For one batch on a silent bus; nobody waits for it."""
 RELAY_S = 2.0
 OLDER_S = 5.0
+REFUSED_S = 10.0
+"""An event that the stream refused lets those behind it pass for so long."""
 BATCH = 200
 QUEUE = 2000
 """Events waiting here at most: they are rows already, so what finds no place is the relay's."""
@@ -37,6 +40,7 @@ class Publisher:
         self._nc = nc
         self._facts = Facts(nc, reads)
         self._reads = reads
+        self._refused: dict[str, float] = {}
         self._waiting: asyncio.Queue[StoredEvent] = asyncio.Queue(QUEUE)
 
     def soon(self, events: Sequence[StoredEvent]) -> None:
@@ -81,7 +85,8 @@ class Publisher:
                 batch.append(self._waiting.get_nowait())
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    await self._send(batch)
+                    for _, fault in (await self._send(batch))[:1]:
+                        raise fault
             except (NotPublished, NatsError, StoreDown, OSError, TimeoutError) as error:
                 _log.warning("publish_later", error=repr(error), events=len(batch))
             except Exception as error:  # noqa: BLE001  one bad event must not end the publishing of all others
@@ -94,24 +99,32 @@ class Publisher:
         """A round that fails is followed by another; one that was full, at once. Deadlines are looked after too."""
         while True:
             await asyncio.sleep(RELAY_S)
-            try:
-                self.soon(await self._reads.expire(limit=BATCH))
-                while len(await self._relayed()) == BATCH:
-                    pass
-            except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty
-                _log.warning("relay_failed", error=str(error))
+            for duty in (self._expired, self._relayed):
+                try:
+                    while await duty() == BATCH:
+                        pass
+                except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty
+                    _log.warning("relay_failed", duty=duty.__name__, error=str(error))
 
-    async def _relayed(self) -> Sequence[StoredEvent]:
-        owed = await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH)
-        if owed:
-            await self._send(owed)
-        return owed
+    async def _expired(self) -> int:
+        events = await self._reads.expire(limit=BATCH)
+        self.soon(events)
+        return len(events)
 
-    async def _send(self, events: Sequence[StoredEvent]) -> None:
-        """Note what the bus took even where it refused others, then raise the first refusal."""
-        said = await self._facts.facts(events)
+    async def _relayed(self) -> int:
+        now = time.monotonic()
+        self._refused = {name: at for name, at in self._refused.items() if now - at < REFUSED_S}
+        owed = await self._reads.unpublished([LIFECYCLE], older_s=OLDER_S, limit=BATCH, without=tuple(self._refused))
+        for event, fault in await self._send(owed):
+            if not isinstance(fault, NotPublished) or isinstance(fault, Held):
+                raise fault
+            _log.error("event_refused", event_id=event.id, error=str(fault))
+            self._refused[event.id] = now
+        return len(owed)
+
+    async def _send(self, events: Sequence[StoredEvent]) -> list[tuple[StoredEvent, Exception]]:
+        """Note what the bus took; what it did not, and why."""
+        said = await self._facts.facts(events) if events else []
         if placed := [event for event in said if isinstance(event, StoredEvent)]:
             await self._reads.published(placed)
-        for refused in said:
-            if isinstance(refused, Exception):
-                raise refused
+        return [(event, told) for event, told in zip(events, said, strict=True) if isinstance(told, Exception)]

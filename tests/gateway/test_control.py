@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
+import asyncpg
 import pytest
 from ulid import ULID
 
@@ -14,6 +15,7 @@ from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
 from tests.gateway.test_events import REF, followed, work
 from tests.gateway.test_workflows import on_stream, submit
+from tests.servers import Database
 from workers.kit.runner import receive
 from workers.kit.stores.drops import Claim, Completed, DeadLetter, Failed, NewWorkflow, NoClaim
 
@@ -42,11 +44,30 @@ async def failed(served: Served) -> str:
 
 async def test_a_deadline_is_kept_with_no_worker_there(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.publish.RELAY_S", 0.1)
-    asked = NewWorkflow(id=str(ULID()), tenant="default", submission=Submission(prompt="p"), deadline_s=0)
+    asked = _new(deadline_s=0)
     await served.state.reads.submit(asked, most=10)
     await on_stream(served, asked.id, "expired")
     shown = (await served.http.get(f"/v1/workflows/{asked.id}")).json()
     assert (shown["state"], shown["error"]) == ("expired", "its deadline has passed")
+
+
+async def test_an_event_that_the_stream_refuses_lets_those_behind_it_pass(
+    served: Served, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.publish.RELAY_S", 0.1)
+    monkeypatch.setattr("gateway.publish.BATCH", 1)
+    asked = [_new(), _new()]
+    for new in asked:
+        await served.state.reads.submit(new, most=10)
+    connection = await asyncpg.connect(database.admin)
+    await connection.execute("UPDATE events SET body = 'x' WHERE workflow_id = $1", asked[0].id)
+    await connection.close()
+    monkeypatch.setattr("gateway.publish.OLDER_S", 0.0)
+    await on_stream(served, asked[1].id)
+
+
+def _new(deadline_s: float = 60) -> NewWorkflow:
+    return NewWorkflow(id=str(ULID()), tenant="default", submission=Submission(prompt="p"), deadline_s=deadline_s)
 
 
 async def test_a_cancelled_workflow_starts_nothing_and_whoever_works_at_it_is_told(served: Served) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
+from ulid import ULID
 
 from contracts import subjects
+from contracts.artifacts import Submission
+from contracts.topology import LIFECYCLE
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
+from tests.servers import Database
 from workers.kit.runner import sweeper
 from workers.kit.runner.outbox import Counts, Outbox
 from workers.kit.runner.sweeper import Sweeper
+from workers.kit.stores.drops import NewWorkflow
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +52,65 @@ async def test_a_queue_is_not_woken(servers: Servers) -> None:
         for _ in range(3):
             await sweeping.sweep()
         assert counts.done["wakes"] == 0
-        (message,) = await (await running.nc.jetstream().pull_subscribe_bind("draft", subjects.STREAM)).fetch(1)
-        await message.ack_sync()
+        await take(running)
         await asyncio.sleep(0.3)
         await sweeping.sweep()
         assert counts.done["wakes"] == 1
         await sweeping.sweep()  # the wake itself stands in the queue now
         assert counts.done["wakes"] == 1
+
+
+async def test_a_page_of_events_that_the_stream_refuses_lets_those_behind_it_pass(
+    servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "LIMIT", 2)
+    monkeypatch.setattr(sweeper, "PAGES", 1)
+    async with pipeline(servers, SMALL, workers=0) as running:
+        asked = [
+            NewWorkflow(id=str(ULID()), tenant=TENANT, submission=Submission(prompt="p"), deadline_s=60)
+            for _ in range(5)
+        ]
+        for new in asked:
+            await running.reads.submit(new, most=10)
+        await damage(database, [new.id for new in asked[:3]])
+        await asyncio.sleep(0.3)
+        counts = Counts()
+        sweeping = sweeper_of(running, counts)
+        for _ in range(4):
+            await sweeping.sweep()
+        left = await running.drops.unpublished([LIFECYCLE], older_s=0, limit=10)
+        assert [event.workflow for event in left] == [new.id for new in asked[:3]]
+        assert (counts.done["relayed"], counts.done["events"]) == (5, 2), "what was refused is not sent again at once"
+
+
+async def damage(database: Database, workflows: list[str]) -> None:
+    """Their events are none that anybody could read."""
+    connection = await asyncpg.connect(database.admin)
+    await connection.execute("UPDATE events SET body = 'x' WHERE workflow_id = ANY($1)", workflows)
+    await connection.close()
+
+
+async def test_one_process_looks_for_absent_rows_and_then_nobody_for_a_while(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "REST", 1e6)
+    async with pipeline(servers, SMALL, workers=0) as running:
+        first, second = sweeper_of(running, Counts()), sweeper_of(running, Counts())
+        await first.sweep()  # finds how long a look takes
+        await asyncio.sleep(running.servers.settings().sweep_s / 2)
+        await first.sweep()
+        await running.submit("p")
+        await take(running)
+        await asyncio.sleep(0.3)
+        for sweeping in (second, first):
+            await sweeping.sweep()
+        assert [sweeping._counts.done["wakes"] for sweeping in (first, second)] == [0, 0]
+
+
+async def take(running: Pipeline) -> None:
+    """The message is lost."""
+    (message,) = await (await running.nc.jetstream().pull_subscribe_bind("draft", subjects.STREAM)).fetch(1)
+    await message.ack_sync()
 
 
 async def test_each_duty_fails_alone(servers: Servers) -> None:

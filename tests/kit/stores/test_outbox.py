@@ -46,6 +46,15 @@ async def test_the_oldest_come_first_up_to_the_limit(world: World) -> None:
     assert [event.workflow for event in waiting] == workflows[:3]
 
 
+async def test_events_are_passed_over_by_id(world: World) -> None:
+    for _ in range(3):
+        await world.submit()
+    events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+    for store in (world.drops, world.reads):
+        left = await store.unpublished(["workflow"], older_s=0, limit=2, without={events[0].id})
+        assert list(left) == list(events[1:])
+
+
 async def test_a_sequence_is_noted_once(world: World) -> None:
     await world.submit()
     (event,) = await world.drops.unpublished(["workflow"], older_s=0, limit=10)

@@ -67,6 +67,29 @@ async def test_the_oldest_come_first_up_to_the_limit(world: World) -> None:
     assert [workflow for _, workflow in found] == [workflows[3], workflows[0], workflows[1]]
 
 
+async def test_what_cannot_be_claimed_hides_nothing_behind_it(world: World) -> None:
+    """They wait for what is being made again, which only a look at each can tell."""
+    waiting = [await world.submit() for _ in range(3)]
+    stalled = await world.submit()
+    for workflow in (*waiting, stalled):
+        await world.complete(workflow, "plan", "code")
+    for workflow in waiting:
+        assert await world.drops.rearm(await world.claim("check", workflow), ["code"], after_s=0)
+    await world.claim("check", stalled, lease_s=0)
+    for limit in (1, 2):
+        assert list(await world.drops.runnable("check", absent_s=None, limit=limit)) == [("default", stalled)]
+    assert [w for _, w in await world.drops.runnable("code", absent_s=None, limit=2)] == waiting[:2]
+
+
+async def test_a_duty_is_one_processs_until_its_time_has_passed(world: World) -> None:
+    assert await world.drops.on_duty("look at the moon", for_s=0.3)
+    assert not await world.drops.on_duty("look at the moon", for_s=0.3)
+    assert await world.drops.on_duty("look at the sun", for_s=60)
+    await asyncio.sleep(0.35)
+    asked = await asyncio.gather(*(world.drops.on_duty("look at the moon", for_s=60) for _ in range(5)))
+    assert sorted(asked) == [False] * 4 + [True]
+
+
 async def test_ended_workflows_are_not_named_and_resumed_ones_are(world: World) -> None:
     workflow = await world.submit()
     await world.complete(workflow, "plan")

@@ -69,6 +69,14 @@ class Outbox:
             self._publishing = asyncio.create_task(self._publish())
         return await sent
 
+    async def relay(self, events: Sequence[StoredEvent]) -> tuple[int, list[str]]:
+        """Publish and note; how many got there, and the ids of those that the stream refused."""
+        placed, refused = await published(self._publisher, events)
+        if placed:
+            self._counts.add("events", len(placed))
+            await self._drops.published(placed)
+        return len(placed), refused
+
     async def flush(self) -> None:
         """Before the process ends: publish and note everything."""
         with contextlib.suppress(TimeoutError):
@@ -83,7 +91,7 @@ class Outbox:
                 placed: Sequence[StoredEvent] = ()
                 try:
                     events = [event for events, _ in batch for event in events]
-                    placed = await published(self._publisher, events)
+                    placed, _ = await published(self._publisher, events)
                     self._note_soon(placed)
                 except Exception:  # those who come later must not wait for one who failed
                     log.exception("event.unpublished")
@@ -116,9 +124,10 @@ class Outbox:
             self._noting = None
 
 
-async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """Those that are in the stream now; why the others are not is logged."""
+async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> tuple[list[StoredEvent], list[str]]:
+    """Those that are in the stream now, and the ids of those that it refused; why is logged, of the others too."""
     placed: list[StoredEvent] = []
+    refused: list[str] = []
     for event, told in zip(events, await publisher.facts(events), strict=True):
         match told:
             case StoredEvent():
@@ -126,7 +135,8 @@ async def published(publisher: Publisher, events: Sequence[StoredEvent]) -> list
             case Held():
                 log.warning("event.held", event_id=event.id, error=str(told))
             case NotPublished():
+                refused.append(event.id)
                 log.error("event.refused", event_id=event.id, error=str(told))
             case _:  # the bus is away: the rows are committed and will be sent
                 log.warning("event.unpublished", event_id=event.id, error=str(told) or type(told).__name__)
-    return placed
+    return placed, refused

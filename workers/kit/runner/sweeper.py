@@ -7,6 +7,7 @@ and end those whose deadline has passed. Each duty fails alone; without faults i
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -19,7 +20,7 @@ from contracts.topology import LIFECYCLE, Topology
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
 
-from .outbox import NOTE_S, Counts, Outbox
+from .outbox import Counts, Outbox
 from .publish import Publisher
 
 UNPUBLISHED_S = 5
@@ -30,6 +31,12 @@ PAGES = 10
 FILL_S = 0.25
 REPEAT_S = 10
 """A wake that may still stand in the queue is not sent again before."""
+REFUSED_S = 10
+"""An event that the stream refused lets those behind it pass for so long."""
+REST = 200
+"""A look for absent rows, which reads every active workflow, is followed by a rest so many times as long, in which none
+of the stage's processes looks."""
+JITTER = 0.25
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +68,8 @@ class Sweeper:
         self._settings = settings
         self._counts = counts
         self._woken: dict[tuple[str, str], float] = {}
+        self._refused: dict[str, float] = {}
+        self._rest_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -68,7 +77,7 @@ class Sweeper:
             if self._first:
                 group.create_task(self._fill())
             while True:
-                await asyncio.sleep(self._settings.sweep_s)
+                await asyncio.sleep(self._settings.sweep_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311  # spreads load
                 await self.sweep()
 
     async def _fill(self) -> None:
@@ -96,12 +105,19 @@ class Sweeper:
 
     async def _relay(self) -> None:
         stages = (*self._stages, LIFECYCLE) if self._first else self._stages
+        now = time.monotonic()
+        self._refused = {name: at for name, at in self._refused.items() if now - at < REFUSED_S}
         for _ in range(PAGES):
-            events = await self._drops.unpublished(stages, older_s=UNPUBLISHED_S, limit=LIMIT)
-            self._counts.add("relayed", len(events))
-            if not await self._outbox.send(events) or len(events) < LIMIT:
+            events = await self._drops.unpublished(
+                stages, older_s=UNPUBLISHED_S, limit=LIMIT, without=tuple(self._refused)
+            )
+            if not events:
                 return
-            await asyncio.sleep(2 * NOTE_S)  # until those are noted, the next page would be the same
+            self._counts.add("relayed", len(events))
+            placed, refused = await self._outbox.relay(events)
+            self._refused |= dict.fromkeys(refused, now)
+            if len(events) < LIMIT or not (placed or refused):  # else the bus is away
+                return
 
     async def _admit(self) -> None:
         for _ in range(PAGES):
@@ -114,8 +130,12 @@ class Sweeper:
 
     async def _wake(self, stage: str) -> None:
         queued = await self._queued(stage)
-        runnable = await self._drops.runnable(stage, absent_s=None if queued else ABSENT_S, limit=LIMIT)
+        rest_s, began = self._rest_s.get(stage, self._settings.sweep_s / 2), time.monotonic()
+        absent = not queued and await self._drops.on_duty(f"wake {stage}", for_s=rest_s)
+        runnable = await self._drops.runnable(stage, absent_s=ABSENT_S if absent else None, limit=LIMIT)
         now = time.monotonic()
+        if absent:
+            self._rest_s[stage] = self._rest(now - began, full=len(runnable) == LIMIT)
         self._woken = {key: at for key, at in self._woken.items() if now - at < REPEAT_S}
         for tenant, workflow in runnable:
             if queued and (stage, workflow) in self._woken:
@@ -123,6 +143,11 @@ class Sweeper:
             await self._publisher.wake(stage, tenant, workflow)
             self._woken[stage, workflow] = now
             self._counts.add("wakes")
+
+    def _rest(self, took_s: float, *, full: bool) -> float:
+        """Until anybody looks again; a little less than a sweep where that will do, so that the next one may."""
+        least = self._settings.sweep_s / 2
+        return least if full else max(least, REST * took_s)
 
     async def _queued(self, stage: str) -> int:
         answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{subjects.STREAM}.{stage}", timeout=5)

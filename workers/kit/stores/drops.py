@@ -283,8 +283,11 @@ class Drops(StreamMemory, Protocol):
         there; their `submitted` events, to be published. The gateway admits at once while there is room."""
         ...
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
-        """The stages' events that the stream does not hold yet, oldest first ('workflow' for lifecycle events)."""
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]:
+        """The stages' events that the stream does not hold yet, oldest first ('workflow' for lifecycle events), but not
+        those with an id in `without`."""
         ...
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
@@ -294,6 +297,10 @@ class Drops(StreamMemory, Protocol):
     async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
         """(tenant, workflow) whose due row the stage could claim now, oldest first: expired leases and passed retries,
         and absent rows that have been runnable for over `absent_s` seconds (None: none of those)."""
+        ...
+
+    async def on_duty(self, duty: str, *, for_s: float) -> bool:
+        """Whether this process does the duty now; until `for_s` seconds have passed no other is told so."""
         ...
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
@@ -370,7 +377,9 @@ class ReadModel(StreamMemory, Protocol):
         """End active workflows whose deadline has passed, of the tenants that this process serves; their events."""
         ...
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]: ...
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]: ...
 
     async def published(self, events: Sequence[StoredEvent]) -> None: ...
 

@@ -159,8 +159,10 @@ class MemoryDrops:
             told += events
         return told
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
-        return self.memory.unpublished(stages, "", older_s, limit)
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]:
+        return self.memory.unpublished(stages, "", older_s, limit, without)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         self.memory.published(events)
@@ -180,6 +182,13 @@ class MemoryDrops:
             elif absent_s is not None and look.since <= now - timedelta(seconds=absent_s):
                 absent.append((found.new.tenant, name))
         return (stalled + absent)[:limit]
+
+    async def on_duty(self, duty: str, *, for_s: float) -> bool:
+        now, duties = self.memory.clock(), self.memory.duties
+        mine = duty not in duties or duties[duty] <= now
+        if mine:
+            duties[duty] = now + timedelta(seconds=for_s)
+        return mine
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         return self.memory.expire(limit)

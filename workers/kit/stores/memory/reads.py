@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -155,8 +155,10 @@ class MemoryReads:
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         return self.memory.expire(limit)
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
-        return self.memory.unpublished(stages, "", older_s, limit)
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]:
+        return self.memory.unpublished(stages, "", older_s, limit, without)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         self.memory.published(events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -61,6 +61,7 @@ class Memory:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     letters: dict[tuple[str, str], DeadLetter] = field(default_factory=dict)
     stream: str = ""
+    duties: dict[str, datetime] = field(default_factory=dict)
 
     def room(self, tenant: str, most: int) -> int:
         """How many more of the tenant's workflows may be on the bus."""
@@ -88,7 +89,9 @@ class Memory:
             told += events
         return told
 
-    def unpublished(self, stages: Sequence[str], tenant: str, older_s: float, limit: int) -> Sequence[StoredEvent]:
+    def unpublished(
+        self, stages: Sequence[str], tenant: str, older_s: float, limit: int, without: Collection[str]
+    ) -> Sequence[StoredEvent]:
         """Of one tenant, or of all ('')."""
         latest = self.clock() - timedelta(seconds=older_s)
         found = [
@@ -96,7 +99,7 @@ class Memory:
             for workflow in self.workflows.values()
             if tenant in {"", workflow.new.tenant}
             for time, event in workflow.events.values()
-            if event.stage in stages and not event.seq and time <= latest
+            if event.stage in stages and not event.seq and time <= latest and event.id not in without
         ]
         return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])[:limit]]
 

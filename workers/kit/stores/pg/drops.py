@@ -23,6 +23,7 @@ from . import admission, at_once, claims, commits, letters, outbox
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
+from .runnable import on_duty, runnable
 
 
 class PgDrops:
@@ -111,9 +112,11 @@ class PgDrops:
         async with transaction(self.pool) as connection:
             return await admission.admit(connection, most, limit)
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]:
         async with connected(self.pool) as connection:
-            return await outbox.unpublished(connection, stages, older_s, limit)
+            return await outbox.unpublished(connection, stages, older_s, limit, without)
 
     async def published(self, events: Sequence[StoredEvent]) -> None:
         async with connected(self.pool) as connection:
@@ -121,7 +124,11 @@ class PgDrops:
 
     async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
         async with connected(self.pool) as connection:
-            return await outbox.runnable(connection, self.topology, stage, absent_s, limit)
+            return await runnable(connection, self.topology, stage, absent_s, limit)
+
+    async def on_duty(self, duty: str, *, for_s: float) -> bool:
+        async with connected(self.pool) as connection:
+            return await on_duty(connection, duty, for_s)
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         async with transaction(self.pool) as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from contracts.events import Ref
@@ -169,13 +169,15 @@ class PgReads:
             found += events
         return found
 
-    async def unpublished(self, stages: Sequence[str], *, older_s: float, limit: int) -> Sequence[StoredEvent]:
+    async def unpublished(
+        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
+    ) -> Sequence[StoredEvent]:
         """Of the tenants this process owes an event to; the first stage's workers look after all."""
         found: list[StoredEvent] = []
         for tenant in sorted({event.tenant for event in self._owed.values()}):
             async with self._as(tenant) as connection:
                 await self._forget_published(connection, tenant)
-                found += await outbox.unpublished(connection, stages, older_s, limit - len(found))
+                found += await outbox.unpublished(connection, stages, older_s, limit - len(found), without)
             if len(found) >= limit:
                 break
         return found
