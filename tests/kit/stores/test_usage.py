@@ -1,0 +1,105 @@
+"""What calls took, as the gateway's role reads it: its own tenant's, and no other's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from tests.kit.stores.limits import WORKFLOW, set_limits
+from tests.kit.stores.test_calls import ANSWERED, call
+from workers.kit.llm.wire import Piece, Tried
+from workers.kit.stores.calls import Spent
+from workers.kit.stores.pg import Pool
+from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.pg.usage import PgUsage
+from workers.kit.stores.usage import By
+
+FAILED = Spent(
+    outcome="failed",
+    model="b/y",
+    provider="b",
+    code="no_model",
+    detail="all\0 are down",
+    tried=(Tried(model="a/x", error="429 \0\udc80"),),
+    cost=0.5,
+)
+
+
+@pytest.fixture
+async def usage(worker_pool: Pool, gateway_pool: Pool) -> PgUsage:
+    """Two answered, one known, one failed at revision 2; one of another workflow, and one of another tenant."""
+    await set_limits(worker_pool, gateway_pool, 2.0, None)
+    ledger = PgLedger(worker_pool)
+    pieces = (Piece(name="brief", sha256="0" * 64, tokens=7),)
+    slow = msgspec.structs.replace(ANSWERED, latency_ms=900)
+    await ledger.settle(msgspec.structs.replace(call("1"), pieces=pieces), "1", "yes", "stop", ANSWERED)
+    await ledger.settle(call("2"), "2", "yes", "stop", slow)
+    await ledger.known(call("1"))
+    await ledger.note(msgspec.structs.replace(call("3"), revision=2), "3", FAILED)
+    await ledger.settle(call("4", workflow="other"), "4", "yes", "stop", ANSWERED)
+    await ledger.settle(call("5", tenant="other"), "5", "yes", "stop", ANSWERED)
+    return PgUsage(gateway_pool)
+
+
+async def test_calls_come_newest_first_page_by_page(usage: PgUsage) -> None:
+    first = await usage.calls("default", limit=3)
+    rest = await usage.calls("default", limit=3, before=first[-1].id)
+    outcomes = [row.outcome for row in (*first, *rest)]
+    assert outcomes == ["answered", "failed", "known", "answered", "answered"]
+    assert [row.workflow for row in await usage.calls("default", workflow="other")] == ["other"]
+    assert [row.outcome for row in await usage.calls("default", workflow=WORKFLOW, outcome="failed")] == ["failed"]
+    assert await usage.calls("nobody") == []
+
+
+async def test_a_call_tells_everything(usage: PgUsage) -> None:
+    (failed,) = await usage.calls("default", outcome="failed")
+    assert (failed.code, failed.detail, failed.model, failed.revision) == ("no_model", "all� are down", "b/y", 2)
+    assert failed.tried == ({"model": "a/x", "error": "429 �?"},)
+    asked = (await usage.calls("default", workflow=WORKFLOW))[-1]
+    assert asked.pieces == ({"name": "brief", "sha256": "0" * 64, "tokens": 7},)
+    assert (asked.role, asked.task, asked.stage, asked.latency_ms) == ("writer", "write", "documentation", 9)
+    assert asked.question == call("1").question
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "\u0661"])
+async def test_a_cursor_that_is_none_is_refused(usage: PgUsage, before: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        await usage.calls("default", before=before)
+
+
+async def test_totals_sum_up_by_what_was_asked(usage: PgUsage) -> None:
+    (whole,) = await usage.totals("default", by=["month"])
+    assert (whole.calls, whole.known, whole.failed, whole.cost) == (5, 1, 1, 1.25)
+    assert (whole.tokens_in, whole.tokens_out) == (9, 15)
+    assert whole.by == {"month": datetime.now(UTC).strftime("%Y-%m")}
+    found = await usage.totals("default", by=["workflow", "model"])
+    assert [(t.by["workflow"], t.by["model"], t.calls) for t in found] == [
+        (WORKFLOW, "a/x", 3), (WORKFLOW, "b/y", 1), ("other", "a/x", 1),
+    ]  # fmt: skip
+    assert await usage.totals("default", by=["stage"], since=datetime.now(UTC) + timedelta(days=1)) == []
+    assert [t.calls for t in await usage.totals("default", by=["stage"], workflow="other")] == [1]
+
+
+@pytest.mark.parametrize("by", ["workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"])
+async def test_everything_can_be_grouped_by(usage: PgUsage, by: By) -> None:
+    assert sum(total.calls for total in await usage.totals("default", by=[by])) == 5
+
+
+@pytest.mark.parametrize("by", [[], ["cost"], ["role; DROP TABLE usage"]])
+async def test_nothing_else_is_grouped_by(usage: PgUsage, by: list[By]) -> None:
+    with pytest.raises(ValueError, match="group"):
+        await usage.totals("default", by=by)
+
+
+async def test_a_role_s_health_is_told(usage: PgUsage) -> None:
+    (role,) = await usage.roles("default")
+    assert (role.role, role.calls, role.success, role.repairs, role.cost) == ("writer", 4, 0.75, 0.25, 1.25)
+    assert (role.p50_ms, role.p95_ms) == (9, 900)
+
+
+async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:
+    found = await usage.budgets("default", workflow=WORKFLOW)
+    assert [(b.scope, b.allowed, b.spent) for b in found] == [("workflow", 2.0, 1.0), ("month", None, 1.25)]
+    assert [b.scope for b in await usage.budgets("default")] == ["month"]

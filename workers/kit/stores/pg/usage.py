@@ -1,0 +1,166 @@
+"""What calls took, for role ql_gateway: one tenant a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import msgspec
+
+from workers.kit.stores.news import rfc3339
+from workers.kit.stores.usage import MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total
+
+from .pool import Connection, Pool, transaction
+
+_GROUPS: dict[By, str] = {
+    "workflow": "workflow_id",
+    "stage": "stage",
+    "task": "task",
+    "role": "role",
+    "model": "model",
+    "provider": "provider",
+    "outcome": "outcome",
+    "month": "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM')",
+    "day": "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+}
+_PAGE = """
+    SELECT * FROM usage
+    WHERE tenant = $1 AND id < $2 AND ($3 = '' OR outcome = $3) {} ORDER BY id DESC LIMIT $4
+"""
+CALLS = _PAGE.format("")
+CALLS_OF = _PAGE.format("AND workflow_id = $5")
+TOTALS = """
+    SELECT {}, count(*) AS calls, count(*) FILTER (WHERE outcome = 'known') AS known,
+        count(*) FILTER (WHERE outcome = 'failed') AS failed, count(*) FILTER (WHERE outcome = 'stand_in') AS stand_ins,
+        coalesce(sum(tokens_in) FILTER (WHERE outcome <> 'known'), 0) AS tokens_in,
+        coalesce(sum(tokens_out) FILTER (WHERE outcome <> 'known'), 0) AS tokens_out, sum(cost) AS cost
+    FROM usage WHERE tenant = $1 AND created_at >= $2 AND ($3 = '' OR workflow_id = $3)
+    GROUP BY {} ORDER BY sum(cost) DESC, count(*) DESC, {} LIMIT $4
+"""
+ROLES = """
+    SELECT role, count(*) AS calls, avg((outcome = 'answered')::int) AS success, avg((revision > 1)::int) AS repairs,
+        sum(cost) AS cost,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p50,
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p95
+    FROM usage WHERE tenant = $1 AND created_at >= $2 AND outcome <> 'known' AND role <> ''
+    GROUP BY role ORDER BY role
+"""
+BUDGETS = """
+    SELECT 'workflow' AS scope, w.budget AS allowed, (
+        SELECT coalesce(sum(u.cost), 0) FROM usage u WHERE u.tenant = $1 AND u.workflow_id = w.id
+    ) AS spent FROM workflows w WHERE w.tenant = $1 AND w.id = $2
+    UNION ALL
+    SELECT 'month', t.monthly_budget, (
+        SELECT coalesce(sum(u.cost), 0) FROM usage u
+        WHERE u.tenant = $1 AND u.created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+    ) FROM tenants t WHERE t.tenant = $1
+"""
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST = 2**63 - 1
+
+
+class PgUsage:
+    """UsageReads."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
+        async with transaction(self._pool) as connection:
+            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
+            yield connection
+
+    async def calls(
+        self, tenant: str, *, before: str = "", limit: int = 50, workflow: str = "", outcome: str = ""
+    ) -> Sequence[CallRow]:
+        if before and not (before.isascii() and before.isdigit() and int(before) <= _LAST):
+            raise ValueError("no call has this cursor")
+        values = (tenant, int(before or _LAST), outcome, limit)
+        async with self._as(tenant) as connection:
+            if workflow:
+                records = await connection.fetch(CALLS_OF, *values, workflow)
+            else:
+                records = await connection.fetch(CALLS, *values)
+        return [_call(record) for record in records]
+
+    async def totals(
+        self, tenant: str, *, by: Sequence[By], workflow: str = "", since: datetime | None = None
+    ) -> Sequence[Total]:
+        if not by or not set(by) <= _GROUPS.keys():
+            raise ValueError(f"calls are grouped by {', '.join(_GROUPS)}")
+        named = ", ".join(f"{_GROUPS[name]} AS by_{name}" for name in by)
+        places = ", ".join(str(place) for place in range(1, len(by) + 1))
+        async with self._as(tenant) as connection:
+            records = await connection.fetch(
+                TOTALS.format(named, places, places), tenant, since or _EVER, workflow, MOST_GROUPS
+            )
+        return [_total(record, by) for record in records]
+
+    async def roles(self, tenant: str, *, since: datetime | None = None) -> Sequence[RoleHealth]:
+        async with self._as(tenant) as connection:
+            records = await connection.fetch(ROLES, tenant, since or _EVER)
+        return [_role(record) for record in records]
+
+    async def budgets(self, tenant: str, *, workflow: str = "") -> Sequence[Budget]:
+        async with self._as(tenant) as connection:
+            records = await connection.fetch(BUDGETS, tenant, workflow)
+        return [
+            Budget(
+                scope=record["scope"],
+                allowed=None if record["allowed"] is None else float(record["allowed"]),
+                spent=float(record["spent"]),
+            )
+            for record in records
+        ]
+
+
+def _call(record: asyncpg.Record) -> CallRow:
+    return CallRow(
+        id=str(record["id"]),
+        workflow=record["workflow_id"],
+        stage=record["stage"],
+        revision=record["revision"],
+        task=record["task"],
+        role=record["role"],
+        question=record["question"].hex(),
+        outcome=record["outcome"],
+        model=record["model"],
+        provider=record["provider"],
+        tokens_in=record["tokens_in"],
+        tokens_out=record["tokens_out"],
+        cost=float(record["cost"]),
+        latency_ms=record["latency_ms"],
+        code=record["code"],
+        detail=record["detail"],
+        tried=msgspec.json.decode(record["tried"], type=tuple[dict[str, object], ...]),
+        pieces=msgspec.json.decode(record["pieces"], type=tuple[dict[str, object], ...]),
+        created_at=rfc3339(record["created_at"]),
+    )
+
+
+def _total(record: asyncpg.Record, by: Sequence[By]) -> Total:
+    return Total(
+        by={name: record[f"by_{name}"] for name in by},
+        calls=record["calls"],
+        known=record["known"],
+        failed=record["failed"],
+        stand_ins=record["stand_ins"],
+        tokens_in=record["tokens_in"],
+        tokens_out=record["tokens_out"],
+        cost=float(record["cost"]),
+    )
+
+
+def _role(record: asyncpg.Record) -> RoleHealth:
+    return RoleHealth(
+        role=record["role"],
+        calls=record["calls"],
+        success=float(record["success"]),
+        repairs=float(record["repairs"]),
+        cost=float(record["cost"]),
+        p50_ms=record["p50"] or 0,
+        p95_ms=record["p95"] or 0,
+    )
