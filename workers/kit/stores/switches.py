@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -37,24 +37,25 @@ class Switches:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._off: dict[tuple[str, str], str] = {}
+        self._off: dict[str, dict[str, str]] = {}
         self._until = 0.0
         self._lock = asyncio.Lock()
 
-    async def off(self, tenant: str, provider: str) -> str:
-        """Why the provider is not to be asked for this tenant, in a few words; '' when it may be."""
+    async def off(self, tenant: str) -> Mapping[str, str]:
+        """The providers that are not to be asked for this tenant ('' for nobody's own), and why in a few words."""
         if time.monotonic() >= self._until:
             async with self._lock:
                 if time.monotonic() >= self._until:
                     await self._look()
-        places = ((whose, what) for whose in (tenant, ALL) for what in (provider, ALL))
-        return next((self._off[place] for place in places if place in self._off), "")
+        return {**self._off.get(ALL, {}), **self._off.get(tenant, {})}
 
     async def _look(self) -> None:
         begun = time.monotonic()
         async with connected(self._pool) as connection:
             found = await connection.fetch(LIST)
-        self._off = {(switch["tenant"], switch["provider"]): switch["reason"] or "switched off" for switch in found}
+        self._off = {}
+        for switch in found:
+            self._off.setdefault(switch["tenant"], {})[switch["provider"]] = switch["reason"] or "switched off"
         self._until = begun + STALE_S
 
 
