@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from faststream.nats import NatsBroker, NatsMessage
 from contracts import subjects
 from observability import telemetry
 from workers.kit.settings import Settings, SettingsError, load
-from workers.kit.similar.embedding import Embedder, Hashing, Routed
+from workers.kit.similar.embedding import Away, Embedder, Hashing, Routed
 from workers.kit.similar.service import Finder
 from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stores.artifacts import S3Artifacts
@@ -80,6 +81,8 @@ async def _learn(settings: Settings) -> None:
         error_cb=_failed,
     )
     try:
+        with contextlib.suppress(Away):  # it is told when somebody asks
+            await store.open()
         embedder: Embedder = Hashing()
         if settings.embeddings:
             embedder = Routed(await broker.connect(), settings.embeddings)

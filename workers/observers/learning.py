@@ -20,6 +20,7 @@ from contracts import artifacts as bodies
 from contracts import cloudevents, subjects
 from contracts.artifacts import Brief, Contract, SourceTree
 from contracts.events import WorkflowCompleted
+from workers.kit import crash
 from workers.kit.runner.api import ApiError, find
 from workers.kit.similar.embedding import Away, Embedder
 from workers.kit.similar.service import NOTHING, Finder
@@ -93,6 +94,7 @@ def app(broker: NatsBroker, learner: Learner, finder: Finder) -> FastStream:
     )
     async def completed(message: NatsMessage) -> None:
         if await _done_with(message, learner):
+            crash.at(NAME, "before_ack")
             await message.ack()
 
     service = FastStream(broker, logger=None)

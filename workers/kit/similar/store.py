@@ -50,6 +50,10 @@ class Store:
         self._known: set[str] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="qdrant")
 
+    async def open(self) -> None:
+        """Before somebody waits for it, since that takes a second. Raises `Away`; what comes later tries again."""
+        await self._do(lambda client: None)
+
     async def put(self, collection: Collection, tenant: str, points: Sequence[Point], vectors: Vectors) -> None:
         """Keep the examples of a tenant; repeating it changes nothing. Raises `Away`, `BadSubject`."""
         whose = token(tenant)
