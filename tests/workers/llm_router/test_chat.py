@@ -1,0 +1,224 @@
+"""litellm as the router uses it, on a provider of our own: what every fault means, and how often it is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.providers.calling import LITELLM_WARNS, PROMPT
+from tests.providers.server import KEY, Provider
+from tests.workers.llm_router.serving import Unwatched, question
+from workers.kit.llm.wire import Answer, Problem, Question
+from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.llm_router.breaker import Alone, Breaker
+from workers.llm_router.chain import Chain
+from workers.llm_router.chat import Chat, rooted
+from workers.llm_router.models import Limit, Model, read_chains, read_parameters
+from workers.llm_router.providers import Blueprint
+from workers.llm_router.said import Completion, Failed, Said
+from workers.llm_router.scrub import Scrub
+from workers.llm_router.service import Service
+
+pytestmark = LITELLM_WARNS
+ENVIRON = dict.fromkeys(("OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY"), KEY)
+QUESTION = question(PROMPT)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, litellm: Any) -> None:
+    """litellm pauses half a second before it asks again."""
+    import litellm.utils
+
+    monkeypatch.setattr(litellm.utils, "INITIAL_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(litellm.utils, "JITTER", 0.0)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+def at(fake: Provider, maker: str = "openai", name: str = "gpt-4o-mini") -> Model:
+    return Model(name=f"{maker}/{name}", url=fake.url + ("/v1" if maker == "openai" else ""))
+
+
+def chat(*models: Model, limits: dict[str, Limit] | None = None, silence_s: float = 0.5) -> Chat:
+    reached = {model: read_parameters(model, ENVIRON) for model in models}
+    return Chat(reached, limits or {}, Scrub([KEY]), model_s=5, silence_s=silence_s)
+
+
+async def said(fake: Provider, planned: str, *, stream: bool = False, last: bool = False) -> Said:
+    fake.plan(planned)
+    texts: list[str] = []
+    model = at(fake)
+    return await chat(model).complete(model, QUESTION, texts.append if stream else None, last=last)
+
+
+@pytest.mark.parametrize("maker", ["openai", "azure", "anthropic"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_each_maker_is_spoken_to_in_its_own_way_and_its_price_is_known(
+    fake: Provider, maker: str, stream: bool
+) -> None:
+    names = {"openai": "gpt-4o-mini", "azure": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
+    model = at(fake, maker, names[maker])
+    texts: list[str] = []
+    answer = await chat(model).complete(model, QUESTION, texts.append if stream else None, last=True)
+    assert isinstance(answer, Completion), answer
+    assert '"Book"' in answer.text
+    assert "".join(texts) == (answer.text if stream else "")
+    assert answer.cost > 0
+    assert answer.tokens_in > 10
+    assert answer.tokens_out > 10
+    (call,) = fake.calls
+    assert (call.wire, call.stream) == (maker, stream)
+
+
+@pytest.mark.parametrize(
+    ("planned", "kind", "calls", "word"),
+    [
+        ("500,500,500", "fault", 2, "500"),
+        ("503,ok", "", 2, ""),
+        ("429:3", "fault", 1, "429"),
+        ("401", "unusable", 1, "401"),
+        ("403", "unusable", 1, "403"),
+        ("404", "unusable", 1, "404"),
+        ("400", "rejected", 1, "400"),
+        ("hang", "fault", 1, "no answer in time"),
+        ("cut", "fault", 1, ""),
+        ("length", "length", 1, ""),
+        ("no_usage", "", 1, ""),
+        ("huge", "rejected", 1, "more than 8 MiB"),
+    ],
+)
+async def test_what_a_fault_means_and_how_often_it_is_asked(
+    fake: Provider, planned: str, kind: str, calls: int, word: str
+) -> None:
+    told = await said(fake, planned, stream=True)
+    assert len(fake.calls) == calls
+    if isinstance(told, Completion):
+        assert told.finish == (kind or "stop")
+        assert told.tokens_out > 0
+    else:
+        assert told.kind == kind
+        assert word in told.error
+        assert KEY not in told.error
+
+
+async def test_a_busy_provider_is_asked_again_after_its_pause_only_when_nobody_else_is_left(fake: Provider) -> None:
+    told = await said(fake, "429:0.01,ok")
+    assert isinstance(told, Failed)
+    assert told.pause_s == 0.01
+    assert isinstance(await said(fake, "429:0.01,ok", last=True), Completion)
+
+
+async def test_a_limit_of_ours_is_kept_and_is_not_the_model_s_fault(fake: Provider) -> None:
+    model = at(fake)
+    one = chat(model, limits={"openai": Limit(rpm=2)})
+    told = [await one.complete(model, QUESTION, None, last=False) for _ in range(3)]
+    assert [isinstance(each, Completion) for each in told] == [True, True, False]
+    assert isinstance(told[2], Failed)
+    assert told[2].kind == "busy"
+    assert len(fake.calls) == 2
+
+
+async def test_vectors(fake: Provider) -> None:
+    model = at(fake, name="text-embedding-3-small")
+    vectors = await chat(model).embed(model, ["books", "books", "planes"])
+    assert isinstance(vectors, tuple)
+    assert vectors[0] == vectors[1] != vectors[2]
+    fake.plan("401")
+    assert isinstance(await chat(model).embed(model, ["books"]), Failed)
+
+
+def test_a_schema_s_root_is_an_object() -> None:
+    schema: dict[str, Any] = {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "title": "A"}}}
+    assert rooted(schema)["type"] == "object"
+    assert rooted({"type": "object"}) == {"type": "object"}
+
+
+Make = Callable[[str], Service]
+
+
+@pytest.fixture
+def make(fake: Provider, second: Provider) -> Make:
+    """A router of the first provider and the second; each model by the setting's own form."""
+
+    def made(models: str) -> Service:
+        chains = read_chains(models.format(one=f"{fake.url}/v1", two=f"{second.url}/v1"))
+        reached = [model for model in chains.all if model.provider != "blueprint"]
+        chain = Chain(Blueprint(), chat(*reached), Breaker(Alone()), Unwatched())
+        return Service(chains, chain, MemoryLedger())
+
+    return made
+
+
+BOTH = "openai/gpt-4o@{one},openai/gpt-4o-mini@{two}"
+
+
+def asked(n: int) -> Question:
+    return replace(QUESTION, nonce=str(n))
+
+
+@pytest.mark.parametrize("planned", ["429:30", "500,500", "hang", "401", "cut,cut", "404"])
+async def test_when_the_first_provider_fails_the_second_answers_and_the_answer_says_so(
+    fake: Provider, second: Provider, make: Make, planned: str
+) -> None:
+    fake.plan(planned)
+    router = make(BOTH)
+    router._chain._others._model_s = 1.0  # type: ignore[union-attr]
+    answer = await router.answer(asked(1))
+    assert isinstance(answer, Answer), answer
+    assert answer.model == "openai/gpt-4o-mini"
+    assert [one.model for one in answer.tried] == ["openai/gpt-4o"]
+    assert answer.tried[0].error
+    assert len(second.answered()) == 1
+
+
+async def test_a_provider_that_is_down_is_left_out_after_a_few_and_says_so(
+    fake: Provider, second: Provider, make: Make
+) -> None:
+    fake.plan(",".join(["500"] * 40))
+    router = make(BOTH)
+    answers = [await router.answer(asked(n)) for n in range(6)]
+    assert len(fake.calls) == 2 * 3  # twice a question, for three questions
+    assert isinstance(answers[-1], Answer)
+    assert "left out for" in answers[-1].tried[0].error
+    (first, *_) = (await router.models()).known
+    assert (first.state, first.name) == ("open", "openai/gpt-4o")
+    assert "500" in first.error
+
+
+async def test_with_the_built_in_model_last_there_is_always_an_answer(
+    fake: Provider, second: Provider, make: Make
+) -> None:
+    fake.plan("401")
+    second.plan("500,500")
+    answer = await make(f"{BOTH},blueprint/default").answer(asked(1))
+    assert isinstance(answer, Answer)
+    assert answer.model == "blueprint/default"
+    assert [one.model for one in answer.tried] == ["openai/gpt-4o", "openai/gpt-4o-mini"]
+
+
+async def test_keys_that_are_refused_everywhere_are_a_clear_problem_also_the_second_time(
+    fake: Provider, second: Provider, make: Make
+) -> None:
+    fake.plan("401")
+    second.plan("401")
+    router = make(BOTH)
+    for n in range(2):
+        problem = await router.answer(asked(n))
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.code) == ("permanent", "no_model")
+        assert "openai/gpt-4o: " in problem.message
+        assert "401" in problem.message
+    assert (len(fake.calls), len(second.calls)) == (1, 1)
