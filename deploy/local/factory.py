@@ -23,8 +23,9 @@ from deploy.local.errors import StackError
 from deploy.local.paths import data_home
 from deploy.local.processes import Processes
 from deploy.local.stack import NATS, POSTGRES, S3, Stack
-from workers.kit.settings import Settings
+from workers.kit.settings import PROVIDER_KEYS, Settings, SettingsError
 from workers.kit.stores.drops import StoreDown
+from workers.llm_router.reach import reach
 
 FACTORY_FILE = "factory.json"
 READY_S = 30.0
@@ -78,7 +79,7 @@ def _roles(given: Settings, stack: Stack) -> Roles:
 
 
 class Factory:
-    """Starts in this order: servers, migrations and bucket, then keeper, router, workers and gateway together."""
+    """Starts in this order: servers, migrations and bucket, then keeper, router, workers, observer and gateway together."""
 
     def __init__(self, settings: Settings, *, port: int, said: Callable[[str], None] = lambda _: None) -> None:
         self._settings = settings
@@ -111,6 +112,10 @@ class Factory:
         given = self._settings
         if given.database_url and not given.gateway_database_url:
             raise StackError(GATEWAY_ROLE)
+        try:
+            reach(given, dict(os.environ))  # before anything is started, though only the router needs it
+        except SettingsError as error:
+            raise StackError(f"The model router can't be started: {error}") from None
         port = _listening_port(given.http_host, self._port)
         urls = {NATS: given.nats_url, POSTGRES: given.database_url, S3: given.s3_url}
         embedded = frozenset(part for part, url in urls.items() if not url)
@@ -127,7 +132,8 @@ class Factory:
             await ensure_bucket(s3, given.s3_bucket)
         except (StoreDown, MigrationError, ValueError) as error:
             raise StackError(f"The stores can't be prepared: {error}") from error
-        common = {name: value for name, value in os.environ.items() if name not in OTHERS_SECRETS} | {
+        withheld = OTHERS_SECRETS | PROVIDER_KEYS
+        common = {name: value for name, value in os.environ.items() if name not in withheld} | {
             "QL_NATS_URL": given.nats_url or stack.urls.nats,
             "QL_S3_URL": s3,
             "QL_DATA": str(self.data),
@@ -139,8 +145,10 @@ class Factory:
         self._open.push_async_callback(self.processes.stop)
         python = sys.executable
         await self.processes.start("keeper", [python, "-m", "workers.keeper"], worker)
-        await self.processes.start("llm_router", [python, "-m", "workers.llm_router"], worker)
+        keys = {name: os.environ[name] for name in PROVIDER_KEYS & os.environ.keys()}
+        await self.processes.start("llm_router", [python, "-m", "workers.llm_router"], worker | keys)
         await self.processes.start("workers", [python, "-m", "workers", "--all"], worker)
+        await self.processes.start("learning", [python, "-m", "workers.observers", "learning"], worker)
         listening = gateway | {"QL_HTTP_PORT": str(port), "QL_HTTP_HOST": self._settings.http_host}
         await self.processes.start("gateway", [python, "-m", "gateway"], listening)
         self.url = f"http://{self._settings.http_host}:{port}"
