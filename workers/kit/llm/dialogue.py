@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.artifacts import File
+from contracts.events import ModelCalls
 from workers.kit import crash
 from workers.kit.prompts import templates
 from workers.kit.prompts.about import topic_of
@@ -23,8 +24,8 @@ from workers.kit.prompts.roles import NoRole, pick
 from workers.kit.prompts.templates import NoPrompt
 from workers.kit.stage import Permanent, Refused, Run, Transient, Unfit
 from workers.kit.stores.drops import StoreDown
+from workers.kit.tally import count
 
-from . import tally
 from .reading import FilesForm, Form, JsonForm
 from .wire import Answer, Message, Problem, Question
 
@@ -132,7 +133,7 @@ class Dialogue(ABC):
         crash.at(question.stage, "before_llm")
         reply = await self.ask(question)
         if isinstance(reply, Answer):
-            tally.count(question, reply)
+            count(_calls(question, reply))
             return reply
         raise _raised(reply, question)
 
@@ -184,6 +185,20 @@ def _raised(problem: Problem, question: Question) -> Exception:
             return Transient(problem.message, problem.retry_after)
         case "permanent":
             return Permanent(problem.message)
+
+
+def _calls(question: Question, answer: Answer) -> ModelCalls:
+    return ModelCalls(
+        role=question.role,
+        model=answer.model,
+        calls=1,
+        known=int(answer.known),
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+        cost=answer.cost,
+        tried=tuple(each.model for each in answer.tried),
+        instead=answer.instead,
+    )
 
 
 def _again(question: Question, answer: Answer, fault: str) -> Question:

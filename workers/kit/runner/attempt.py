@@ -18,7 +18,7 @@ import structlog
 
 from contracts import artifacts as bodies
 from contracts.artifacts import Capsule
-from contracts.events import Ref
+from contracts.events import ModelCalls, Ref
 from observability.telemetry import traceparent
 from workers.kit import crash
 from workers.kit.binding import Binding, StageCall
@@ -36,6 +36,7 @@ from workers.kit.stores.drops import (
     StoreDown,
 )
 from workers.kit.stores.keys import capsule_key
+from workers.kit.tally import tally
 
 MOST_ASKED_S = 120.0
 """A stage may ask for a longer pause than this; it does not get it."""
@@ -106,7 +107,9 @@ class Attempts:
         if isinstance(arguments, Lost):
             return arguments
         try:
-            return await self._stored(claim, await self._call(**arguments))
+            with tally() as counted:
+                product = await self._call(**arguments)
+            return await self._stored(claim, product, counted.told())
         except StoreDown:
             raise
         except Transient as error:
@@ -157,7 +160,7 @@ class Attempts:
         except ArtifactLost as error:
             return error
 
-    async def _stored(self, claim: Claim, product: msgspec.Struct) -> Outcome:
+    async def _stored(self, claim: Claim, product: msgspec.Struct, calls: tuple[ModelCalls, ...]) -> Outcome:
         report = product.report if isinstance(product, Reject) else product
         if not isinstance(report, self._binding.row.produces):
             expected = self._binding.row.produces.__name__
@@ -172,8 +175,9 @@ class Attempts:
         ref = await self._artifacts.put(claim.tenant, body, key=key)
         crash.at(claim.stage, "after_s3")
         if isinstance(product, Reject):
-            return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=len(product.findings))
-        return Completed(artifact=ref, media_type=media_type, capsule=_head(report))
+            findings = len(product.findings)
+            return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=findings, calls=calls)
+        return Completed(artifact=ref, media_type=media_type, capsule=_head(report), calls=calls)
 
     def _again(self, claim: Claim, error: str, asked_s: float | None = None) -> Outcome:
         if claim.attempt >= self._limit:

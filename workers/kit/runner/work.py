@@ -18,6 +18,7 @@ from contracts.events import Event
 from observability.telemetry import SpanKind, span
 from workers.kit import crash
 from workers.kit.settings import Settings
+from workers.kit.stage import Transient
 from workers.kit.stores.drops import (
     Claim,
     Committed,
@@ -32,7 +33,7 @@ from workers.kit.stores.drops import (
 )
 
 from . import receive
-from .attempt import Attempts, Lost
+from .attempt import MOST_ASKED_S, Attempts, Lost
 from .outbox import Counts, Outbox
 from .publish import Publisher
 from .wheel import Wheel
@@ -151,7 +152,7 @@ class StageWork:
             except StoreDown as error:
                 # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
                 log.warning("work.store_down", error=str(error))
-                await self._drops.release(claim, after_s=random.uniform(*AWAY_S))  # noqa: S311  # spreads load
+                await self._drops.release(claim, after_s=_pause_s(error))
                 return "handed back"
             current.set_attribute("outcome", state)
         self._counts.add(state)
@@ -238,3 +239,10 @@ class StageWork:
         told = {"stage": claim.stage, "revision": claim.revision, **news}
         with contextlib.suppress(Exception):
             await self._publisher.live(claim.tenant, claim.workflow, claim.stage, told)
+
+
+def _pause_s(away: StoreDown) -> float:
+    """Until what could not be reached is tried again; a model's rate limit may ask for longer."""
+    pause = random.uniform(*AWAY_S)  # noqa: S311  # spreads load
+    asked = away.retry_after if isinstance(away, Transient) else None
+    return pause if asked is None or not asked > pause else pause + min(asked, MOST_ASKED_S)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from contracts.artifacts import Submission
-from contracts.events import Input, Ref
+from contracts.events import Input, ModelCalls, Ref
 
 if TYPE_CHECKING:
     from .handover import Heir
@@ -99,6 +99,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     artifact: Ref
     media_type: str
     capsule: CapsuleHead | None = None
+    calls: tuple[ModelCalls, ...] = ()
 
 
 class CapsuleHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +117,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     target: str
     findings: int
+    calls: tuple[ModelCalls, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,6 +147,7 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 media_type=outcome.media_type,
                 inputs=inputs_of(claim),
                 unmet=change.unmet,
+                calls=outcome.calls,
             )
         case Rejected():
             return StageRejected(
@@ -161,6 +162,7 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 target=change.target,
                 findings=outcome.findings,
                 inputs=inputs_of(claim),
+                calls=outcome.calls,
             )
         case Failed():
             return StageFailed(
