@@ -11,6 +11,7 @@ from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import open_pool
 from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.switches import Switches
 
 from .app import app, connection
 from .breaker import Breaker
@@ -44,6 +45,7 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
             chain,
             PgLedger(pool, objects),
             limits=Limits(settings.tenant_calls, settings.tenant_calls_minute),
+            switches=Switches(pool),
             embeddings=reach.embeddings,
             version=version(),
         )
