@@ -6,7 +6,7 @@ what calls share: a provider may then reuse what it has read before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -17,6 +17,9 @@ from .roles import Role
 
 BUDGET = 150_000
 """Tokens of one question: with the answer's they fit where a model takes 200,000."""
+
+EXAMPLES = "examples"
+"""The input that is nice to have: a list, the most telling first, of which the last are left out first."""
 
 
 class TooMuch(Exception):
@@ -77,19 +80,9 @@ def fit(parts: Iterable[Part], budget: int) -> Fitted:
 
 
 def tell(
-    role: Role,
-    task: str,
-    form: tuple[str, Mapping[str, str]],
-    inputs: Mapping[str, object],
-    *,
-    optional: Mapping[str, int] | None = None,
-    budget: int = BUDGET,
+    role: Role, task: str, form: tuple[str, Mapping[str, str]], inputs: Mapping[str, object], *, budget: int = BUDGET
 ) -> Told:
-    """The messages for `task`; `form` is a template with its variables. Raises `TooMuch`, `NoPrompt` or `BadPrompt`.
-
-    `optional` names the inputs that may be left out, each with its priority.
-    """
-    spare = optional or {}
+    """The messages for `task`; `form` is a template with its variables. Raises `TooMuch`, `NoPrompt` or `BadPrompt`."""
     rules, shape, intro = templates.template(task), templates.template(form[0]), templates.template("inputs")
     fixed = (
         Part(name=role.name, text=role.system()),
@@ -97,18 +90,33 @@ def tell(
         Part(name=shape.name, text=shape.render(**form[1])),
         Part(name=intro.name, text=intro.render()),
     )
-    given = tuple(
-        Part(name=f"input:{name}", text=_text(value), required=name not in spare, priority=spare.get(name, 0))
-        for name, value in inputs.items()
-    )
-    fitted = fit((*fixed, *given), budget)
-    kept = {name: value for name, value in inputs.items() if f"input:{name}" not in fitted.left_out}
+    fitted = fit((*fixed, *_parts(inputs)), budget)
     return Told(
         system="\n\n".join(part.text for part in fixed[:3]),
-        user=with_block(fixed[3].text, task, kept),
+        user=with_block(fixed[3].text, task, _kept(inputs, fitted.left_out)),
         pieces=fitted.pieces,
         left_out=fitted.left_out,
     )
+
+
+def _parts(inputs: Mapping[str, object]) -> Iterator[Part]:
+    for name, value in inputs.items():
+        if name == EXAMPLES and isinstance(value, tuple | list):
+            yield from (Part(name=_example(n), text=_text(one), required=False) for n, one in enumerate(value))
+        else:
+            yield Part(name=f"input:{name}", text=_text(value))
+
+
+def _kept(inputs: Mapping[str, object], left_out: Collection[str]) -> Mapping[str, object]:
+    value = inputs.get(EXAMPLES)
+    if not left_out or not isinstance(value, tuple | list):
+        return inputs
+    some = [one for n, one in enumerate(value) if _example(n) not in left_out]
+    return {name: some if name == EXAMPLES else other for name, other in inputs.items() if name != EXAMPLES or some}
+
+
+def _example(number: int) -> str:
+    return f"input:{EXAMPLES}[{number}]"
 
 
 def _text(value: object) -> str:
