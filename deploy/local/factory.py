@@ -79,7 +79,7 @@ def _roles(given: Settings, stack: Stack) -> Roles:
 
 
 class Factory:
-    """Starts in this order: servers, migrations and bucket, then keeper, router, workers, observer and gateway together."""
+    """Starts in this order: servers, migrations and bucket, then all our own processes together."""
 
     def __init__(self, settings: Settings, *, port: int, said: Callable[[str], None] = lambda _: None) -> None:
         self._settings = settings

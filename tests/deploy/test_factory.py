@@ -89,7 +89,7 @@ def test_a_record_that_a_killed_factory_left_is_not_believed(folder: Path) -> No
 async def test_each_of_our_processes_may_be_killed_again_and_again_and_none_is_left_at_the_end(folder: Path) -> None:
     async with Factory(Settings(data=folder), port=0) as factory:
         seen: set[int] = set()
-        for name in ("keeper", "llm_router", "workers", "gateway") * 2:
+        for name in ("keeper", "llm_router", "workers", "learning", "gateway") * 2:
             pid = factory.processes.pid(name)
             os.kill(pid, signal.SIGKILL)
             seen.add(pid)

@@ -20,7 +20,7 @@ from workers.kit.similar.service import Finder
 from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.pg import PgReads, open_pool
+from workers.kit.stores.pg import PgReads, Pool, open_pool
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.retrievals import PgRetrievals
 
@@ -28,12 +28,13 @@ from . import learning
 
 USAGE = 2
 CONNECTIONS = 4
+WAIT_S = 2.0
 CACHE_BYTES = 8 << 20
 log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Observe until told to stop; 2 for a mistake in the settings, 1 when database or bus can't be used."""
+    """Observe until told to stop; 2 for a mistake in the settings, 1 when the bus can't be used."""
     parser = argparse.ArgumentParser(prog="python -m workers.observers", description=__doc__)
     parser.add_argument("observer", choices=sorted(subjects.OBSERVERS))
     parser.parse_args(arguments)
@@ -46,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     close = telemetry.setup(learning.NAME, log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
         asyncio.run(_learn(settings))
-    except StoreDown as error:
-        sys.stderr.write(f"the database can't be reached: {error}\n")
-        return 1
     except nats.errors.Error as error:
         sys.stderr.write(f"the bus can't be used: {error}\n")
         return 1
@@ -67,7 +65,7 @@ def check(settings: Settings) -> None:
 
 
 async def _learn(settings: Settings) -> None:
-    pool = await open_pool(settings.database_url, CONNECTIONS)
+    pool = await _waited_for(settings.database_url)
     store = Store(settings.qdrant_url, settings.data / FOLDER if settings.data else None)
     broker = NatsBroker(
         settings.nats_url,
@@ -93,6 +91,16 @@ async def _learn(settings: Settings) -> None:
     finally:
         await store.close()
         await pool.close()
+
+
+async def _waited_for(url: str) -> Pool:
+    """Until PostgreSQL is there: a factory does not end for want of examples."""
+    while True:
+        try:
+            return await open_pool(url, CONNECTIONS)
+        except StoreDown as error:
+            log.warning("learning.waits", error=str(error))
+            await asyncio.sleep(WAIT_S)
 
 
 async def _failed(error: Exception) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from ulid import ULID
 
@@ -164,3 +168,19 @@ async def test_the_held_out_are_told_nothing_and_both_arms_are_reported(
         assert replace(report, grade=None) == ArmReport(
             arm=name, workflows=len(graded), told=told, failed=0, grade=None, repairs=0, cost=0
         )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, b"needs QL_NATS_URL, QL_DATABASE_URL, QL_S3_URL, QL_QDRANT_URL or QL_DATA"),
+        ({"QL_LEARNING_HOLDOUT": "2"}, b"QL_LEARNING_HOLDOUT: "),
+    ],
+)
+async def test_a_mistake_in_the_settings_is_told_at_once(settings: dict[str, str], sentence: bytes) -> None:
+    command = [sys.executable, "-m", "workers.observers", "learning"]
+    process = await asyncio.create_subprocess_exec(*command, env={"PATH": os.defpath, **settings}, stderr=PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert sentence in said
+    assert b"Traceback" not in said

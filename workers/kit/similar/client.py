@@ -59,7 +59,7 @@ class SimilarClient:
             found = msgspec.json.decode(reply.data, type=Found)
             examples = [msgspec.json.decode(body, type=kind) for body in found.examples]
             return {place: tuple(examples[n] for n in nearest) for place, nearest in enumerate(found.nearest)}
-        except (nats.errors.Error, msgspec.DecodeError, UnicodeError, IndexError) as error:
+        except (nats.errors.Error, msgspec.DecodeError, UnicodeError, RecursionError, IndexError) as error:
             log.info("similar.none", stage=run.stage, error=str(error) or type(error).__name__)
             return {}
 
