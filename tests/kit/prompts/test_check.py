@@ -50,7 +50,7 @@ def gone(path: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("change", "path", "said"),
     [
-        (changed(f"{TEMPLATES}/answer_again.md", "{{fault}}", "{{default}}"), f"{TEMPLATES}/answer_again.md", "but has"),
+        (changed(f"{TEMPLATES}/answer_again.md", "{{fault}}", "{{other}}"), f"{TEMPLATES}/answer_again.md", "but has"),
         (gone(f"{TEMPLATES}/answer_in_json.md"), f"{TEMPLATES}/answer_in_json.md", "there is no"),
         (changed("documentation/prompt.md", "version: 1", "version: one"), "documentation/prompt.md", "version"),
         (changed("documentation/prompt.md", "# What", "{{what}}"), "documentation/prompt.md", "has places"),
