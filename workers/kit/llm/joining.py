@@ -42,10 +42,17 @@ def joined_files(begun: str, more: str, paths: Sequence[str]) -> str:
         found = blocks(begun.split("\n"), paths)
     except NotClosed:
         return begun + more
-    if not found or found[-1].closed:
-        apart = "\n" if fence_in(lines[0]) and not begun.endswith("\n") else ""
-        return overlapping(begun, apart + more)
-    return _went_on(begun, lines, found, paths)
+    place = next((place for place, line in enumerate(lines[:_LEAD]) if fence_in(line)), None)
+    again = fence_in(lines[place]) if place is not None else None
+    if again is None or place is None:
+        return overlapping(begun, more)
+    named = naming.in_info(again.info, paths)
+    if named in {block.path for block in found if block.closed} - {""}:
+        return "\n".join(lines[place:])
+    if found and not found[-1].closed:
+        return _went_on(begun, found[-1], lines, place, again, paths)
+    apart = "\n" if place == 0 and not begun.endswith("\n") else ""
+    return overlapping(begun, apart + more)
 
 
 def overlapping(begun: str, more: str) -> str:
@@ -75,21 +82,13 @@ def closed(text: str, paths: Sequence[str]) -> str:
     return f"{text}{'' if text.endswith(chr(10)) else chr(10)}{found[-1].fence.run}\n"
 
 
-def _went_on(begun: str, lines: list[str], found: list[Block], paths: Sequence[str]) -> str:
-    last = found[-1]
+def _went_on(begun: str, last: Block, lines: list[str], place: int, again: Fence, paths: Sequence[str]) -> str:
+    """After a cut inside of `last`, for a model that began with the fence `again`."""
     head, body = _parts(begun, last.fence.number)
-    place = next((place for place, line in enumerate(lines[:_LEAD]) if fence_in(line)), None)
-    again = fence_in(lines[place]) if place is not None else None
-    if again is None or place is None:
-        return overlapping(begun, "\n".join(lines))
-    anew, rest = "\n".join(lines[place:]), "\n".join(lines[place + 1 :])
+    rest = "\n".join(lines[place + 1 :])
     named = naming.in_info(again.info, paths)
-    if named and named == last.path:
-        return head + anew
-    if named in {block.path for block in found[:-1]} - {""}:
-        return anew
-    if named in paths and not last.path:
-        return head + anew
+    if named and (named == last.path or (named in paths and not last.path)):
+        return head + "\n".join(lines[place:])
     if named or not _reopens(again, last.path, lines, place):
         return overlapping(begun, "\n".join(lines))
     if _begins_alike(body, rest):
