@@ -18,6 +18,10 @@ MODEL_POINTS = ("before_llm", "after_llm", "after_journal")
 
 DEADLINE_S = 4.0
 SIBLING = {"left": "right", "right": "left"}
+HANDED_OVER = """
+    SELECT count(*) = 2 FROM drops WHERE workflow_id = $1 AND stage IN ('left', 'right') AND epoch = 1
+"""
+EPOCHS = "SELECT stage, epoch FROM drops WHERE workflow_id = $1"
 AFTER_CANCEL = """
     SELECT d.id, d.state FROM drops d JOIN workflows w ON w.id = d.workflow_id
     WHERE w.id = $1 AND (d.created_at > w.ended_at OR (d.state = 'completed' AND d.updated_at > w.ended_at))
@@ -48,6 +52,22 @@ async def crashed(world: World, stage: str, point: str) -> Seen:
     if point in MODEL_POINTS:
         await world.route()
     return Seen(wrong=wrong, note="" if took < 12 else f"{took:.1f} s")
+
+
+async def handed_over(world: World) -> Seen:
+    """A process dies right after a commit that handed it the next two stages: their leases pass, and others do them."""
+    file = await _armed(world, "root", "after_commit")
+    await world.present(1)
+    await asyncio.sleep(0.5)  # by now it asks for work at every stage
+    workflow = await world.submit()
+    wrong = [] if await world.until(HANDED_OVER, workflow) else ["nothing was handed over"]
+    took = await world.ended([workflow])
+    wrong += [] if file.exists() else ["the crash never happened"]
+    wrong += await check(world, [workflow])
+    begun = {row["stage"]: row["epoch"] for row in await world.fetch(EPOCHS, workflow)}
+    if begun.get("left", 0) < 2 or begun.get("right", 0) < 2:
+        wrong.append(f"nobody took over what had been handed over: epochs {begun}")
+    return Seen(wrong=wrong, note=f"{took:.1f} s")
 
 
 async def cancelled(world: World, stage: str, point: str) -> Seen:
@@ -128,6 +148,7 @@ def cases() -> list[Case]:
     ]
     return [
         *found,
+        Case(row="F1", name="handed over", run=handed_over),
         Case(row="F1", name="its deadline passes", run=expired),
         Case(row="F22", name="while the model is asked", run=cancelled_running),
     ]

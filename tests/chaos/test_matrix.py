@@ -37,6 +37,7 @@ def _chosen() -> list[Case]:
     ]
     return [
         *found,
+        Case(row="F1", name="handed over", run=crashes.handed_over),
         Case(row="F3", name="midway", run=partial(outages.wiped_midway, at_s=0.1)),
         Case(row="F3", name="before the first claim", run=outages.wiped_before_claim),
         Case(row="F5", name="a flipped bit", run=partial(stages.damaged, how="flipped")),

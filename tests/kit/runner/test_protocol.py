@@ -30,6 +30,7 @@ from workers.kit.stores.drops import (
     StoredEvent,
     StoreDown,
 )
+from workers.kit.stores.handover import Heir
 from workers.kit.stores.pg import PgDrops
 
 
@@ -222,9 +223,11 @@ class Away(PgDrops):
             self, stage, tenant, workflow, lease_s=lease_s, attempts=attempts, takes=takes, letter=letter
         )
 
-    async def commit(self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
         self._fail_first("commit", claim.stage)
-        return await PgDrops.commit(self, claim, outcome, letter)
+        return await PgDrops.commit(self, claim, outcome, letter, heirs)
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
         self._fail_first("renew", claim.stage)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from contracts import subjects
+from contracts.artifacts import Capsule
 from contracts.topology import Topology
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner import small
@@ -47,6 +48,14 @@ def stage_of(hung: Hung) -> Mapping[str, object]:
         return await hung(draft)
 
     return STAGES | {"check": check}
+
+
+def hung_pack(hung: Hung) -> object:
+    async def pack(draft: Draft, verdict: Verdict, side: small.Side) -> Capsule:
+        await hung(draft)
+        return await small.pack(draft, verdict, side)
+
+    return pack
 
 
 async def row_of(running: Pipeline, workflow: str, stage: str) -> DropRow:
@@ -201,22 +210,25 @@ async def test_a_worker_that_comes_back_to_life_commits_nothing(servers: Servers
         assert set(told.values()) == {1}
 
 
-async def test_a_claim_made_while_its_workflow_is_cancelled_sees_the_nudge(servers: Servers) -> None:
-    """The nudge may come between the claim's commit and the work's begin."""
+@pytest.mark.parametrize("how", ["claim", "commit"])
+async def test_a_claim_made_while_its_workflow_is_cancelled_sees_the_nudge(servers: Servers, how: str) -> None:
+    """The nudge may come between the claim, or the commit that hands over, and the work's begin."""
     hung = Hung()
-    async with pipeline(servers, SMALL, stage_of(hung), heartbeat_s=60, sweeps=False) as running, nudged(running):
-        claim = running.drops.claim
+    stages = STAGES | {"pack": hung_pack(hung)} if how == "claim" else stage_of(hung)  # nothing is handed to a join
+    async with pipeline(servers, SMALL, stages, heartbeat_s=60, sweeps=False) as running, nudged(running):
+        store, before = getattr(running.drops, how), "draft" if how == "commit" else "pack"
 
-        async def slow_claim(self: object, stage: str, tenant: str, workflow: str, **rest: Any) -> Any:
-            found = await claim(stage, tenant, workflow, **rest)
-            if stage == "check":
+        async def slow(self: object, about: Any, *rest: Any, **named: Any) -> Any:
+            done = await store(about, *rest, **named)
+            stage, tenant, workflow = (about, *rest) if how == "claim" else (about.stage, about.tenant, about.workflow)
+            if stage == before:
                 await running.reads.cancel(tenant, workflow, reason="enough")
                 await running.nc.publish(subjects.cancel(tenant, workflow))
                 await asyncio.sleep(0.2)
-            return found
+            return done
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(running.drops), "claim", slow_claim)
+            patch.setattr(type(running.drops), how, slow)
             await running.submit("p")
             await until(lambda: running.done("stopped"))
         assert hung.stopped == 1 or not hung.began.is_set()

@@ -43,12 +43,20 @@ async def test_all_that_waited_for_it_alone(world: World) -> None:
 
 
 async def test_what_it_takes_must_be_known(world: World) -> None:
+    first, second = await world.submit(), await world.submit()
+    (code,) = (await commit(world, await world.claim("plan", first), "code")).handed
+    (check,) = (await commit(world, code, "check", takes=("plan",))).handed
+    assert set(check.inputs) == {"plan", "code"}
+    (code,) = (await commit(world, await world.claim("plan", second), "code")).handed
+    assert (await commit(world, code, "check", takes=("suite",))).handed == ()
+
+
+async def test_what_was_known_is_handed_on(world: World) -> None:
+    """Though the claim in between does not take it."""
     workflow = await world.submit()
     (code,) = (await commit(world, await world.claim("plan", workflow), "code")).handed
-    (check,) = (await commit(world, code, "check", "suite", takes=("plan",))).handed
-    assert set(check.inputs) == {"plan", "code"}
-    narrow = msgspec.structs.replace(check, inputs={"code": check.inputs["code"]})
-    assert (await commit(world, narrow, "trial", takes=("plan",))).handed == ()
+    (scan,) = (await commit(world, code, "scan")).handed
+    assert (set(scan.inputs), set(scan.known)) == ({"code"}, {"plan"})
 
 
 async def test_a_row_that_is_there_is_nobodys_inheritance(world: World) -> None:

@@ -60,7 +60,7 @@ class Publisher:
         messages: dict[int, Message] = {}
         for place, event in enumerate(events):
             try:
-                messages[place] = _message(event)
+                messages[place] = message_of(event)
             except ValueError as error:
                 told[place] = NotPublished(f"{event.id} is no event: {error}")
         for attempt in range(TRIES):
@@ -146,7 +146,7 @@ def _refused(subject: str, fault: ApiFault) -> NotPublished:
     return NotPublished(f"{subject}: {fault.description} ({fault.err_code})")
 
 
-def _message(event: StoredEvent) -> Message:
-    """Raises ValueError for a body that is none of ours."""
+def message_of(event: StoredEvent) -> Message:
+    """The event as it goes out. Raises ValueError for a body that is none of ours."""
     subject, headers, body = cloudevents.to_binary(event.body)
     return Message(subject=subject, headers=headers | _ONCE, body=body)

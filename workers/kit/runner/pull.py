@@ -1,14 +1,17 @@
 """The streaming pull loop: never more un-acked messages than free slots, one repair task when the stream is silent.
 
-One inbox; credit is asked for again when half of it is used (the idiom of NATS pull consumers).
+One inbox; credit is asked for again when half of it is used (the idiom of NATS pull consumers). A free slot may also be
+kept for work that is handed over in this process; the message that tells of it is acked when it comes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import structlog
@@ -23,6 +26,9 @@ REPAIR_S = (0.1, 5.0)
 DRAIN_S = 2.0
 STOP_S = 2.0
 STOP_TRIES = 3
+EXPECTED = 4096
+"""Messages of work that was handed over that may be on their way; those of the oldest are looked at like any other."""
+
 _NANO = 10**9
 
 log = structlog.get_logger(__name__)
@@ -43,12 +49,18 @@ class PullLoop:
         self._asked = 0
         self._heard = time.monotonic()
         self._patience = 0.0
+        self._crowded = False
+        self._expected: dict[str, None] = {}
+        self._context = contextvars.copy_context()
         self._inbox = ""
         self._subscription: Subscription | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._repairing: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._pinged = asyncio.Event()
+        self._pings: list[asyncio.Future[None]] = []
         self._stopping = False
+        self._held = False
 
     @property
     def in_flight(self) -> int:
@@ -74,6 +86,48 @@ class PullLoop:
                     task.cancel()
                 if late:  # work may be deaf to one cancellation
                     _, late = await asyncio.wait(late, timeout=STOP_S)
+
+    def reserve(self) -> bool:
+        """Keep a free slot for work that comes without a message, where no message waits for one.
+
+        Nothing waits in the queue while the server holds credit of ours; and who found no slot comes first.
+        """
+        free = self._free > 0 and self._asked > 0 and not self._crowded and not self._stopping
+        self._free -= free
+        return free
+
+    async def give_back(self) -> None:
+        """The slot that was kept is free again."""
+        self._free += 1
+        await self._ask()
+
+    def begin(self, work: Callable[[], Awaitable[None]], expected: str) -> bool:
+        """Work in the slot that was kept, of which the message at the subject `expected` tells; not when stopping."""
+        if self._stopping:
+            return False
+        self._expected[expected] = None
+        if len(self._expected) > EXPECTED:
+            del self._expected[next(iter(self._expected))]
+        self._serve(work, expected)
+        return True
+
+    async def ping(self) -> None:
+        """A round trip through the task that watches over this loop; never ends where that has ended."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pings.append(answer)
+        self._pinged.set()
+        await answer
+
+    async def hold(self) -> None:
+        """Take nothing new until `let_go`: the credit goes back, what was on its way is still worked at."""
+        self._held = True
+        await self._drain()
+        self._asked = 0
+
+    def let_go(self) -> None:
+        """Take work again."""
+        self._held = False
+        self.repair()
 
     def repair(self) -> None:
         """Ask anew from nothing: after a reconnect, a refusal or silence. Repeated calls start one task."""
@@ -119,14 +173,21 @@ class PullLoop:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(IDLE_HEARTBEAT_S / 2)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_HEARTBEAT_S / 2):
+                    await self._pinged.wait()
+            self._pinged.clear()
+            pings, self._pings = self._pings, []
+            for ping in pings:
+                if not ping.done():
+                    ping.set_result(None)
             if self._asked and time.monotonic() - self._heard > 2 * IDLE_HEARTBEAT_S:
                 log.warning("pull.silent", durable=self.durable)
                 self.repair()
 
     async def _ask(self) -> None:
         want = self._free - self._asked
-        if self._stopping or want <= 0 or (self._asked and want * 2 < self._slots):
+        if self._stopping or self._held or want <= 0 or (self._asked and want * 2 < self._slots):
             return
         self._asked += want
         request = {"batch": want, "expires": EXPIRES_S * _NANO, "idle_heartbeat": IDLE_HEARTBEAT_S * _NANO}
@@ -148,10 +209,7 @@ class PullLoop:
                 return
             self._patience = 0.0
             self._asked = max(0, self._asked - 1)
-            self._free -= 1
-            task = asyncio.create_task(self._serve(message))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            await self._delivered(message)
             return
         headers = message.headers or {}
         match headers.get("Status"):
@@ -166,15 +224,33 @@ class PullLoop:
                 self._patience = max(self._patience, REPAIR_S[0])
                 self.repair()
 
-    async def _serve(self, message: Msg) -> None:
+    async def _delivered(self, message: Msg) -> None:
+        if message.subject in self._expected:
+            del self._expected[message.subject]
+            await message.ack()
+            await self._ask()
+        elif self._free > 0:
+            self._crowded = False
+            self._free -= 1
+            self._serve(partial(self._handle, message), message.subject)
+        else:  # what was handed over has its slot
+            self._crowded = True
+            await message.nak()
+
+    def _serve(self, work: Callable[[], Awaitable[None]], subject: str) -> None:
+        # Not in the context of the work that handed this over.
+        task = asyncio.get_running_loop().create_task(self._served(work, subject), context=self._context.copy())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _served(self, work: Callable[[], Awaitable[None]], subject: str) -> None:
         try:
-            await self._handle(message)
+            await work()
         except Exception:
             # No ack: the message comes again after ack_wait, when what failed here (the store, the bus) may be back.
-            log.exception("pull.unhandled", durable=self.durable, subject=message.subject)
+            log.exception("pull.unhandled", durable=self.durable, subject=subject)
         finally:
-            self._free += 1
-            await self._ask()
+            await self.give_back()
 
 
 def _number(text: str) -> int:

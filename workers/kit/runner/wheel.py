@@ -10,10 +10,11 @@ import time
 from types import TracebackType
 
 import structlog
-from nats.aio.msg import Msg
 
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Claim, Drops
+
+from .handover import Delivery
 
 STOP_S = 5.0
 """Work that was told to stop may take so long to clean up; then it is told again."""
@@ -29,7 +30,7 @@ class Job:
 
     __slots__ = ("asking", "began", "cancels", "claim", "message", "stopped", "task", "wheel")
 
-    def __init__(self, wheel: Wheel, message: Msg, claim: Claim) -> None:
+    def __init__(self, wheel: Wheel, message: Delivery, claim: Claim) -> None:
         self.wheel = wheel
         self.message = message
         self.claim = claim
@@ -62,7 +63,7 @@ class Wheel:
         self._nudged: dict[tuple[str, str], float] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
-    def job(self, message: Msg, claim: Claim) -> Job:
+    def job(self, message: Delivery, claim: Claim) -> Job:
         """To be entered by the task that works at `claim`."""
         return Job(self, message, claim)
 

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
-from nats.aio.msg import Msg
 
 from contracts.events import Event
 from observability.telemetry import SpanKind, span
@@ -31,9 +31,11 @@ from workers.kit.stores.drops import (
     Retry,
     StoreDown,
 )
+from workers.kit.stores.handover import Heir
 
 from . import receive
 from .attempt import MOST_ASKED_S, Attempts, Lost
+from .handover import Delivery, Handed, Handover
 from .outbox import Counts, Outbox
 from .publish import Publisher
 from .wheel import Wheel
@@ -63,6 +65,7 @@ class StageWork:
         publisher: Publisher,
         outbox: Outbox,
         wheel: Wheel,
+        handover: Handover,
         settings: Settings,
         counts: Counts,
     ) -> None:
@@ -73,22 +76,26 @@ class StageWork:
         self._publisher = publisher
         self._outbox = outbox
         self._wheel = wheel
+        self._handover = handover
         self._settings = settings
         self._counts = counts
         self._takes = attempts.takes
         self._telling: set[asyncio.Task[None]] = set()
 
-    async def handle(self, message: Msg) -> None:
+    async def handle(self, message: Delivery) -> None:
         """Deal with one delivery, in a task of its own. What it raises is a bug of ours: the message comes again."""
         try:
-            await self._receive(message)
+            if isinstance(message, Handed):
+                await self._claimed(message, message.claim)
+            else:
+                await self._receive(message)
         except StoreDown as error:
             # Holds its slot for a while: a queue must not rush through a store that is away.
             log.warning("work.store_down", stage=self.stage, error=str(error))
             await asyncio.sleep(STORE_AGAIN_S)
             await message.nak()
 
-    async def _receive(self, message: Msg) -> None:
+    async def _receive(self, message: Delivery) -> None:
         match receive.read(message.subject, message.headers, message.data):
             case receive.Look(tenant=tenant, workflow=workflow, event=event):
                 await self._look(message, tenant, workflow, event)
@@ -101,8 +108,7 @@ class StageWork:
                 log.warning("event.newer", stage=self.stage, type=kind)
                 await message.ack()
 
-    async def _look(self, message: Msg, tenant: str, workflow: str, event: Event | None) -> None:
-        letter = partial(receive.letter, message.subject, message.headers, message.data, self.stage)
+    async def _look(self, message: Delivery, tenant: str, workflow: str, event: Event | None) -> None:
         claim = await self._drops.claim(
             self.stage,
             tenant,
@@ -110,21 +116,24 @@ class StageWork:
             lease_s=self._settings.lease_s,
             attempts=self._settings.attempts,
             takes=self._takes,
-            letter=letter,
+            letter=partial(self._letter, message),
         )
         if isinstance(claim, NoClaim):
             await self._idle(workflow, claim)
             await message.ack()
             return
+        await self._claimed(message, claim, event)
+
+    async def _claimed(self, message: Delivery, claim: Claim, event: Event | None = None) -> None:
         crash.at(self.stage, "after_claim")
         # The task serves this one message: what is bound here ends with it.
         structlog.contextvars.bind_contextvars(
-            workflow=workflow, stage=self.stage, revision=claim.revision, attempt=claim.attempt
+            workflow=claim.workflow, stage=self.stage, revision=claim.revision, attempt=claim.attempt
         )
         try:
             if event is not None and (reason := receive.contradiction(event, claim)):
                 await self._bury(message, reason)
-            state = await self._do(message, claim, letter)
+            state = await self._do(message, claim)
         except asyncio.CancelledError:
             await self._drops.release(claim)
             await message.nak()
@@ -144,11 +153,11 @@ class StageWork:
             await self._outbox.send(answer.events)
             await self._tell_dead(answer.letter)
 
-    async def _do(self, message: Msg, claim: Claim, letter: LetterWriter) -> str:
+    async def _do(self, message: Delivery, claim: Claim) -> str:
         """Work, and write down how it ended: the state that the row has now, or one of `UNSETTLED`."""
         with span(self._span, SpanKind.CONSUMER, claim.traceparent, stage=self.stage) as current:
             try:
-                state = await self._ended(claim, await self._worked(message, claim, letter))
+                state = await self._ended(claim, await self._worked(message, claim))
             except StoreDown as error:
                 # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
                 log.warning("work.store_down", error=str(error))
@@ -160,14 +169,15 @@ class StageWork:
             await self._tell(claim, state="finished", outcome=state)
         return state
 
-    async def _worked(self, message: Msg, claim: Claim, letter: LetterWriter) -> Committed | Lost | None:
+    async def _worked(self, message: Delivery, claim: Claim) -> Committed | Lost | None:
         """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
         with self._wheel.job(message, claim):
             outcome = await self._attempts.make(claim, self._started)
             if isinstance(outcome, Lost):
                 return outcome
             crash.at(self.stage, "before_commit")
-            committed = await self._patiently(claim, outcome, letter)
+            commit = partial(self._patiently, claim, outcome, partial(self._letter, message))
+            committed = await self._handover.commit(claim, outcome, commit)
             crash.at(self.stage, "after_commit")
             if isinstance(outcome, Retry | Failed):
                 log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
@@ -195,12 +205,14 @@ class StageWork:
                 await self._publisher.wake(stage, claim.tenant, claim.workflow)
         return "rearmed"
 
-    async def _patiently(self, claim: Claim, outcome: Outcome, letter: LetterWriter) -> Committed:
+    async def _patiently(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter, heirs: Sequence[Heir]
+    ) -> Committed:
         """Commit; while the store is away, try for as long as the lease may last: the work was paid for."""
         until = time.monotonic() + self._settings.lease_s
         while True:
             try:
-                return await self._drops.commit(claim, outcome, letter)
+                return await self._drops.commit(claim, outcome, letter, heirs)
             except StoreDown as error:
                 if time.monotonic() > until:
                     raise
@@ -213,8 +225,11 @@ class StageWork:
                     raise
                 outcome = self._attempts.bug(claim, error)
 
-    async def _bury(self, message: Msg, reason: str) -> None:
-        letter = receive.letter(message.subject, message.headers, message.data, self.stage, reason)
+    def _letter(self, message: Delivery, reason: str, drop: str = "") -> DeadLetter:
+        return receive.letter(message.subject, message.headers, message.data, self.stage, reason, drop)
+
+    async def _bury(self, message: Delivery, reason: str) -> None:
+        letter = self._letter(message, reason)
         await self._drops.bury(letter)
         await self._tell_dead(letter)
 

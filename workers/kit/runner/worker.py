@@ -15,10 +15,13 @@ from workers.kit.binding import Binding
 from workers.kit.ports import Parser, Registry, Sandbox
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, Drops
+from workers.kit.stores.handover import Heir
 from workers.kit.wiring import Means, ports_of, wire
 
 from .attempt import Attempts, BackOff
+from .handover import Handover, Seat
 from .outbox import Counts, Outbox
+from .pressure import Pressure, cgroup_share
 from .publish import Publisher
 from .pull import PullLoop
 from .sweeper import Sweeper
@@ -26,9 +29,11 @@ from .wheel import Wheel
 from .work import StageWork
 
 FLUSH_S = 5
+PING_S = 2.0
 LOCAL = frozenset({Parser, Sandbox, Registry})
 LOCAL_SLOTS = 32
-"""A stage with such a port works on this machine, not on a model's: more at once would only wait, with leases held."""
+"""A stage with such a port works on this machine, not on a model's: more at once would only wait, with leases held, and
+its work goes to whichever process is free, not to the one at hand."""
 
 
 class Worker:
@@ -54,6 +59,7 @@ class Worker:
         self._outbox = Outbox(publisher, drops, self.counts)
         self._wheel = Wheel(drops, settings)
         adapters = wire(bindings, Means(nc, settings), given)
+        handover = Handover(drops, publisher.wake, self.counts)
         self._loops = []
         for binding in bindings:
             name = binding.row.name
@@ -64,14 +70,22 @@ class Worker:
                 limit=settings.attempts,
                 back_off=back_off or BackOff(),
             )
-            work = StageWork(name, attempts, drops, publisher, self._outbox, self._wheel, settings, self.counts)
-            self._loops.append(
-                PullLoop(nc, stream=subjects.STREAM, durable=name, slots=_slots(binding, settings), handle=work.handle)
+            work = StageWork(
+                name, attempts, drops, publisher, self._outbox, self._wheel, handover, settings, self.counts
             )
+            loop = PullLoop(
+                nc, stream=subjects.STREAM, durable=name, slots=_slots(binding, settings), handle=work.handle
+            )
+            self._loops.append(loop)
+            if len(binding.row.needs) == 1 and not _local(binding):
+                heir = Heir(stage=name, takes=binding.takes, lease_s=settings.lease_s)
+                handover.seat(binding.row.needs[0], Seat(heir, loop, work.handle))
         names = [binding.row.name for binding in bindings]
         self._sweeper = (
             Sweeper(names, topology, drops, publisher, self._outbox, nc, settings, self.counts) if sweeps else None
         )
+        self._pressure = Pressure(self, settings.memory_limit or cgroup_share())
+        self._relieving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
 
@@ -80,6 +94,32 @@ class Worker:
         """Messages being handled now, over all stages."""
         return sum(loop.in_flight for loop in self._loops)
 
+    @property
+    def held(self) -> str:
+        """Why no new work is taken; '' while it is."""
+        return self._pressure.held
+
+    async def ping(self) -> None:
+        """A round trip through every task that works here without being asked; raises where one has ended."""
+        tasks = {"heartbeat": self._beating, "sweeper": self._sweeping, "memory watch": self._relieving}
+        if ended := [name for name, task in tasks.items() if task is not None and task.done()]:
+            raise RuntimeError(f"the {' and the '.join(ended)} of this process ended")
+        for loop in self._loops:
+            try:
+                async with asyncio.timeout(PING_S):
+                    await loop.ping()
+            except TimeoutError:
+                raise RuntimeError(f"the pull loop of {loop.durable} does not turn") from None
+
+    async def hold(self) -> None:
+        """Take no new work."""
+        await asyncio.gather(*(loop.hold() for loop in self._loops))
+
+    def let_go(self) -> None:
+        """Take work again."""
+        for loop in self._loops:
+            loop.let_go()
+
     async def start(self) -> None:
         """Begin to fetch; durables that are not there yet are waited for."""
         self._beating = asyncio.create_task(self._wheel.run())
@@ -87,11 +127,13 @@ class Worker:
             await loop.start()
         if self._sweeper is not None:
             self._sweeping = asyncio.create_task(self._sweeper.run())
+        self._relieving = asyncio.create_task(self._pressure.run())
 
     async def stop(self) -> None:
         """Fetch no more, finish what runs within the grace time, hand the rest back, leave nothing untold."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        for task in (self._sweeping, self._relieving):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*(loop.stop(self._settings.grace_s) for loop in self._loops))
         if self._beating is not None:  # what still ran had to show that it lives
             self._beating.cancel()
@@ -110,5 +152,8 @@ class Worker:
 
 
 def _slots(binding: Binding, settings: Settings) -> int:
-    local = not LOCAL.isdisjoint(binding.ports.values())
-    return min(settings.slots, LOCAL_SLOTS) if local else settings.slots
+    return min(settings.slots, LOCAL_SLOTS) if _local(binding) else settings.slots
+
+
+def _local(binding: Binding) -> bool:
+    return not LOCAL.isdisjoint(binding.ports.values())

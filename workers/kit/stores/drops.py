@@ -2,7 +2,8 @@
 
 Every method that changes a workflow locks its row first and decides on what it reads afterwards, or in the locked row
 itself; renewing and handing back touch the claim's own row alone. Time is the database's. What may be done is decided
-by the pure functions in `standing`; an adapter only carries it out."""
+by the pure functions in `standing`; an adapter only carries it out.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +15,15 @@ import msgspec
 from contracts.artifacts import Submission
 from contracts.events import Input, ModelCalls, Ref
 
+from .shown import DeadLetter as DeadLetter
+from .shown import DropRow as DropRow
+from .shown import DropState as DropState
+from .shown import LetterHead as LetterHead
+from .shown import WorkflowRow as WorkflowRow
+from .shown import WorkflowState as WorkflowState
+
 if TYPE_CHECKING:
     from .handover import Heir
-
-WorkflowState = Literal["active", "completed", "failed", "cancelled", "expired"]
-DropState = Literal["running", "retry", "completed", "rejected", "failed", "superseded", "closed"]
 
 
 class NewWorkflow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +71,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those
     that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
     the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
-    workflow's newest revision then.
-    """
+    workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over."""
 
     drop: str
     tenant: str
@@ -81,6 +85,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     repair: Mapping[str, InputDrop]
     traceparent: str = ""
     newest: int = 1
+    known: Mapping[str, InputDrop] = {}
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,20 +153,6 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     handed: tuple[Claim, ...] = ()
 
 
-class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow as people see it. Times are RFC 3339 in UTC."""
-
-    id: str
-    tenant: str
-    state: WorkflowState
-    prompt: str
-    language: str
-    created_at: str
-    deadline: str
-    ended_at: str = ""
-    error: str = ""
-
-
 class Controlled(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a wish to cancel or resume: the workflow as it stands now. `done` is False where its state did not
     allow it, and nothing was written; `events` wait to be published."""
@@ -169,47 +160,6 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True):
     workflow: WorkflowRow
     done: bool
     events: tuple[StoredEvent, ...] = ()
-
-
-class DropRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A drop as people see it."""
-
-    id: str
-    workflow: str
-    stage: str
-    revision: int
-    state: DropState
-    attempts: int
-    created_at: str
-    updated_at: str
-    artifact: Ref | None = None
-    media_type: str = ""
-    inputs: tuple[Input, ...] = ()
-    opens: int = 0
-    target: str = ""
-    unmet: bool = False
-    error: str = ""
-
-
-class LetterHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What no stage can use, as a list shows it: a message that can't be read, or one whose work was given up."""
-
-    id: str
-    tenant: str
-    workflow: str
-    stage: str
-    reason: str
-    kind: Literal["message", "work"] = "message"
-    created_at: str = ""
-
-
-class DeadLetter(LetterHead, frozen=True, kw_only=True):
-    """The whole letter: with the message's bytes (at most 64 KiB of them) and the sha256 of those that came."""
-
-    subject: str
-    headers: str
-    body: bytes
-    sha256: str
 
 
 LetterWriter = Callable[[str, str], DeadLetter]

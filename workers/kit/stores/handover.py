@@ -29,12 +29,15 @@ def inherited(topology: Topology, claim: Claim, outcome: Completed, heir: Heir) 
     back before.
     """
     needs = topology[heir.stage].needs
-    wanted = {*needs, *heir.takes}
-    if needs != (claim.stage,) or claim.newest != 1 or not wanted <= {claim.stage, *claim.inputs}:
+    if needs != (claim.stage,) or claim.newest != 1:
         return None
     ref = outcome.artifact
     made = Input(stage=claim.stage, revision=claim.revision, sha256=ref.sha256)
-    known = {**claim.inputs, claim.stage: InputDrop(input=made, ref=ref, media_type=outcome.media_type)}
+    drop = InputDrop(input=made, ref=ref, media_type=outcome.media_type)
+    known = {**claim.known, **claim.inputs, claim.stage: drop}
+    wanted = {*needs, *heir.takes}
+    if not wanted <= known.keys():
+        return None
     return Claim(
         drop=drop_id(claim.workflow, heir.stage, 1),
         tenant=claim.tenant,
@@ -47,4 +50,5 @@ def inherited(topology: Topology, claim: Claim, outcome: Completed, heir: Heir) 
         inputs={name: known[name] for name in topology.stages if name in wanted},
         repair={},
         traceparent=claim.traceparent,
+        known={name: known[name] for name in known.keys() - wanted},
     )
