@@ -180,7 +180,7 @@ async def test_where_nobody_answers_there_is_no_example(nc: Client) -> None:
     assert await SimilarClient(nc).code(RUN, {}) == {}
 
 
-async def test_a_second_attempt_asks_for_what_is_known_only(nc: Client) -> None:
+async def test_a_second_attempt_and_a_strict_one_ask_for_what_is_known_only(nc: Client) -> None:
     heard: list[Find] = []
 
     async def say(message: Msg) -> None:
@@ -190,7 +190,8 @@ async def test_a_second_attempt_asks_for_what_is_known_only(nc: Client) -> None:
     await nc.subscribe(FIND, cb=say)
     await SimilarClient(nc).prompts(RUN, BOOKS)
     await SimilarClient(nc).prompts(replace(RUN, attempt=2), BOOKS)
-    assert [(find.known, find.texts) for find in heard] == [(False, (BOOKS,)), (True, (BOOKS,))]
+    await SimilarClient(nc, strict=True).prompts(RUN, BOOKS)
+    assert [(find.known, find.texts) for find in heard] == [(known, (BOOKS,)) for known in (False, True, True)]
 
 
 async def test_a_model_s_vectors_come_through_the_router(nc: Client, store: Store, pool: Pool) -> None:

@@ -27,10 +27,11 @@ log = structlog.get_logger(__name__)
 
 
 class SimilarClient:
-    """Asks whoever holds the store."""
+    """Asks whoever holds the store. With `strict` only the ledger may answer, as with a model's."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: Client, *, strict: bool = False) -> None:
         self._nc = nc
+        self._strict = strict
 
     async def prompts(self, run: Run, prompt: str) -> tuple[PastPrompt, ...]:
         return (await self._found(run, "prompts", (prompt,), PastPrompt)).get(0, ())
@@ -52,7 +53,8 @@ class SimilarClient:
             stage=run.stage,
             collection=collection,
             texts=tuple(texts),
-            known=run.attempt > 1,  # else what was asked of a model before, and paid for, would be another question now
+            # What the first attempt has asked of a model, and paid for, must not be another question now.
+            known=self._strict or run.attempt > 1,
         )
         try:
             reply = await self._nc.request(FIND, msgspec.json.encode(find), timeout=WITHIN_S)
