@@ -22,6 +22,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from contracts import cloudevents, subjects
 from contracts.subjects import STREAM
 from contracts.topology import LIFECYCLE
+from workers.kit.runner.connection import DeadConnection, alive
 
 BACKLOG = 256 << 10
 """Bytes that may wait for one slow follower; beyond them it is told to come back."""
@@ -31,9 +32,6 @@ OBJECT = 1 << 10
 """Bytes that a message costs beside its own."""
 OPENING = 32
 """Consumers asked for at once: JetStream makes them in turn, and what waits behind a thousand runs out of time."""
-ALIVE_S, GREETING_S = 2.0, 1.0
-NOBODY = "ql.svc.gateway.livez"
-"""Nobody listens there, and the server says so."""
 PING_S = 15.0
 ANSWER_S = 2.5
 """For the bus to answer: on a loaded machine it stands in line behind whoever else asks."""
@@ -76,17 +74,10 @@ class Live:
     async def alive(self) -> None:
         """Raises `LiveDown` where this connection is dead and a new one would not be: one that says that it stands
         but carries nothing, or one that was given up. One that is being made again is nobody's fault here."""
-        if self._nc.is_closed:
-            raise LiveDown("the connection to NATS was given up")
-        if not self._nc.is_connected:
-            return
         try:
-            await self._nc.request(NOBODY, b"", timeout=ALIVE_S)
-        except NoRespondersError:
-            return  # the server has looked, and says that nobody is there
-        except (NatsError, OSError) as error:
-            if await _greets(self._nc):
-                raise LiveDown(f"this connection to NATS is dead, a new one is not: {error!r}") from error
+            await alive(self._nc)
+        except DeadConnection as error:
+            raise LiveDown(str(error)) from error
 
     async def ready(self) -> None:
         """Raises `LiveDown` when the bus or its stream does not answer."""
@@ -137,22 +128,6 @@ class Live:
         if not answer.created:
             raise LiveDown(f"there is no stream {STREAM} yet: is the keeper running?")
         return _microseconds(answer.created)
-
-
-async def _greets(nc: Client) -> bool:
-    """Whether the server greets a new connection."""
-    at = nc.connected_url
-    if at is None:
-        return False
-    try:
-        async with asyncio.timeout(GREETING_S):
-            reader, writer = await asyncio.open_connection(at.hostname, at.port)
-            try:
-                return (await reader.read(4)).startswith(b"INFO")
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return False
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):

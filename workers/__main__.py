@@ -69,6 +69,15 @@ def listing(topology: Topology) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _check_times(settings: Settings) -> None:
+    """Raises `SettingsError`. Tests start workers by other ways, with whatever times they need."""
+    if settings.heartbeat_s >= min(settings.lease_s, settings.ack_wait_s):
+        raise SettingsError(
+            f"QL_HEARTBEAT_S is {settings.heartbeat_s:g}, which must be less than QL_LEASE_S ({settings.lease_s:g}) "
+            f"and QL_ACK_WAIT_S ({settings.ack_wait_s:g}): else work that goes on is taken for dead, and begun twice"
+        )
+
+
 def _work(bound: Sequence[Binding], settings: Settings) -> None:
     from observability import telemetry
     from workers.kit.prompts.check import check_all
@@ -76,6 +85,7 @@ def _work(bound: Sequence[Binding], settings: Settings) -> None:
 
     check_all()
     process.check(settings)
+    _check_times(settings)
     close = telemetry.setup("worker", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
         process.run(bound, TOPOLOGY, settings)

@@ -7,6 +7,8 @@ import pytest
 from contracts.topology import TOPOLOGY
 from workers.__main__ import main
 
+THERE = {"QL_NATS_URL": "nats://127.0.0.1:1", "QL_DATABASE_URL": "postgresql://127.0.0.1:1", "QL_S3_URL": "http://x"}
+
 
 def test_the_list_names_every_stage_with_what_wakes_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
@@ -28,6 +30,8 @@ def test_an_unknown_stage_is_named_with_those_there_are(capsys: pytest.CaptureFi
         ({"QL_NATS_URL": "nats://127.0.0.1:1", "QL_S3_URL": "x"}, "a worker needs QL_DATABASE_URL;"),
         ({"QL_SLOTS": "many"}, "QL_SLOTS: "),
         ({"QL_COLOUR": "red"}, "QL_COLOUR is no setting"),
+        (THERE | {"QL_HEARTBEAT_S": "50", "QL_ACK_WAIT_S": "60"}, "QL_HEARTBEAT_S is 50, which must be less than"),
+        (THERE | {"QL_HEARTBEAT_S": "30", "QL_LEASE_S": "60"}, "QL_ACK_WAIT_S (30): else work"),
     ],
 )
 def test_a_missing_or_wrong_setting_is_named(

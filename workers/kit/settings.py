@@ -86,6 +86,9 @@ class Settings(BaseModel):
     llm_silence_s: float = Field(
         default=15, gt=0, description="Seconds of silence after which a model call is given up"
     )
+    llm_strict: bool = Field(
+        default=False, description="Only the ledger may answer: a replay stops at the first question that it lacks"
+    )
     ack_wait_s: float = Field(default=30, gt=0, description="Seconds until NATS sends an unacknowledged message again")
     heartbeat_s: float = Field(default=10, gt=0, description="Seconds between two signs of life of a running stage")
     lease_s: float = Field(default=45, gt=0, description="Seconds a claim holds without a sign of life")
@@ -100,6 +103,11 @@ class Settings(BaseModel):
     )
     health_port: int = Field(
         default=0, ge=0, le=65535, description="Port of a worker's /livez and /readyz, on loopback; 0 opens none"
+    )
+    memory_limit: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of memory of its own above which a worker takes no new work; 0: 80 % of its container's",
     )
     grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
     nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")

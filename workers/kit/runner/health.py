@@ -1,6 +1,7 @@
 """`/livez` and `/readyz` of a worker, on loopback: answers from real round trips, never from what was true before.
 
-Live: this process can reach PostgreSQL and JetStream takes what it publishes. Ready: its stream and durables are there.
+Live: a round trip through this process's own loop, tasks and connection, which fails only for what a restart mends.
+Ready: PostgreSQL answers, the stream takes what it is given, the durables are there, and there is memory for more.
 Imported only where a port is set.
 """
 
@@ -14,15 +15,17 @@ from typing import Any
 
 import uvicorn
 from nats.aio.client import Client
-from nats.errors import NoRespondersError
 
 from contracts import subjects
 from workers.kit.stores.drops import StreamMemory
 
 from .api import ApiError, call
+from .connection import alive
+from .worker import Worker
 
 HOST = "127.0.0.1"
-ANSWER_S = 3.0
+ANSWER_S, DOOR_S = 3.0, 5.0
+"""For the servers, and for all that is looked at: a silent server is told as such, and does not end `/livez`."""
 PROBE = subjects.wake("health", "probe", "worker")
 """A wake for no stage: nobody reads it, and it is gone a second later."""
 
@@ -32,25 +35,32 @@ Check = Callable[[], Awaitable[None]]
 """Raises what is wrong."""
 
 
+async def awake() -> None:
+    """The event loop has come to this line, and that is all there is yet."""
+
+
+class NotReady(Exception):
+    """All is well, and yet no work is taken."""
+
+
 class Checks:
     """What a worker looks at to say how it is."""
 
-    def __init__(self, nc: Client, memory: StreamMemory, stages: Sequence[str]) -> None:
+    def __init__(self, nc: Client, memory: StreamMemory, stages: Sequence[str], worker: Worker) -> None:
         self._nc = nc
         self._memory = memory
         self._stages = stages
+        self._worker = worker
 
     async def live(self) -> None:
-        """A server whose disk was full takes no publish, and says nothing, until it is restarted.
-
-        A refusal is an answer, and so is that there is no stream: the keeper's work, not this process's fault.
-        """
-        with contextlib.suppress(NoRespondersError):
-            await self._nc.request(PROBE, b"", timeout=ANSWER_S, headers=_TTL)
-        await self._memory.remembered()
+        """PostgreSQL and NATS may be away."""
+        await self._worker.ping()
+        await alive(self._nc)
 
     async def ready(self) -> None:
-        """The stream takes what it is given, and every durable is there."""
+        """A server whose disk was full takes no publish, and says nothing, until it is restarted."""
+        if self._worker.held:
+            raise NotReady(self._worker.held)
         answer = await self._nc.request(PROBE, b"", timeout=ANSWER_S, headers=_TTL)
         if b'"error"' in answer.data:
             raise ApiError(PROBE, 0, f"the stream refuses: {answer.data.decode(errors='replace')[:200]}")
@@ -104,7 +114,7 @@ class Doors:
         if check is None:
             return (503, "starting") if path in {"/livez", "/readyz"} else (404, "only /livez and /readyz are here")
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(DOOR_S):
                 await check()
         except Exception as error:  # noqa: BLE001  # whatever is wrong is the answer
             return 503, str(error) or type(error).__name__

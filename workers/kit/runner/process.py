@@ -44,6 +44,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[str, ...]
     in_flight: int
     done: dict[str, int]
+    held: str = ""
 
 
 def check(settings: Settings) -> None:
@@ -115,8 +116,9 @@ class _Process:
 
     async def _open(self) -> None:
         if self._settings.health_port:
-            from .health import Doors
+            from .health import Doors, awake
 
+            self._checks["/livez"] = awake  # a server that is away at the start is nothing that a restart mends
             self._doors = Doors(self._settings.health_port, lambda: self._checks)
             self._doors.open()
 
@@ -139,7 +141,7 @@ class _Process:
         if self._doors is not None:
             from .health import Checks
 
-            checks = Checks(nc, drops, stages)
+            checks = Checks(nc, drops, stages, self._worker)
             self._checks |= {"/livez": checks.live, "/readyz": checks.ready}
         log.info("worker.started", stages=stages)
 
@@ -170,6 +172,7 @@ class _Process:
             stages=tuple(binding.row.name for binding in self._bindings),
             in_flight=worker.in_flight if worker else 0,
             done=dict(worker.counts.done) if worker else {},
+            held=worker.held if worker else "",
         )
         return msgspec.json.encode(told)
 

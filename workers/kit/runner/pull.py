@@ -127,6 +127,7 @@ class PullLoop:
     def let_go(self) -> None:
         """Take work again."""
         self._held = False
+        self._patience = 0.0
         self.repair()
 
     def repair(self) -> None:

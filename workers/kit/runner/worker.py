@@ -29,7 +29,7 @@ from .wheel import Wheel
 from .work import StageWork
 
 FLUSH_S = 5
-PING_S = 2.0
+PING_S = 1.0
 LOCAL = frozenset({Parser, Sandbox, Registry})
 LOCAL_SLOTS = 32
 """A stage with such a port works on this machine, not on a model's: more at once would only wait, with leases held, and
