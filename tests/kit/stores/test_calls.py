@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
+import msgspec
 import pytest
 
 from tests.kit.stores.limits import WORKFLOW, set_limits
+from workers.kit.stores import bodies
 from workers.kit.stores.bodies import MAX_BYTES, Hot
 from workers.kit.stores.calls import Answer, AnswerTooLong, Call, Ledger, Over, Spent
 from workers.kit.stores.memory.ledger import MemoryLedger
@@ -20,6 +23,7 @@ from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.turns import Turn, Turns
 
 ANSWERED = Spent(outcome="answered", model="a/x", provider="a", tokens_in=3, tokens_out=5, cost=0.25, latency_ms=9)
+SAID = Answer(text="", finish_reason="stop", model="a/x", tokens_in=3, tokens_out=5)
 Limit = Callable[[float | None, float | None], Awaitable[None]]
 
 
@@ -216,3 +220,34 @@ async def test_a_hot_answer_that_is_gone_from_the_ledger_is_gone(pg_ledger: PgLe
     assert await other.known(call())
     row = await worker_pool.fetchrow("SELECT count(*), sum(cost)::float FROM usage WHERE outcome = 'known'")
     assert tuple(row or ()) == (2, 0.0)
+
+
+@pytest.mark.parametrize(("text", "aside"), [("short", False), ("long" * 100_000, True)])
+async def test_a_long_answer_is_unpacked_beside_the_loop(
+    pg_ledger: PgLedger, worker_pool: Pool, monkeypatch: pytest.MonkeyPatch, text: str, aside: bool
+) -> None:
+    await ask(pg_ledger, call(), text)
+    finished: list[bool] = []
+
+    def decoded(packed: bytes) -> bytes:
+        finished.append(threading.current_thread() is not threading.main_thread())
+        return whole(packed)
+
+    whole = bodies._whole
+    monkeypatch.setattr(bodies, "_whole", decoded)
+    answer = await PgLedger(worker_pool).known(call())
+    assert answer is not None
+    assert answer.text == text
+    assert finished == [aside] * aside
+
+
+def test_hot_answers_have_a_bound() -> None:
+    hot = Hot(100_000)
+    for n in range(100):
+        hot.keep("default", str(n), msgspec.structs.replace(SAID, text="x" * 2000))
+    kept = [n for n in range(100) if hot.get("default", str(n))]
+    assert kept == list(range(100 - len(kept), 100))
+    assert 5 < len(kept) < 13
+    hot.keep("default", "big", msgspec.structs.replace(SAID, text="x" * 20_000))
+    assert hot.get("default", "big") is None
+    assert hot.get("other", "99") is None
