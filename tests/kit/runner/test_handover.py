@@ -189,6 +189,10 @@ async def test_never_more_than_its_slots_and_who_found_none_comes_first(nc: Clie
     work.ended.set()
     await handler.saw(1)
     await until(lambda: room(loop))
+    await loop.hold()
+    assert not loop.reserve(), "it takes nothing new"
+    loop.let_go()
+    await until(lambda: room(loop))
     await loop.stop(1)
     assert not loop.reserve(), "it has stopped"
 

@@ -92,7 +92,8 @@ class PullLoop:
 
         Nothing waits in the queue while the server holds credit of ours; and who found no slot comes first.
         """
-        free = self._free > 0 and self._asked > 0 and not self._crowded and not self._stopping
+        pulled = self._repairing is not None and self._repairing.done() and not (self._held or self._stopping)
+        free = pulled and self._free > 0 and self._asked > 0 and not self._crowded
         self._free -= free
         return free
 
