@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from workers.kit.llm.wire import BREAKER_BUCKET, BREAKER_NEWS
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 1.0
 SUBJECT = f"$KV.{BREAKER_BUCKET}"
 _log = structlog.get_logger()
 

@@ -116,6 +116,8 @@ class Chat:
     def _completion(self, model: Model, question: Question, text: str, finish: str | None, told: Any) -> Said:
         if finish == "content_filter":
             return Failed(kind="refused", error=f"{model.name} will not answer this: its provider's filter stopped it")
+        if not text:
+            return Failed(kind="fault", error="it said nothing")  # or no event that could be read
         if len(text) > MOST_CHARS:
             return Failed(kind="rejected", error=f"it wrote more than {MOST_CHARS >> 20} MiB")
         usage = getattr(told, "usage", None)

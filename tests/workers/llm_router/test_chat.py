@@ -97,6 +97,7 @@ async def test_each_maker_is_spoken_to_in_its_own_way_and_its_price_is_known(
         ("cut", "fault", 1, ""),
         ("length", "length", 1, ""),
         ("no_usage", "", 1, ""),
+        ("empty", "fault", 1, "it said nothing"),
         ("huge", "rejected", 1, "more than 8 MiB"),
     ],
 )
