@@ -27,10 +27,11 @@ from workers.kit.prompts.roles import pick
 from workers.kit.prompts.topic import Topic
 
 STORE = ContractFile(
-    path="src/shelf/store.py", language="python", layer="Storage", purpose="", requirement_ids=("R-001",)
+    path="src/shelf/books.py", language="python", layer="Storage", purpose="", requirement_ids=("R-001",)
 )
+ERRORS = ContractFile(path="src/shelf/errors.py", language="python", layer="domain", purpose="")
 API = ContractFile(
-    path="src/shelf/api.py", language="python", layer="interface", purpose="", external=("httpx", "fastapi"), entry=True
+    path="src/shelf/app.py", language="python", layer="interface", purpose="", external=("httpx", "fastapi"), entry=True
 )
 CONTRACT = Contract(
     name="shelf",
@@ -40,7 +41,7 @@ CONTRACT = Contract(
     language="python",
     module="shelf",
     python=">=3.11",
-    files=(STORE, API),
+    files=(STORE, API, ERRORS),
     packages=(Package(name="pytest", modules=("pytest",), dev=True), Package(name="fastapi", modules=("fastapi",))),
     run=RunCommands(start=("x",), test=("y",)),
 )
@@ -79,6 +80,7 @@ def planned(*kinds: Literal["behaviour", "error", "boundary"]) -> TestPlan:
         ({}, Topic()),
         ({"a": 1, "path": "x"}, Topic()),
         ({"contract": CONTRACT, "path": STORE.path}, Topic(language="python", layer="storage", kind="rest_api")),
+        ({"contract": CONTRACT, "path": ERRORS.path}, Topic(language="python", layer="errors", kind="rest_api")),
         (
             {"contract": CONTRACT, "path": API.path},
             Topic(language="python", layer="interface", kind="rest_api", framework="fastapi", tags=("entry",)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 
 from contracts.artifacts import Brief, Contract, ContractFile, Finding, Frd, Requirements, Submission, TestPlan
 
@@ -43,7 +44,7 @@ def topic_of(inputs: Mapping[str, object], revision: int = 1) -> Topic:
     tags = _repair(inputs, revision) or {*_place(inputs), *_shape(described, file), *_subjects(inputs, file)}
     return Topic(
         language=_word(file.language if file else getattr(described, "language", "")),
-        layer=_word(file.layer) if file else "",
+        layer=_layer(file) if file else "",
         framework=_framework(described, file),
         kind=_word(getattr(described, "kind", "")),
         tags=tuple(sorted(tags)),
@@ -63,6 +64,12 @@ def _file(inputs: Mapping[str, object]) -> ContractFile | None:
     if not isinstance(contract, Contract):
         return None
     return next((file for file in contract.files if file.path == path), None)
+
+
+def _layer(file: ContractFile) -> str:
+    """What the file is called tells more than its layer, where there is a role for that: errors.py of the domain."""
+    stem = _word(PurePosixPath(file.path).stem)
+    return stem if any(stem in role.layers for role in roles().values()) else _word(file.layer)
 
 
 def _framework(described: object, file: ContractFile | None) -> str:
