@@ -104,6 +104,11 @@ class Settings(BaseModel):
     health_port: int = Field(
         default=0, ge=0, le=65535, description="Port of a worker's /livez and /readyz, on loopback; 0 opens none"
     )
+    memory_limit: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of memory of its own above which a worker takes no new work; 0: 80 % of its container's",
+    )
     grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
     nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
     nats_max_bytes: int = Field(
