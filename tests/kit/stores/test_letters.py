@@ -12,6 +12,7 @@ from tests.kit.stores.world import TENANT, World
 from tests.servers import Database
 from workers.kit.stores.drops import DeadLetter, Failed, LetterHead
 from workers.kit.stores.news import MAX_BODY
+from workers.kit.stores.pg import letters, open_pool
 
 
 async def bury(
@@ -49,6 +50,19 @@ async def test_letters_are_listed_newest_first_by_the_page(world: World) -> None
     assert await names(world, before="c") == ["b", "a"]
     assert await names(world, before="a") == []
     assert await names(world, before="nothing") == []
+
+
+async def test_every_statement_says_whose_letters_it_means(pg_world: World, shared: Database) -> None:
+    """As seen by a role that row-level security does not hold to one tenant."""
+    for name, tenant in (("mine", TENANT), ("hers", "other"), ("lost", "unknown")):
+        await bury(pg_world, name, tenant=tenant)
+    async with await open_pool(shared.admin, 1) as pool, pool.acquire() as admin:
+        assert [each.id for each in await letters.letters(admin, TENANT, "", 10, "")] == ["lost", "mine"]
+        assert await letters.letters(admin, TENANT, "hers", 10, "") == []
+        assert await letters.letter(admin, TENANT, "hers") is None
+        assert await letters.edit(admin, TENANT, "hers", b"x") is None
+        assert not await letters.discard(admin, TENANT, "hers")
+    assert await names(pg_world, "other") == ["hers"]
 
 
 async def test_a_list_holds_no_bodies_and_may_be_one_workflows(world: World) -> None:

@@ -19,17 +19,18 @@ BURY = """
     INSERT INTO dead_letters (tenant, id, workflow_id, stage, subject, headers, body, sha256, reason, kind)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
 """
-# The gateway's role sees its tenant's, and who else's is for a policy to say.
+# Its own, and those that nobody can tell whose they are: a policy says who may see these.
+MINE = "tenant = ANY(ARRAY[$1, 'unknown'])"
 LETTERS = f"""
     SELECT {HEAD} FROM dead_letters
-    WHERE ($3 = '' OR workflow_id = $3) AND (
-        $1 = '' OR (created_at, id) < (SELECT b.created_at, b.id FROM dead_letters b WHERE b.id = $1 LIMIT 1)
+    WHERE {MINE} AND ($4 = '' OR workflow_id = $4) AND (
+        $2 = '' OR (created_at, id) < (SELECT created_at, id FROM dead_letters WHERE {MINE} AND id = $2 LIMIT 1)
     )
-    ORDER BY created_at DESC, id DESC LIMIT $2
+    ORDER BY created_at DESC, id DESC LIMIT $3
 """  # noqa: S608  # constants only
-LETTER = f"SELECT {COLUMNS} FROM dead_letters WHERE id = $1"  # noqa: S608
-EDIT = f"UPDATE dead_letters SET body = $2, sha256 = $3 WHERE id = $1 RETURNING {COLUMNS}"  # noqa: S608
-DISCARD = "DELETE FROM dead_letters WHERE id = $1 RETURNING true"
+LETTER = f"SELECT {COLUMNS} FROM dead_letters WHERE {MINE} AND id = $2"  # noqa: S608
+EDIT = f"UPDATE dead_letters SET body = $3, sha256 = $4 WHERE {MINE} AND id = $2 RETURNING {COLUMNS}"  # noqa: S608
+DISCARD = f"DELETE FROM dead_letters WHERE {MINE} AND id = $2 RETURNING true"  # noqa: S608
 OVERTAKEN = "DELETE FROM dead_letters WHERE tenant = $1 AND workflow_id = $2 AND kind = 'work'"
 
 
@@ -50,27 +51,28 @@ async def bury(connection: Connection, letter: DeadLetter) -> None:
     )
 
 
-async def letters(connection: Connection, before: str, limit: int, workflow: str) -> Sequence[LetterHead]:
+async def letters(connection: Connection, tenant: str, before: str, limit: int, workflow: str) -> Sequence[LetterHead]:
     """Newest first, from the one after `before`; no body is read."""
-    return [LetterHead(**_head(record)) for record in await connection.fetch(LETTERS, before, limit, workflow)]
+    found = await connection.fetch(LETTERS, tenant, before, limit, workflow)
+    return [LetterHead(**_head(record)) for record in found]
 
 
-async def letter(connection: Connection, name: str) -> DeadLetter | None:
+async def letter(connection: Connection, tenant: str, name: str) -> DeadLetter | None:
     """One letter."""
-    record = await connection.fetchrow(LETTER, name)
+    record = await connection.fetchrow(LETTER, tenant, name)
     return _letter(record) if record else None
 
 
-async def edit(connection: Connection, name: str, body: bytes) -> DeadLetter | None:
+async def edit(connection: Connection, tenant: str, name: str, body: bytes) -> DeadLetter | None:
     """Another body. Raises ValueError for one that is too long."""
     checked_body(body)
-    record = await connection.fetchrow(EDIT, name, body, sha256(body).hexdigest())
+    record = await connection.fetchrow(EDIT, tenant, name, body, sha256(body).hexdigest())
     return _letter(record) if record else None
 
 
-async def discard(connection: Connection, name: str) -> bool:
+async def discard(connection: Connection, tenant: str, name: str) -> bool:
     """Forget it."""
-    return bool(await connection.fetchval(DISCARD, name))
+    return bool(await connection.fetchval(DISCARD, tenant, name))
 
 
 async def overtaken(connection: Connection, tenant: str, workflow: str) -> None:

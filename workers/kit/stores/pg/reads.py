@@ -118,19 +118,19 @@ class PgReads:
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         async with self._as(tenant) as connection:
-            return await letters.letters(connection, before, limit, workflow)
+            return await letters.letters(connection, tenant, before, limit, workflow)
 
     async def letter(self, tenant: str, letter: str) -> DeadLetter | None:
         async with self._as(tenant) as connection:
-            return await letters.letter(connection, letter)
+            return await letters.letter(connection, tenant, letter)
 
     async def edit_letter(self, tenant: str, letter: str, body: bytes) -> DeadLetter | None:
         async with self._as(tenant) as connection:
-            return await letters.edit(connection, letter, body)
+            return await letters.edit(connection, tenant, letter, body)
 
     async def discard_letter(self, tenant: str, letter: str) -> bool:
         async with self._as(tenant) as connection:
-            return await letters.discard(connection, letter)
+            return await letters.discard(connection, tenant, letter)
 
     async def workflow(self, tenant: str, workflow: str) -> WorkflowRow | None:
         async with self._as(tenant) as connection:
