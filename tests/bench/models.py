@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from deploy.local.factory import Factory
+from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
 from tests.bench import asking, direct
 from tests.bench.measure import tied
@@ -39,6 +40,7 @@ from workers.kit.settings import Settings
 CALL_S = 0.5
 STARTED_S = 60.0
 HIT_MS = 3.0
+AT_ONCE = 2
 GOALS = {100: 1.1, 1000: 1.3}
 QL = str(Path(sys.executable).parent / "ql")
 
@@ -54,7 +56,7 @@ class Extent:
     replays: int
 
 
-SHORT = Extent(calls=200, in_flight=(1, 100), routers=(1,), seconds=8, replays=3)
+SHORT = Extent(calls=200, in_flight=(1, 100), routers=(1,), seconds=8, replays=4)
 FULL = Extent(calls=1000, in_flight=(1, 100, 1000), routers=(1, 2), seconds=20, replays=100)
 
 
@@ -69,7 +71,7 @@ async def measure(table: Table, stack: Stack, extent: Extent, only: set[str]) ->
 async def provided(here: Place, *arguments: str, routers: int = 1) -> AsyncIterator[OwnProvider]:
     """A provider, and routers that know no other."""
     async with own_provider(*arguments) as provider:
-        environment = here.environment() | {"QL_MODELS": _models(provider), "OPENAI_API_KEY": KEY}
+        environment = here.environment() | _reaching(provider)
         command = tied([sys.executable, "-m", "workers.llm_router"])
         started = [await asyncio.create_subprocess_exec(*command, env=environment) for _ in range(routers)]
         try:
@@ -82,8 +84,9 @@ async def provided(here: Place, *arguments: str, routers: int = 1) -> AsyncItera
                 await router.wait()
 
 
-def _models(provider: OwnProvider) -> str:
-    return f"openai/bench@{provider.url}/v1"
+def _reaching(provider: OwnProvider) -> dict[str, str]:
+    """What a router's environment holds to reach it."""
+    return {"QL_MODELS": f"openai/bench@{provider.url}/v1", "OPENAI_API_KEY": KEY}
 
 
 async def _answering(url: str, routers: int) -> None:
@@ -204,26 +207,31 @@ async def replays(table: Table, stack: Stack, extent: Extent) -> None:
             first = await _generated(data, prompt, Path(folder) / "first")
             recorded = len(await provider.calls())
             began, same = time.perf_counter(), 0
-            for n in range(extent.replays):
-                again = await _generated(data, prompt, Path(folder) / str(n))
-                same += again == first
-            took = (time.perf_counter() - began) / extent.replays
+
+            async def again(n: int) -> None:
+                nonlocal same
+                same += await _generated(data, prompt, Path(folder) / str(n)) == first
+
+            await direct.asked(again, 0, extent.replays, AT_ONCE)
+            took = time.perf_counter() - began
             paid = len(await provider.calls()) - recorded
-    what = f"{extent.replays} replays of a recorded workflow ({prompt.stem})"
-    measured = f"{recorded} calls to record it, {paid} since; {same} capsules byte-identical; {took:.1f} s each"
+    what = f"{extent.replays} replays of a recorded workflow ({prompt.stem}), real stages, {AT_ONCE} at a time"
+    measured = f"{recorded} calls to record it, {paid} since; {same} capsules byte-identical; {took:.0f} s in all"
     goal = "0 calls, all capsules byte-identical"
     table.add(what, goal, measured, recorded > 0 and not paid and same == extent.replays)
 
 
 @asynccontextmanager
 async def _factory(folder: Path, provider: OwnProvider) -> AsyncIterator[Path]:
-    data = Path(mkdtemp(dir=folder, prefix="factory-"))
-    os.environ["OPENAI_API_KEY"] = KEY
+    data = make_folder(folder / "factory", 0o711)
+    given = _reaching(provider)
+    os.environ.update(given)  # where the factory's own processes read their settings
     try:
-        async with Factory(Settings(data=data, models=_models(provider)), port=0):
+        async with Factory(Settings(data=data), port=0):
             yield data
     finally:
-        del os.environ["OPENAI_API_KEY"]
+        for name in given:
+            del os.environ[name]
 
 
 async def _generated(data: Path, prompt: Path, out: Path) -> bytes:
