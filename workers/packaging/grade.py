@@ -2,7 +2,8 @@
 
 F  it can't be used: a file is missing, can't be parsed or delivered, or the package can't be installed
 D  it is wrong: a test fails, it does not start, or a scanner's finding still stands
-C  it is not proven: something was not run, a 'must' has no passing test, or less than 60 % of the lines are covered
+C  it is not proven: something was not run, a 'must' has no passing test, or less than 60 % of the lines are covered;
+   or a file was written by a model that stood in for the one that was wanted
 B  it is proven in part: less than 85 % of the lines are covered, a test was skipped, a stage's findings stand, or
    a sentence of the prompt shares few words with the requirements (see `heard`)
 A  none of these
@@ -10,9 +11,10 @@ A  none of these
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from contracts.artifacts import Finding, Grade
+from contracts.artifacts import File, Finding, Grade
 from workers.kit.capsule import TraceEntry
 
 from .contents import Inputs
@@ -30,7 +32,13 @@ def grade(
     parts: Parts, trace: Sequence[TraceEntry], left_out: Sequence[str], inputs: Inputs
 ) -> tuple[Grade, tuple[str, ...]]:
     """The grade and its reasons as sentences, the gravest first; then what is good about it."""
-    found = [*_unusable(parts, left_out), *_wrong(parts), *_unproven(parts, trace), *_partly(parts, inputs)]
+    found = [
+        *_unusable(parts, left_out),
+        *_wrong(parts),
+        *_unproven(parts, trace),
+        *_stood_in(parts),
+        *_partly(parts, inputs),
+    ]
     found.sort(key=lambda reason: reason[0], reverse=True)
     worst: Grade = found[0][0] if found else "A"
     return worst, tuple(dict.fromkeys([*(sentence for _, sentence in found), *_merits(parts, trace)]))
@@ -75,6 +83,15 @@ def _unproven(parts: Parts, trace: Sequence[TraceEntry]) -> Iterator[Reason]:
         yield "C", f"No passing test proves {', '.join(open_)}, which must be met."
     if parts.tests.verdict != "not_run" and parts.tests.line_coverage < FAIR_COVERAGE:
         yield "C", f"Only {_percent(parts.tests.line_coverage)} of the lines are covered by its tests."
+
+
+def _stood_in(parts: Parts) -> Iterator[Reason]:
+    """One sentence for each reason, however many files it is the reason for."""
+    files: tuple[File, ...] = (*parts.docs.files, *parts.tree.files, *parts.suite.files)
+    why = Counter((file.model, " ".join(file.instead.split()).rstrip(".")) for file in files if file.instead)
+    for (model, sentence), count in sorted(why.items()):
+        were = "was" if count == 1 else "were"
+        yield "C", f"{count} of {len(files)} files {were} written by {model} instead: {sentence[:_LETTERS]}."
 
 
 def _partly(parts: Parts, inputs: Inputs) -> Iterator[Reason]:

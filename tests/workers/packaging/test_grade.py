@@ -71,6 +71,28 @@ def test_each_rule(expected: str, sentence: str, changes: dict[str, Any]) -> Non
     assert all(reason.endswith(".") for reason in reasons)
 
 
+SPENT = "the workflow's budget of 0.01 USD is spent"
+
+
+def test_files_by_a_stand_in_are_told_once_and_cost_the_good_grades() -> None:
+    docs = tuple(msgspec.structs.replace(file, instead=SPENT) for file in PARTS.docs.files)
+    first, *others = PARTS.tree.files
+    made = parts(docs__files=docs, tree__files=(msgspec.structs.replace(first, instead=SPENT), *others))
+    mark, reasons = grade(made, trace(made), (), INPUTS)
+    files = len(docs) + len(PARTS.tree.files) + len(PARTS.suite.files)
+    assert mark == "C"
+    assert reasons[0] == f"2 of {files} files were written by blueprint/default instead: {SPENT}."
+    assert sum(SPENT in reason for reason in reasons) == 1
+
+
+def test_a_stand_in_excuses_nothing_worse() -> None:
+    docs = tuple(msgspec.structs.replace(file, instead=SPENT) for file in PARTS.docs.files)
+    made = parts(docs__files=docs, tests__started=False)
+    mark, reasons = grade(made, trace(made), (), INPUTS)
+    assert mark == "D"
+    assert any(" files was written by " in reason and SPENT in reason for reason in reasons)
+
+
 def test_what_was_not_run_is_never_better_than_c_whatever_else_is_well() -> None:
     made = parts(tests=msgspec.structs.replace(PARTS.tests, verdict="not_run", reason="no sandbox"))
     mark, reasons = grade(made, trace(made), (), INPUTS)
