@@ -64,7 +64,8 @@ def _similar(means: Means) -> object:
     from .similar.client import SimilarClient, reads_examples
     from .similar.nothing import NO_SIMILAR
 
-    return SimilarClient(means.nc) if reads_examples(means.settings.models) else NO_SIMILAR
+    settings = means.settings
+    return SimilarClient(means.nc, strict=settings.llm_strict) if reads_examples(settings.models) else NO_SIMILAR
 
 
 def _wheelhouse(means: Means) -> object:

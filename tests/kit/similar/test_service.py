@@ -235,7 +235,7 @@ async def test_a_router_without_embeddings_is_away(nc: Client, reply: bytes) -> 
     ("models", "reads"),
     [
         ("blueprint/default", False),
-        (" blueprint/default ; strong=blueprint/default", False),
+        (" blueprint/default ; strong-1 = blueprint/default,blueprint/default", False),
         ("", False),
         ("anthropic/x,blueprint/default", True),
         ("blueprint/default; strong=openai/gpt-x@http://127.0.0.1:9/v1", True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -68,5 +67,6 @@ class SimilarClient:
 
 def reads_examples(models: str) -> bool:
     """Whether any model of QL_MODELS is more than the built-in one."""
-    named = (name.strip() for name in re.split(r"[,;]|\b[a-z0-9_]+=", models))
-    return any(name and not name.startswith(BUILT_IN) for name in named)
+    groups = (group.partition("=")[2] if "=" in group.partition("/")[0] else group for group in models.split(";"))
+    names = (name.strip() for group in groups for name in group.split(","))
+    return any(name and not name.startswith(BUILT_IN) for name in names)
