@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 
+from deploy.local.errors import StackError
 from deploy.local.factory import FACTORY_FILE, Factory, Running, running
 from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
@@ -21,6 +22,7 @@ from tests.deploy.watching import gone, holders
 from tests.servers import Database
 from workers.kit.settings import Settings
 
+PLANTED = "sk-planted-5a4b3c2d1e"
 QL = str(Path(sys.executable).parent / "ql")
 
 
@@ -60,6 +62,7 @@ async def test_every_server_can_be_somebody_else_s(
     stack: Stack, database: Database, bucket: str, nats_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QL_S3_BUCKET", bucket)
+    monkeypatch.setenv("OPENAI_API_KEY", PLANTED)
     settings = Settings(
         data=folder,
         nats_url=nats_url,
@@ -70,6 +73,8 @@ async def test_every_server_can_be_somebody_else_s(
         s3_bucket=bucket,
     )
     async with Factory(settings, port=0) as factory, httpx.AsyncClient(base_url=factory.url) as http:
+        told = {name: _environment(factory.processes.pid(name)) for name in factory.processes.alive}
+        assert [name for name, given in told.items() if PLANTED in given] == ["llm_router"]
         submitted = await http.post("/v1/workflows", json={"prompt": "write me a poem"})
         workflow = submitted.json()["address"]
         async with asyncio.timeout(30):
@@ -102,6 +107,17 @@ async def test_each_of_our_processes_may_be_killed_again_and_again_and_none_is_l
                 await asyncio.sleep(0.1)
         seen |= {factory.processes.pid(name) for name in factory.processes.alive} | holders(folder / "lock")
     assert await gone(seen - {os.getpid()})
+
+
+def _environment(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_bytes().decode()
+
+
+async def test_models_that_can_t_be_reached_are_told_before_anything_is_started(folder: Path) -> None:
+    with pytest.raises(StackError, match=r"openai/x needs OPENAI_API_KEY: set it, or OPENAI_API_KEY_FILE"):
+        async with Factory(Settings(data=folder, models="openai/x"), port=0):
+            pass
+    assert not folder.exists()
 
 
 async def _submitted(http: httpx.AsyncClient) -> str:

@@ -36,9 +36,9 @@ from workers.kit.llm.wire import (
 )
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import ArtifactLost, StoreDown
-from workers.kit.stores.keys import artifact_key
+from workers.kit.stores.keys import artifact_key, owner
 
-from .service import RETRY_S, Service
+from .service import RETRY_S, Service, place
 
 AT_ONCE = 1024
 ALIVE_S = 3.0
@@ -113,6 +113,10 @@ async def _completed(message: NatsMessage, service: Service, objects: Objects | 
             return await _carried(question.tenant, await service.answer(question), objects)
     except _Unusable as error:
         return msgspec.json.encode(error.problem)
+    except Exception as error:  # noqa: BLE001  # an asker without a reply waits, and a subscriber without one ends
+        _log.error("llm.fault", error=type(error).__name__, at=place(error))
+        said = f"the model router failed: {type(error).__name__}"
+        return msgspec.json.encode(Problem(kind="transient", message=said, retry_after=RETRY_S))
 
 
 class _Unusable(Exception):
@@ -134,14 +138,14 @@ async def _question(body: bytes, objects: Objects | None) -> Question:
     except StoreDown as error:
         message = f"the question can't be fetched: {error}"
         raise _Unusable(Problem(kind="transient", message=message, retry_after=RETRY_S)) from None
-    if asked.key != artifact_key(question.tenant, asked.sha256):
+    if owner(asked.key) != (question.tenant, asked.sha256):
         raise _Unusable(Problem(kind="permanent", message="the question does not lie below its tenant's prefix"))
     return question
 
 
 async def _fetched(asked: ByReference, objects: Objects | None) -> bytes:
-    if objects is None or not 0 < asked.length <= MOST_BYTES:
-        message = f"a question of {asked.length} bytes can't be fetched here"
+    if objects is None or not 0 < asked.length <= MOST_BYTES or owner(asked.key) is None:
+        message = f"a question of {asked.length} bytes at {asked.key[:80]!a} can't be fetched here"
         raise _Unusable(Problem(kind="permanent", message=message))
     return await objects.get(Ref(key=asked.key, offset=0, length=asked.length, sha256=asked.sha256))
 

@@ -162,7 +162,7 @@ class Service:
         except Limited as error:
             return Problem(kind="transient", message=str(error), retry_after=error.retry_after, code="rate_limited")
         except Exception as error:  # noqa: BLE001  # a fault of one question must not stop the service
-            _log.error("llm.fault", task=call.task, error=type(error).__name__, at=_place(error))
+            _log.error("llm.fault", task=call.task, error=type(error).__name__, at=place(error))
             message = f"the model router failed at {call.task}: {type(error).__name__}"
             return Problem(kind="transient", message=message, retry_after=RETRY_S)
 
@@ -269,7 +269,7 @@ def _reason(off: Mapping[str, str], model: Model) -> str:
     return off.get(model.provider) or off.get("*") or ""
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
     """Where it was raised: a traceback's text may hold what must not be logged."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -109,6 +109,7 @@ UNUSABLE = [
     (b"\xff\x00", "can't be read"),
     (b'{"tenant": 1}', "can't be read"),
     (b'{"schema": ' + b"[" * 100_000, "can't be read"),
+    (asked("").replace(b'"tenant":"t"', b'"tenant":"../t"'), "block"),
     (asked(""), "block"),
     (asked('```json\n{"task":"no_such","inputs":{}}\n```'), "no task 'no_such'"),
     (asked('```json\n{"task":"frd_generation","inputs":{"brief":1}}\n```'), "Expected `object`"),
