@@ -42,6 +42,34 @@ async def killed(world: World, server: str, at_s: float, outage_s: float = OUTAG
     return Seen(wrong=wrong, note=f"done {took:.1f} s after its return")
 
 
+async def claims_lost(world: World) -> Seen:
+    """PostgreSQL dies before it has written down the claims of work that is being done, and more waits behind it.
+
+    Nobody waits for the disk at a claim. Here the server would not write for long; its other commits would.
+    """
+    await world.staff(0)
+    await world.fetch("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    await world.fetch("SELECT pg_reload_conf()")
+    try:
+        workflows = [await world.submit(Plan(do={"root": Do(model_s=2)})) for _ in range(12)]
+        await world.work(1, {"QL_SLOTS": "4", "QL_HEARTBEAT_S": "1.4"})
+        claimed = await world.until(CLAIMED, workflows, within_s=60)
+        await world.stack.stop(POSTGRES, kill=True)
+    finally:
+        await world.stack.start(POSTGRES)
+        await world.fetch("ALTER SYSTEM RESET wal_writer_delay")
+        await world.fetch("SELECT pg_reload_conf()")
+    there = (await world.fetch("SELECT count(*) AS n FROM drops WHERE workflow_id = ANY($1)", workflows))[0]["n"]
+    await world.work(1)
+    wrong = [] if claimed else ["no claims were made"]
+    wrong += [] if there < 4 else ["every claim was on the disk, so nothing was tried"]
+    seen = await _completes(world, workflows)
+    return Seen(wrong=[*wrong, *seen.wrong], note=f"{4 - there} of 4 claims were gone; all done within {seen.note}")
+
+
+CLAIMED = "SELECT count(*) = 4 FROM drops WHERE workflow_id = ANY($1) AND stage = 'root' AND state = 'running'"
+
+
 async def wiped_empty(world: World) -> Seen:
     """The store is gone while nothing runs; everything after it works."""
     await world.staff(1)
@@ -275,6 +303,7 @@ def cases() -> list[Case]:
         for at_s in AT_S
     ]
     found += [
+        Case(row="F2", name="claims that are not on the disk", run=claims_lost),
         Case(row="F3", name="while idle", run=wiped_empty),
         Case(row="F3", name="before the first claim", run=wiped_before_claim),
         Case(row="F3", name="midway at +0.1 s", run=partial(wiped_midway, at_s=0.1)),
