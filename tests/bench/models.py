@@ -206,17 +206,18 @@ async def replays(table: Table, stack: Stack, extent: Extent) -> None:
         async with own_provider() as provider, _factory(stack.data.parent, provider) as data:
             first = await _generated(data, prompt, Path(folder) / "first")
             recorded = len(await provider.calls())
-            began, same = time.perf_counter(), 0
+            began, capsules = time.perf_counter(), []
 
             async def again(n: int) -> None:
-                nonlocal same
-                same += await _generated(data, prompt, Path(folder) / str(n)) == first
+                capsules.append(await _generated(data, prompt, Path(folder) / str(n)))
 
             await direct.asked(again, 0, extent.replays, AT_ONCE)
-            took = time.perf_counter() - began
+            took, same = time.perf_counter() - began, capsules.count(first)
             paid = len(await provider.calls()) - recorded
     what = f"{extent.replays} replays of a recorded workflow ({prompt.stem}), real stages, {AT_ONCE} at a time"
-    measured = f"{recorded} calls to record it, {paid} since; {same} capsules byte-identical; {took:.0f} s in all"
+    measured = (
+        f"{recorded} calls to record it, {paid} since; {same} capsules byte-identical to the first; {took:.0f} s in all"
+    )
     goal = "0 calls, all capsules byte-identical"
     table.add(what, goal, measured, recorded > 0 and not paid and same == extent.replays)
 
