@@ -35,6 +35,13 @@ class Submit(BaseModel):
         examples=["A REST API for a library: books with a title, an ISBN that must be unique and a status."],
     )
     language: Language = Field("python", description="The language of the package.")
+    budget: float | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="US dollars that models may take; beyond it the built-in one does what it can. null: no limit.",
+    )
 
     @field_validator("prompt")
     @classmethod

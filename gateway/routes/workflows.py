@@ -49,6 +49,7 @@ async def submit(
         tenant=TENANT,
         submission=Submission(prompt=body.prompt, language=body.language),
         deadline_s=gateway.settings.deadline_s,
+        budget=body.budget,
         idempotency_key=idempotency_key or "",
         traceparent=traceparent(),
     )

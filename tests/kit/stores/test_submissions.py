@@ -6,6 +6,7 @@ import asyncio
 from itertools import count
 
 import msgspec
+import pytest
 from ulid import ULID
 
 from contracts.artifacts import Submission
@@ -42,6 +43,15 @@ async def test_only_who_is_to_blame_hears_of_a_conflict(world: World) -> None:
     done = await asyncio.gather(*(world.reads.submit(one, most=100) for one in asked), return_exceptions=True)
     assert [type(one) for one in done] == [Submitted, KeyConflict, Submitted, Submitted]
     assert [one.created for one in done if isinstance(one, Submitted)] == [True, False, True]
+
+
+async def test_a_key_that_comes_with_another_budget_is_a_conflict(world: World) -> None:
+    asked = [msgspec.structs.replace(new(key="k"), budget=budget) for budget in (0.5, 0.5, 0.25, None)]
+    done = [(await asyncio.gather(world.reads.submit(one, most=100), return_exceptions=True))[0] for one in asked]
+    assert [type(one) for one in done] == [Submitted, Submitted, KeyConflict, KeyConflict]
+    for budget in (-0.01, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="budget"):
+            await world.reads.submit(msgspec.structs.replace(new(), budget=budget), most=100)
 
 
 async def test_one_that_no_store_can_hold_spoils_none(world: World) -> None:

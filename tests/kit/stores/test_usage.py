@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import msgspec
 import pytest
 
 from tests.kit.stores.limits import WORKFLOW, set_limits
 from tests.kit.stores.test_calls import ANSWERED, call
+from tests.kit.stores.test_submissions import new
+from tests.servers import Database
 from workers.kit.llm.wire import Piece, Tried
 from workers.kit.stores.calls import Spent
-from workers.kit.stores.pg import Pool
+from workers.kit.stores.pg import PgReads, Pool
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.pg.usage import PgUsage
 from workers.kit.stores.usage import By
@@ -103,3 +106,25 @@ async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:
     found = await usage.budgets("default", workflow=WORKFLOW)
     assert [(b.scope, b.allowed, b.spent) for b in found] == [("workflow", 2.0, 1.0), ("month", None, 1.25)]
     assert [b.scope for b in await usage.budgets("default")] == ["month"]
+
+
+async def test_the_only_tenant_limits_itself(usage: PgUsage, shared: Database) -> None:
+    assert await usage.limit_month("default", 1.5)
+    assert [b.allowed for b in await usage.budgets("default")] == [1.5]
+    assert not await usage.limit_month("other", 1.5)
+    with pytest.raises(ValueError, match="budget"):
+        await usage.limit_month("default", -1)
+    owner = await asyncpg.connect(shared.admin)
+    try:
+        await owner.execute("INSERT INTO tenants (tenant) VALUES ('other')")
+        assert not await usage.limit_month("default", None)
+    finally:
+        await owner.execute("DELETE FROM tenants WHERE tenant = 'other'")
+        await owner.close()
+
+
+async def test_a_submitted_budget_is_the_limit(usage: PgUsage, gateway_pool: Pool) -> None:
+    submitted = msgspec.structs.replace(new(), budget=0.01)
+    await PgReads(gateway_pool).submit(submitted, most=9)
+    (budget, _) = await usage.budgets("default", workflow=submitted.id)
+    assert budget.allowed == 0.01

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 
 class NewWorkflow(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gateway writes: the ULID, whose, the prompt, and until when (seconds from now) it must end."""
+    """What the gateway writes: the ULID, whose, the prompt, and until when (seconds from now) it must end.
+
+    `budget` is in US dollars; None: no limit but the tenant's.
+    """
 
     id: str
     tenant: str
     submission: Submission
     deadline_s: float
+    budget: float | None = None
     idempotency_key: str = ""
     traceparent: str = ""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from math import inf
 
 import msgspec
 
-from contracts.artifacts import Submission
 from contracts.subjects import token
 
 from .drops import NewWorkflow
 
 
-def body_sha256(submission: Submission) -> bytes:
-    """Of the submission: the same Idempotency-Key must come with the same."""
-    return sha256(msgspec.json.encode(submission)).digest()
+def body_sha256(new: NewWorkflow) -> bytes:
+    """Of what was submitted: the same Idempotency-Key must come with the same."""
+    budget = b"" if new.budget is None else msgspec.json.encode(new.budget)
+    return sha256(msgspec.json.encode(new.submission) + budget).digest()
 
 
 def checked(new: NewWorkflow) -> None:
@@ -25,3 +26,5 @@ def checked(new: NewWorkflow) -> None:
         if "\0" in text:
             raise ValueError("a submission can't hold a NUL character")
         text.encode()
+    if new.budget is not None and not 0 <= new.budget < inf:
+        raise ValueError(f"a budget of {new.budget} USD is none")

@@ -93,3 +93,7 @@ class UsageReads(Protocol):
     async def budgets(self, tenant: str, *, workflow: str = "") -> Sequence[Budget]:
         """The workflow's, when one is named, and this month's."""
         ...
+
+    async def limit_month(self, tenant: str, allowed: float | None) -> bool:
+        """Let the tenant spend so many US dollars each month from now on (None: any); False where it may not say so."""
+        ...

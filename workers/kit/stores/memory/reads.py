@@ -42,7 +42,7 @@ class MemoryReads:
         checked(new)
         known = self._with_key(new)
         if known is not None:
-            if known.new.submission != new.submission:
+            if (known.new.submission, known.new.budget) != (new.submission, new.budget):
                 raise KeyConflict(f"the key {new.idempotency_key!r} came with another submission")
             owed = tuple(e for _, e in known.events.values() if e.stage == LIFECYCLE and not e.seq)
             return Submitted(id=known.new.id, created=False, events=owed)

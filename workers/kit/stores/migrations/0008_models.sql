@@ -102,6 +102,8 @@ BEGIN
 END $$;
 -- A tenant sees what was switched off for all.
 CREATE POLICY for_all ON switches FOR SELECT TO ql_gateway USING (tenant = '*');
+-- The only tenant limits itself; who may limit one of many is not the tenant's to say.
+CREATE POLICY itself ON tenants AS RESTRICTIVE FOR UPDATE TO ql_gateway USING (only_default());
 -- Nobody but the router says that a model was asked.
 CREATE POLICY imports ON ledger AS RESTRICTIVE FOR INSERT TO ql_gateway WITH CHECK (imported);
 
@@ -193,7 +195,7 @@ GRANT SELECT, INSERT, UPDATE ON budgets TO ql_worker;
 GRANT SELECT, INSERT, DELETE ON charges, switches TO ql_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON calls_running TO ql_worker;
 GRANT UPDATE (reason) ON switches TO ql_worker, ql_gateway;
-GRANT UPDATE (monthly_budget) ON tenants TO ql_worker;
+GRANT UPDATE (monthly_budget) ON tenants TO ql_worker, ql_gateway;
 GRANT SELECT ON ledger, usage, tenants, budgets, charges TO ql_gateway;
 GRANT INSERT ON ledger TO ql_gateway;
 GRANT SELECT, INSERT, DELETE ON switches TO ql_gateway;
@@ -202,9 +204,10 @@ GRANT SELECT, INSERT, DELETE ON switches TO ql_gateway;
 
 REVOKE INSERT ON ledger FROM ql_gateway;
 REVOKE SELECT ON ledger, usage, tenants FROM ql_gateway;
-REVOKE UPDATE (monthly_budget) ON tenants FROM ql_worker;
+REVOKE UPDATE (monthly_budget) ON tenants FROM ql_worker, ql_gateway;
 DROP FUNCTION begin_call;
 DROP TABLE switches, calls_running, charges, budgets;
+DROP POLICY itself ON tenants;
 DROP POLICY imports ON ledger;
 ALTER TABLE tenants DROP COLUMN monthly_budget;
 DROP INDEX usage_month, usage_newest, usage_workflow;

@@ -18,14 +18,16 @@ from .rows import EVENT_COLUMNS, event_arrays, event_of
 # In the order of their keys: two gateways that get the same ones wait for each other, not both for both.
 SUBMIT = """
     INSERT INTO workflows (
-        id, tenant, prompt, language, body_sha256, idempotency_key, traceparent, deadline, created_at, admitted_at
+        id, tenant, prompt, language, body_sha256, idempotency_key, traceparent, deadline, created_at, admitted_at,
+        budget
     )
     SELECT
         s.id, $1, s.prompt, s.language, s.body_sha256, s.key, s.traceparent, now + s.deadline, now,
-        CASE WHEN s.admitted THEN now END
+        CASE WHEN s.admitted THEN now END, s.budget::numeric
     FROM clock_timestamp() AS now, unnest(
-        $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::interval[], $9::boolean[]
-    ) AS s (id, prompt, language, body_sha256, key, traceparent, deadline, admitted)
+        $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::interval[], $9::boolean[],
+        $10::float8[]
+    ) AS s (id, prompt, language, body_sha256, key, traceparent, deadline, admitted, budget)
     ORDER BY s.key
     ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, created_at
@@ -69,11 +71,12 @@ async def _written(connection: Connection, tenant: str, batch: Sequence[NewWorkf
         [new.id for new in batch],
         [new.submission.prompt for new in batch],
         [new.submission.language for new in batch],
-        [body_sha256(new.submission) for new in batch],
+        [body_sha256(new) for new in batch],
         [new.idempotency_key or None for new in batch],
         [new.traceparent for new in batch],
         [timedelta(seconds=new.deadline_s) for new in batch],
         [place < free for place in range(len(batch))],
+        [new.budget for new in batch],
     )
     return {record["id"]: record["created_at"] for record in records}
 
@@ -90,7 +93,7 @@ async def _again(connection: Connection, tenant: str, batch: Sequence[NewWorkflo
         name, body = found.get(new.idempotency_key, ("", b""))
         answers[new.id] = (
             Submitted(id=name, created=False, events=tuple(owed.get(name, ())))
-            if body == body_sha256(new.submission)
+            if body == body_sha256(new)
             else KeyConflict(f"the key {new.idempotency_key!r} came with another submission")
         )
     return answers

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import asyncpg
 import msgspec
@@ -57,6 +59,7 @@ BUDGETS = """
         WHERE u.tenant = $1 AND u.created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
     ) FROM tenants t WHERE t.tenant = $1
 """
+LIMIT = "UPDATE tenants SET monthly_budget = $2 WHERE tenant = $1 RETURNING true"
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST = 2**63 - 1
 
@@ -115,6 +118,12 @@ class PgUsage:
             )
             for record in records
         ]
+
+    async def limit_month(self, tenant: str, allowed: float | None) -> bool:
+        if allowed is not None and not 0 <= allowed < math.inf:
+            raise ValueError(f"a budget of {allowed} USD is none")
+        async with self._as(tenant) as connection:
+            return bool(await connection.fetchval(LIMIT, tenant, None if allowed is None else Decimal(str(allowed))))
 
 
 def _call(record: asyncpg.Record) -> CallRow:
