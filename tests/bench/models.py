@@ -216,7 +216,7 @@ async def replays(table: Table, stack: Stack, extent: Extent) -> None:
             paid = len(await provider.calls()) - recorded
     what = f"{extent.replays} replays of a recorded workflow ({prompt.stem}), real stages, {AT_ONCE} at a time"
     measured = (
-        f"{recorded} calls to record it, {paid} since; {same} capsules byte-identical to the first; {took:.0f} s in all"
+        f"{recorded} calls to record it, {paid} since; {same} capsules as the first; {took:.0f} s in all"
     )
     goal = "0 calls, all capsules byte-identical"
     table.add(what, goal, measured, recorded > 0 and not paid and same == extent.replays)
