@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 import msgspec
 
 from workers.kit.llm.wire import Question
-from workers.kit.prompts.block import BadBlock, read_block
+from workers.kit.prompts.block import BadBlock, last_block
 
 from .blueprint.model import Refusal, UnknownTask, answer
 from .models import BLUEPRINT, Model
@@ -25,9 +25,8 @@ class Blueprint:
         return Facts()
 
     async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
-        asked = next((message.content for message in reversed(question.messages) if message.role == "user"), "")
         try:
-            block = read_block(asked)
+            block = last_block([message.content for message in question.messages if message.role == "user"])
         except BadBlock as error:
             return Failed(kind="rejected", error=f"{model.name} can't read the question: {error}")
         try:

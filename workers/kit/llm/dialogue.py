@@ -18,7 +18,6 @@ from contracts.events import ModelCalls
 from workers.kit import crash
 from workers.kit.prompts import templates
 from workers.kit.prompts.about import topic_of
-from workers.kit.prompts.block import block_of
 from workers.kit.prompts.context import TooMuch, tell
 from workers.kit.prompts.roles import NoRole, pick
 from workers.kit.prompts.templates import NoPrompt
@@ -208,11 +207,8 @@ def _again(question: Question, answer: Answer, fault: str) -> Question:
 
 
 def _go_on(question: Question, answer: Answer) -> Question:
-    """The same question after an answer that was cut off; it ends with the block as well."""
-    tail = _sendable(answer.text[-_TAIL:])
-    return _after(
-        question, answer.text, f"{templates.render('go_on', tail=tail)}\n\n{block_of(question.messages[-1].content)}"
-    )
+    """The same question after an answer that was cut off. The task stands above: here it would say to begin anew."""
+    return _after(question, answer.text, templates.render("go_on", tail=_sendable(answer.text[-_TAIL:])))
 
 
 def _after(question: Question, said: str, then: str) -> Question:

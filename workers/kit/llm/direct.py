@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from workers.kit.prompts.block import read_block
+from workers.kit.prompts.block import last_block
 
 from .dialogue import Dialogue
 from .wire import Answer, Problem, Question, question_key
@@ -21,7 +21,7 @@ class DirectLlm(Dialogue):
     async def ask(self, question: Question) -> Answer | Problem:
         if MODEL in question.skip:
             return Problem(kind="permanent", message="there is no other model", code="no_model")
-        block = read_block(question.messages[-1].content)
+        block = last_block([message.content for message in question.messages if message.role == "user"])
         said = self._answer_of(block.task, block.inputs)
         if isinstance(said, Problem):
             return said

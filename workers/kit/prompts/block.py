@@ -6,7 +6,7 @@ else. It stands on one line and holds no backticks, so nothing inside of it can 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -32,11 +32,6 @@ def with_block(text: str, task: str, inputs: Mapping[str, object]) -> str:
     return f"{text}\n\n{_OPEN}{escaped}{_CLOSE}"
 
 
-def block_of(text: str) -> str:
-    """The block at the end of `text`, as it stands there."""
-    return "".join(text.rpartition(_OPEN)[1:])
-
-
 def read_block(text: str) -> Block:
     """The block at the end of `text`; raises `BadBlock`."""
     head, opened, tail = text.rstrip().rpartition(_OPEN)
@@ -46,3 +41,14 @@ def read_block(text: str) -> Block:
         return msgspec.json.decode(tail.removesuffix(_CLOSE), type=Block)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadBlock(f"the prompt's JSON block can't be read: {error}") from None
+
+
+def last_block(texts: Sequence[str]) -> Block:
+    """That of the last text which ends with one: who is asked to go on is given none. Raises `BadBlock`."""
+    fault = BadBlock("there is no prompt")
+    for text in reversed(texts):
+        try:
+            return read_block(text)
+        except BadBlock as error:
+            fault = error
+    raise fault
