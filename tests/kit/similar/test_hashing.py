@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.kit.similar.hashing import DIMENSION, LEAST, MOST_CHARACTERS, embed
@@ -31,6 +31,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(json.dumps(embed(text)).encode()).hexdigest()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=300))
 def test_any_text_has_a_vector_of_length_1_or_0(text: str) -> None:
     vector = embed(text)
@@ -40,12 +41,14 @@ def test_any_text_has_a_vector_of_length_1_or_0(text: str) -> None:
     assert vector == embed(text)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_what_is_added_to_a_text_far_down_changes_nothing(text: str, more: str) -> None:
     long = (text + " ").ljust(MOST_CHARACTERS, "x")
     assert embed(long + more) == embed(long)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from(["book", "loan", "member", "title", "due"]), min_size=1, max_size=12))
 def test_a_text_is_nearest_to_itself(words: list[str]) -> None:
     text = " ".join(words)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ from workers.kit.similar.service import arm
 from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stage import Run
 from workers.kit.stores.pg import open_pool
+from workers.kit.stores.pg.pool import transaction
 from workers.kit.stores.retrievals import ArmReport, PgRetrievals
+from workers.kit.stores.retrievals import arms as arms_of
 
 PROMPT = "A web API that keeps books with author, title and year."
 NEVER = {"QL_LEARNING_HOLDOUT": "0"}
@@ -52,6 +55,16 @@ async def finished(running: Pipeline, *prompts: str) -> None:
 
 async def asked(running: Pipeline, prompt: str, **of: object) -> tuple[PastPrompt, ...]:
     return await SimilarClient(running.nc).prompts(run("prompt_enhancement", **of), prompt)  # type: ignore[arg-type]
+
+
+async def as_gateway(database: Database, tenant: str) -> Sequence[ArmReport]:
+    """What row-level security lets this tenant see of the default one's."""
+    pool = await open_pool(database.gateway, 1)
+    async with transaction(pool) as connection:
+        await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
+        found = await arms_of(connection, TENANT)
+    await pool.close()
+    return found
 
 
 async def kept(data: Path, text: str) -> int:
@@ -159,6 +172,8 @@ async def test_the_held_out_are_told_nothing_and_both_arms_are_reported(
     reports = {report.arm: report for report in await PgRetrievals(pool).arms(TENANT)}
     assert await PgRetrievals(pool).arms("other") == []
     await pool.close()
+    assert await as_gateway(database, TENANT) == list(reports.values())
+    assert await as_gateway(database, "other") == []
     assert {name: report.workflows for name, report in reports.items()} == {n: c for n, c in arms.items() if c}
     for name, report in reports.items():
         graded = [3 if n % 2 else 4 for n, workflow in enumerate(workflows) if arm(workflow, 0.5) == name]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from .pg.pool import Pool, connected
+from .pg.pool import Connection, Pool, connected
 
 
 class ArmReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,5 +76,9 @@ class PgRetrievals:
     async def arms(self, tenant: str) -> Sequence[ArmReport]:
         """One report an arm, of the tenant's workflows that have ended."""
         async with connected(self.pool) as connection:
-            records = await connection.fetch(ARMS, tenant)
-        return [ArmReport(**record) for record in records]
+            return await arms(connection, tenant)
+
+
+async def arms(connection: Connection, tenant: str) -> Sequence[ArmReport]:
+    """One report an arm, of the tenant's workflows that have ended; also for role ql_gateway, as that tenant."""
+    return [ArmReport(**record) for record in await connection.fetch(ARMS, tenant)]
