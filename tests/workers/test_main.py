@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import workers
 from contracts.topology import TOPOLOGY
 from workers.__main__ import main
 
@@ -41,6 +48,17 @@ def test_a_missing_or_wrong_setting_is_named(
         monkeypatch.setenv(name, value)
     assert main(["frd_generation"]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_worker_with_a_broken_prompt_does_not_start(tmp_path: Path) -> None:
+    folder = Path(workers.__file__).parent
+    shutil.copytree(folder, tmp_path / "workers", ignore=shutil.ignore_patterns("__pycache__"))
+    answer = tmp_path / "workers" / "kit" / "prompts" / "templates" / "answer_again.md"
+    answer.write_text(answer.read_text(encoding="utf-8").replace("{{fault}}", "{{falt}}"), encoding="utf-8")
+    command = [sys.executable, "-m", "workers", "frd_generation"]
+    ran = subprocess.run(command, cwd=tmp_path, env=os.environ | THERE, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 2, ran.stderr
+    assert "declares ['fault'], but has places for ['falt']" in ran.stderr
 
 
 def test_nothing_asked_for_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import workers
 from workers.kit.prompts.check import check_all, look
+from workers.kit.prompts.front import BadPrompt
 
 ROLES, TEMPLATES = "kit/prompts/roles", "kit/prompts/templates"
 
@@ -32,6 +33,13 @@ def test_ours_are_as_they_have_to_be(tree: Path) -> None:
     assert len(set(ids)) == len(ids) > 50
     assert {found.kind for found in look()} == {"template", "role"}
     assert all(re.fullmatch(r"[0-9a-f]{64}", found.sha256) and found.tokens > 10 for found in look())
+
+
+def test_all_that_is_wrong_is_told_at_once(tree: Path) -> None:
+    (tree / "documentation" / "prompt.md").write_text("no front matter")
+    (tree / ROLES / "tester.md").unlink()
+    with pytest.raises(BadPrompt, match=r"documentation/prompt.md does not begin .*no role takes test_generation"):
+        check_all(tree)
 
 
 def changed(path: str, old: str, new: str) -> Callable[[Path], object]:

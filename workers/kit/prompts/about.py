@@ -78,7 +78,7 @@ def _framework(described: object, file: ContractFile | None) -> str:
     if file is not None:
         imported: Iterable[str] = file.external
     elif isinstance(described, Contract):
-        imported = (module for package in described.packages if not package.dev for module in package.modules)
+        imported = (module for package in described.packages for module in package.modules)
     else:
         imported = ()
     return next((name for name in imported if name in known), "")

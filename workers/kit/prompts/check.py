@@ -39,9 +39,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def check_all() -> None:
-    """Raises `BadPrompt` with everything that is wrong with the prompts of this installation."""
-    problems = [f"{found.path}: {found.problem}" for found in look() if found.problem]
+def check_all(workers: Traversable | None = None) -> None:
+    """Raises `BadPrompt` with everything that is wrong with the prompts of a tree; by default this installation's."""
+    problems = [f"{found.path}: {found.problem}" for found in look(workers) if found.problem]
     if problems:
         raise BadPrompt("; ".join(problems))
 
