@@ -56,7 +56,10 @@ def list_(as_json: bool) -> None:
         return
     output.table(
         ("KIND", "ID", "VERSION", "TOKENS", "SHA256", "PURPOSE"),
-        [(one.kind, one.id, str(one.version), str(one.tokens), one.sha256[:12], one.purpose) for one in found],
+        [
+            (one.kind, one.id, str(one.version), str(one.tokens), one.sha256[:12], one.purpose or one.settings)
+            for one in found
+        ],
     )
 
 
@@ -67,6 +70,7 @@ def show(id_: str, as_json: bool) -> None:
         output.as_json({**_told(one), "text": one.text})
         return
     sys.stdout.write(output.plain(one.text) + "\n")
+    sys.stderr.write(output.plain(f"{one.path}: {one.settings or one.problem}") + "\n")
 
 
 def diff(other: Path, id_: str, as_json: bool) -> None:

@@ -57,7 +57,12 @@ def test_list_tells_versions_and_hashes(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_show_fills_in_samples_and_looks_no_further(capsys: pytest.CaptureFixture[str]) -> None:
     prompts.show("answer_again", as_json=False)
-    assert "can't be used: a {{sample}} of\n" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "can't be used: a {{sample}} of\n" in said.out
+    assert said.err == "kit/prompts/templates/answer_again.md: takes: fault (text)\n"
+    prompts.show("sql_specialist", as_json=False)
+    picked = "tasks: code_generation; language: sql; models: default; temperature: 0.1"
+    assert capsys.readouterr().err == f"{ROLE}: {picked}\n"
     prompts.show("tester", as_json=True)
     assert json.loads(capsys.readouterr().out)["text"].startswith("# Role: tester, version 1\n\nYou are")
 

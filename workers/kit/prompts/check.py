@@ -36,6 +36,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
     text: str = ""
     purpose: str = ""
+    settings: str = ""
     problem: str = ""
 
 
@@ -66,11 +67,12 @@ class _Read(NamedTuple):
     version: int
     text: str
     purpose: str
+    settings: str
 
 
 def _looked(kind: str, name: str, path: str, read: Callable[[], _Read]) -> Found:
     try:
-        version, text, purpose = read()
+        version, text, purpose, settings = read()
     except (BadPrompt, NoPrompt, OSError, UnicodeDecodeError) as error:
         return Found(kind=kind, id=name, path=path, problem=str(error))
     size = tokens(text)
@@ -83,6 +85,7 @@ def _looked(kind: str, name: str, path: str, read: Callable[[], _Read]) -> Found
         tokens=size,
         text=text,
         purpose=purpose,
+        settings=settings,
         problem=f"it takes about {size} tokens, more than {MOST_TOKENS}" if size > MOST_TOKENS else "",
     )
 
@@ -92,7 +95,7 @@ def _template(tree: Traversable, name: str) -> _Read:
     template = templates.read(tree, name)
     text = template.render(**{name: SAMPLES[kind] for name, kind in template.variables.items()})
     taken = ", ".join(f"{name} ({kind})" for name, kind in template.variables.items())
-    return _Read(template.version, text, f"Takes {taken}." if taken else "")
+    return _Read(template.version, text, "", f"takes: {taken or 'nothing'}")
 
 
 def _roles(tree: Traversable, tasks: Sequence[str]) -> list[Found]:
@@ -104,7 +107,7 @@ def _roles(tree: Traversable, tasks: Sequence[str]) -> list[Found]:
         if unknown:
             raise BadPrompt(f"{entry.name} takes tasks that nobody has: {', '.join(unknown)}")
         read.append(role)
-        return _Read(role.version, role.system(), role.purpose)
+        return _Read(role.version, role.system(), role.purpose, role.settings)
 
     found = [
         _looked("role", entry.name.removesuffix(".md"), f"kit/prompts/roles/{entry.name}", partial(one, entry))

@@ -46,6 +46,20 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """What it is called in a context manifest."""
         return f"role:{self.id}@{self.version}"
 
+    @property
+    def settings(self) -> str:
+        """What it is picked for and how it asks, in a line."""
+        chosen = {
+            "language": self.languages,
+            "layer": self.layers,
+            "framework": self.frameworks,
+            "kind": self.kinds,
+            "tags": self.tags,
+        }
+        when = (f"{what}: {', '.join(names)}" for what, names in chosen.items() if names)
+        asks = f"models: {self.group or 'default'}", f"temperature: {self.temperature:g}"
+        return "; ".join((f"tasks: {', '.join(self.tasks)}", *when, *asks))
+
 
 class NoRole(LookupError):
     """Nobody takes this task."""
