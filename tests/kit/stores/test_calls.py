@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
+import asyncpg
 import msgspec
 import pytest
 
-from tests.kit.stores.limits import WORKFLOW, set_limits
+from tests.kit.stores.limits import WORKFLOW, begin_workflow, set_limits
 from workers.kit.stores import bodies
 from workers.kit.stores.bodies import MAX_BYTES, Hot
 from workers.kit.stores.calls import Answer, AnswerTooLong, Call, Ledger, Over, Spent
@@ -126,20 +127,26 @@ async def test_a_call_that_failed_lets_the_next_one_ask(ledger: Ledger) -> None:
 
 async def test_a_dead_router_s_question_is_asked_again_when_its_lease_ends(ledger: Ledger) -> None:
     dead = uuid.uuid4().hex
-    assert (await ledger.begin(call(), dead, estimate=0.1, lease_s=0.2)).verdict == "yours"
-    assert (await ledger.begin(call(), uuid.uuid4().hex, estimate=0.1, lease_s=0.2)).verdict == "theirs"
+    assert (await ledger.begin(call(), dead, estimate=0.1, lease_s=60)).verdict == "yours"
+    assert (await ledger.begin(call(), uuid.uuid4().hex, estimate=0.1, lease_s=60)).verdict == "theirs"
+    await ledger.renew([dead], lease_s=0.2)
     assert isinstance(await ask(ledger, call(), "second"), Answer)
     late = await ledger.settle(call(), dead, "first, but late", "stop", ANSWERED)
     assert late.text == "second"
 
 
-async def test_a_router_that_works_keeps_its_turn(ledger: Ledger) -> None:
-    turns = Turns(ledger, lease_s=0.3)
-    async with turns.turn(call()) as turn:
+async def test_a_router_that_works_keeps_its_turn(ledger: Ledger, request: pytest.FixtureRequest) -> None:
+    async def until() -> object:
+        if isinstance(ledger, MemoryLedger):
+            return ledger.running["default", call().question].until
+        return await request.getfixturevalue("worker_pool").fetchval("SELECT until FROM calls_running")
+
+    async with Turns(ledger, lease_s=0.6).turn(call()) as turn:
         assert isinstance(turn, Turn)
-        for _ in range(6):
-            await asyncio.sleep(0.15)
-            assert (await ledger.begin(call(), uuid.uuid4().hex, estimate=0, lease_s=1)).verdict == "theirs"
+        begun = await until()
+        async with asyncio.timeout(20):
+            while await until() == begun:  # noqa: ASYNC110  # neither adapter tells
+                await asyncio.sleep(0.05)
         await turn.settle("answer", "stop", ANSWERED)
 
 
@@ -251,3 +258,51 @@ def test_hot_answers_have_a_bound() -> None:
     hot.keep("default", "big", msgspec.structs.replace(SAID, text="x" * 20_000))
     assert hot.get("default", "big") is None
     assert hot.get("other", "99") is None
+
+
+async def test_what_a_dead_router_left_goes_after_an_hour(pg_ledger: PgLedger, worker_pool: Pool) -> None:
+    await pg_ledger.begin(call("old"), "old", estimate=1, lease_s=0)
+    await pg_ledger.begin(call("new"), "new", estimate=1, lease_s=0)
+    await worker_pool.execute("UPDATE calls_running SET until = until - interval '2 hours' WHERE call = 'old'")
+    await pg_ledger.renew(["new"], lease_s=60)
+    rows = await worker_pool.fetch("SELECT call, until > now() AS alive FROM calls_running")
+    assert [tuple(row) for row in rows] == [("new", True)]
+
+
+async def test_the_nearest_question_is_the_workflow_s_own_then_its_parent_s(
+    pg_ledger: PgLedger, gateway_pool: Pool
+) -> None:
+    parent, child = "01JD0000000000000000000002", "01JD0000000000000000000003"
+    await begin_workflow(gateway_pool, parent)
+    await begin_workflow(gateway_pool, child, None, parent)
+    for text, workflow in (("parent's", parent), ("stranger's", "x"), ("child's", child), ("newest", "x")):
+        await ask(pg_ledger, call(text, workflow=workflow))
+    await pg_ledger.known(call("newest", workflow=parent))
+    other = msgspec.structs.replace(call("of another task", workflow=child), task="another")
+    await ask(pg_ledger, other)
+    await ask(pg_ledger, call("of another tenant", tenant="other", workflow=child))
+    found = await pg_ledger.nearest(call("new", workflow=child))
+    assert found[0] == b"child's"
+    assert set(found[1:3]) == {b"parent's", b"newest"}
+    assert found[3:] == [b"stranger's"]
+    assert len(await pg_ledger.nearest(call("new", workflow=child), limit=2)) == 2
+    assert set(await pg_ledger.nearest(call("new", workflow="unknown"))) == set(found)
+
+
+@pytest.mark.parametrize("table", ["ledger", "usage", "budgets", "charges", "calls_running"])
+async def test_the_gateway_changes_none_of_it(pg_ledger: PgLedger, gateway_pool: Pool, table: str) -> None:
+    await ask(pg_ledger, call())
+    async with gateway_pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('ql.tenant', 'default', true)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"DELETE FROM {table}")  # noqa: S608  # a name of the above
+
+
+async def test_the_gateway_sees_one_tenant_s_answers(pg_ledger: PgLedger, gateway_pool: Pool) -> None:
+    await ask(pg_ledger, call("mine"))
+    await ask(pg_ledger, call("theirs", tenant="other"))
+    async with gateway_pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('ql.tenant', 'other', true)")
+        for table in ("ledger", "usage"):
+            rows = await connection.fetch(f"SELECT tenant FROM {table}")  # noqa: S608
+            assert [row["tenant"] for row in rows] == ["other"]

@@ -40,7 +40,9 @@ KNOWN = f"""
     SELECT found.*, {UNHURRIED} FROM found
 """  # noqa: S608  # constants only
 BEGIN = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6)"
+# What a dead router left and nobody asked again goes along.
 RENEW = f"""
+    WITH gone AS (DELETE FROM calls_running WHERE until < clock_timestamp() - interval '1 hour')
     UPDATE calls_running SET until = clock_timestamp() + make_interval(secs => $2) WHERE call = ANY($1::text[])
     RETURNING {UNHURRIED}
 """  # noqa: S608  # constants only
