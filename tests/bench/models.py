@@ -215,9 +215,7 @@ async def replays(table: Table, stack: Stack, extent: Extent) -> None:
             took, same = time.perf_counter() - began, capsules.count(first)
             paid = len(await provider.calls()) - recorded
     what = f"{extent.replays} replays of a recorded workflow ({prompt.stem}), real stages, {AT_ONCE} at a time"
-    measured = (
-        f"{recorded} calls to record it, {paid} since; {same} capsules as the first; {took:.0f} s in all"
-    )
+    measured = f"{recorded} calls to record it, {paid} since; {same} capsules as the first; {took:.0f} s in all"
     goal = "0 calls, all capsules byte-identical"
     table.add(what, goal, measured, recorded > 0 and not paid and same == extent.replays)
 
