@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from contracts.events import ModelCalls
 from workers.kit.stores.drops import DeadLetter, DropRow, LetterHead, WorkflowRow
 
 MAX_PROMPT = 65_536
@@ -73,6 +75,35 @@ class Artifact(BaseModel):
     address: str
 
 
+class Calls(BaseModel):
+    """What one model did in one role for a drop."""
+
+    role: str
+    model: str
+    calls: int
+    known: int = Field(description="Answers that the ledger already had")
+    tokens_in: int
+    tokens_out: int
+    cost: float = Field(description="In US dollars")
+    tried: list[str] = Field([], description="Models that gave no answer before this one did")
+    instead: str | None = Field(None, description="Why it stood in for the model that was wanted")
+
+    @classmethod
+    def of(cls, made: ModelCalls) -> Self:
+        """As the event tells it."""
+        return cls(
+            role=made.role,
+            model=made.model,
+            calls=made.calls,
+            known=made.known,
+            tokens_in=made.tokens_in,
+            tokens_out=made.tokens_out,
+            cost=made.cost,
+            tried=list(made.tried),
+            instead=made.instead or None,
+        )
+
+
 class Drop(BaseModel):
     """One stage's work at one revision."""
 
@@ -88,10 +119,11 @@ class Drop(BaseModel):
     target: str | None = Field(None, description="The stage that this rejection sent the work back to")
     unmet: bool = Field(False, description="Its findings stand: no round of repair was left")
     error: str | None = None
+    calls: list[Calls] = Field([], description="What models did for it, by role and model")
 
     @classmethod
-    def of(cls, row: DropRow) -> Self:
-        """The drop as the store has it."""
+    def of(cls, row: DropRow, calls: Sequence[ModelCalls] = ()) -> Self:
+        """The drop as the store has it, and what its event tells of models."""
         artifact = None
         if row.artifact is not None:
             artifact = Artifact(
@@ -113,6 +145,7 @@ class Drop(BaseModel):
             target=row.target or None,
             unmet=row.unmet,
             error=row.error or None,
+            calls=[Calls.of(each) for each in calls],
         )
 
 

@@ -61,8 +61,30 @@ def show(workflow: str, as_json: bool) -> None:
             for drop in found["drops"]
         ],
     )
+    _models(found["drops"])
     if failed:
         _how_on(workflow, [letter["id"] for letter in letters])
+
+
+def _models(drops: list[Json]) -> None:
+    """Who was asked in which role, and who in vain."""
+    rows = [
+        (
+            drop["stage"],
+            str(drop["revision"]),
+            calls["role"],
+            calls["model"],
+            f"{calls['calls']} ({calls['known']} known)",
+            f"{calls['tokens_in']}/{calls['tokens_out']}",
+            f"{calls['cost']:.4f}",
+            calls["instead"] or (f"after {', '.join(calls['tried'])}" if calls["tried"] else ""),
+        )
+        for drop in drops
+        for calls in drop["calls"]
+    ]
+    if rows:
+        sys.stdout.write("\n")
+        output.table(("STAGE", "REVISION", "ROLE", "MODEL", "CALLS", "TOKENS IN/OUT", "USD", "NOTE"), rows)
 
 
 def _how_on(workflow: str, letters: list[str]) -> None:

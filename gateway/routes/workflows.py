@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from contracts.artifacts import Submission
+from contracts.cloudevents import from_structured
+from contracts.events import StageCompleted, StageRejected
 from gateway import ids
 from gateway.models import Accepted, Cancel, Drop, Drops, Page, Submit, Workflow, WorkflowDetail
 from gateway.pages import page
@@ -91,15 +93,14 @@ async def list_workflows(
 async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
     """One workflow with its stages."""
     row = await _known(gateway, workflow)
-    drops = [Drop.of(drop) for drop in await gateway.reads.drops(TENANT, workflow)]
-    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops)
+    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=await _drops(gateway, workflow))
 
 
 @router.get("/{workflow}/drops", operation_id="listDrops", responses=responses(404, 503))
 async def list_drops(workflow: str, gateway: Gateway) -> Drops:
     """Every drop of a workflow, superseded ones too."""
     await _known(gateway, workflow)
-    return Drops(items=[Drop.of(drop) for drop in await gateway.reads.drops(TENANT, workflow)])
+    return Drops(items=await _drops(gateway, workflow))
 
 
 @router.post("/{workflow}/cancel", operation_id="cancelWorkflow", responses=responses(404, 409, 422, 503))
@@ -148,3 +149,10 @@ async def _known(gateway: State, workflow: str) -> WorkflowRow:
 
 def _ended(row: WorkflowRow) -> str:
     return f"{'was cancelled' if row.state == 'cancelled' else row.state} at {row.ended_at}"
+
+
+async def _drops(gateway: Gateway, workflow: str) -> list[Drop]:
+    """With what models did for them: their events tell."""
+    told = (from_structured(event.body).data for event in await gateway.reads.events(TENANT, workflow))
+    calls = {data.drop: data.calls for data in told if isinstance(data, StageCompleted | StageRejected)}
+    return [Drop.of(drop, calls.get(drop.id, ())) for drop in await gateway.reads.drops(TENANT, workflow)]

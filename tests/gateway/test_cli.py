@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.artifacts import JSON
+from contracts.events import ModelCalls
 from gateway.cli import capsules
 from tests.gateway.conftest import Served
 from tests.gateway.test_control import buried, failed
-from tests.gateway.test_events import complete_all, work
+from tests.gateway.test_events import REF, complete_all, work
 from tests.gateway.test_workflows import PROMPT, on_stream, submit
-from workers.kit.stores.drops import Failed
+from workers.kit.stores.drops import Completed, Failed
 
 QL = str(Path(sys.executable).parent / "ql")
 
@@ -49,6 +51,19 @@ async def test_submit_list_show_and_tail_speak_to_programs(served: Served) -> No
     assert types[-1].endswith("workflow.completed.v1")
     watched = await against(served, "watch-is-no-command")
     assert watched.returncode == 2
+
+
+async def test_show_tells_which_models_in_which_roles_made_a_drop(served: Served) -> None:
+    made = ModelCalls(role="programmer", model="b/y", calls=13, known=1, tokens_in=7, cost=0.25, tried=("a/x",))
+    workflow = await submit(served)
+    await work(served, workflow, "prompt_enhancement", Completed(artifact=REF, media_type=JSON, calls=(made,)))
+    await work(served, workflow, "frd_generation", Completed(artifact=REF, media_type=JSON))
+    shown = json.loads((await against(served, "workflow", "show", workflow, "--json")).stdout)
+    first, second = shown["drops"]
+    assert (first["calls"][0]["role"], first["calls"][0]["tried"], second["calls"]) == ("programmer", ["a/x"], [])
+    table = (await against(served, "workflow", "show", workflow)).stdout.decode()
+    (line,) = [line for line in table.splitlines() if "b/y" in line]
+    assert " ".join(line.split()) == "prompt_enhancement 1 programmer b/y 13 (1 known) 7/0 0.2500 after a/x"
 
 
 async def test_watching_a_failed_workflow_ends_with_its_reason(served: Served) -> None:
