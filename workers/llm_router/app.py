@@ -109,14 +109,30 @@ async def _completed(message: NatsMessage, service: Service, objects: Objects | 
     try:
         question = await _question(message.body, objects)
         parent = message.headers.get("traceparent", "")
-        with telemetry.span("llm complete", SpanKind.SERVER, parent, task=question.task):
-            return await _carried(question.tenant, await service.answer(question), objects)
+        with telemetry.span("llm complete", SpanKind.SERVER, parent, task=question.task) as span:
+            reply = await service.answer(question)
+            span.set_attributes(_told(reply))
+        return await _carried(question.tenant, reply, objects)
     except _Unusable as error:
         return msgspec.json.encode(error.problem)
     except Exception as error:  # noqa: BLE001  # an asker without a reply waits, and a subscriber without one ends
         _log.error("llm.fault", error=type(error).__name__, at=place(error))
         said = f"the model router failed: {type(error).__name__}"
         return msgspec.json.encode(Problem(kind="transient", message=said, retry_after=RETRY_S))
+
+
+def _told(reply: Answer | Problem) -> dict[str, str | int | bool]:
+    """OpenTelemetry's names for a call to a model."""
+    if isinstance(reply, Problem):
+        return {"gen_ai.operation.name": "chat", "error.type": reply.code or reply.kind}
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": reply.model.partition("/")[0],
+        "gen_ai.response.model": reply.model,
+        "gen_ai.usage.input_tokens": reply.tokens_in,
+        "gen_ai.usage.output_tokens": reply.tokens_out,
+        "ql.llm.known": reply.known,
+    }
 
 
 class _Unusable(Exception):
