@@ -37,6 +37,8 @@ TRIES = 5
 
 FINDS_AT_ONCE = 64
 LOOK_S = 0.5
+PULL_S = 2.0
+"""So long a pull waits that went to a stream which is gone."""
 log = structlog.get_logger(__name__)
 
 
@@ -89,7 +91,7 @@ def app(broker: NatsBroker, learner: Learner, finder: Finder) -> FastStream:
         subjects.OBSERVERS[NAME][0],
         durable=NAME,
         stream=JStream(subjects.STREAM, declare=False),
-        pull_sub=PullSub(batch_size=1),
+        pull_sub=PullSub(batch_size=1, timeout=PULL_S),
         ack_policy=AckPolicy.MANUAL,
     )
     async def completed(message: NatsMessage) -> None:
@@ -121,7 +123,9 @@ async def _answered(message: NatsMessage, finder: Finder) -> object:
         return await finder.find(msgspec.json.decode(message.body, type=Find))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         log.warning("similar.unreadable", error=str(error))
-        return NOTHING
+    except Exception:  # whoever waits for an answer gets one
+        log.exception("similar.fault")
+    return NOTHING
 
 
 async def _done_with(message: NatsMessage, learner: Learner) -> bool:

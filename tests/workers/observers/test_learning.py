@@ -112,9 +112,11 @@ async def test_a_process_that_dies_before_it_acknowledges_writes_the_same_again(
 
 
 async def test_what_was_told_once_is_told_for_ever(running: Pipeline, servers: Servers, tmp_path: Path) -> None:
+    assert await asked(running, "An API for books") == ()  # nobody answers yet
     async with observer(servers, tmp_path, **NEVER):
         await finished(running, PROMPT)
         await settled(running)
+        assert await asked(running, "An API for books", attempt=2) == ()  # what the first attempt was not told
         first = await asked(running, "An API for books")
         assert len(first) == 1
         none = await asked(running, "Loans of books to members of a club")
@@ -124,17 +126,6 @@ async def test_what_was_told_once_is_told_for_ever(running: Pipeline, servers: S
         assert await asked(running, "An API for books", attempt=2) == first
         assert await asked(running, "Loans of books to members of a club") == none
         assert len(await asked(running, "An API for books, please")) > len(first)
-
-
-async def test_a_second_attempt_is_told_nothing_that_the_first_was_not(
-    running: Pipeline, servers: Servers, tmp_path: Path
-) -> None:
-    assert await asked(running, PROMPT) == ()  # nobody answers yet
-    async with observer(servers, tmp_path, **NEVER):
-        await finished(running, PROMPT)
-        await settled(running)
-        assert await asked(running, "An API for books", attempt=2) == ()
-        assert len(await asked(running, "An API for books")) == 1
 
 
 async def test_a_damaged_store_costs_the_examples_and_nothing_else(
@@ -183,6 +174,21 @@ async def test_the_held_out_are_told_nothing_and_both_arms_are_reported(
         assert replace(report, grade=None) == ArmReport(
             arm=name, workflows=len(graded), told=told, failed=0, grade=None, repairs=0, cost=0
         )
+
+
+async def test_it_goes_on_when_the_stream_was_lost(running: Pipeline, servers: Servers, tmp_path: Path) -> None:
+    async with observer(servers, tmp_path, **NEVER) as process:
+        await finished(running, PROMPT)
+        await settled(running)
+        await call(running.nc, "STREAM.DELETE.QL")
+        await running.keeper.keep()
+        for worker in running.workers:
+            worker.reconnected()
+        await finished(running, "Loans of books to the members of a club")
+        await settled(running)
+        (example,) = await asked(running, "Loans of books, and their members")
+        assert example.prompt == "Loans of books to the members of a club"
+        assert process.returncode is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ A collection holds vectors of one model and dimension. Every point names its ten
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import time
@@ -99,7 +100,8 @@ class Store:
         client, self._client = self._client, None
         self._known.clear()
         if client is not None:
-            client.close()
+            with contextlib.suppress(Exception):  # it was of no use any more
+                client.close()
 
     def _put(
         self, client: QdrantClient, collection: Collection, tenant: str, points: Sequence[Point], vectors: Vectors
