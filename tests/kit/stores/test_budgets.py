@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,10 +22,14 @@ from workers.kit.stores.calls import Answer, Over, Spent
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.kit.stores.pg import Pool, open_pool
-from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.pg.ledger import BEGIN, PgLedger
 from workers.kit.stores.turns import Turn, Turns
 
 SPENT = "SELECT coalesce(sum(cost), 0)::float FROM usage"
+
+WAITING = """
+    SELECT count(pid) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 def spent(cost: float) -> Spent:
@@ -50,6 +55,26 @@ async def test_fifty_at_once_spend_no_cent_more(
     assert sum(isinstance(one, Answer) for one in found) == 10
     assert sum(isinstance(one, Over) for one in found) == 40
     assert await worker_pool.fetchval(SPENT) == 1.0
+
+
+@pytest.mark.parametrize("limits", [(1.0, None), (None, 1.0)])
+async def test_who_asks_for_money_waits_for_whom_asked_before(
+    worker_pool: Pool, gateway_pool: Pool, shared: Database, limits: tuple[float | None, float | None]
+) -> None:
+    """Two see the same limit, and neither what the other holds: one of them must wait until the other is through."""
+    await set_limits(worker_pool, gateway_pool, *limits)
+    ledger = PgLedger(worker_pool)
+    await ask(Turns(ledger), "makes the row", WORKFLOW, 0.1, 0)
+    admin = await asyncpg.connect(shared.admin)
+    try:
+        async with worker_pool.acquire() as first, first.transaction():
+            key = bytes.fromhex(call("first").question)
+            await first.fetch(BEGIN, "default", key, WORKFLOW, "first", Decimal("0.6"), 60.0)
+            second = asyncio.create_task(ledger.begin(call("second"), "second", estimate=0.6, lease_s=60))
+            await until(admin, WAITING)
+        assert (await second).verdict == "wait"
+    finally:
+        await admin.close()
 
 
 async def test_estimates_too_low_cost_no_more_than_the_calls_that_ran(worker_pool: Pool, gateway_pool: Pool) -> None:
@@ -222,11 +247,7 @@ async def test_an_answer_is_kept_when_its_connection_is_killed_half_way(
         async with admin.transaction():
             await admin.execute("SELECT FROM budgets FOR UPDATE")
             settling = asyncio.create_task(ledger.settle(call(), token, "answer", "stop", spent(0.25)))
-            await until(
-                admin,
-                "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND datname = current_database()",
-            )
+            await until(admin, WAITING.replace("pid", "pg_terminate_backend(pid)"))
     finally:
         await admin.close()
     assert (await settling).text == "answer"
