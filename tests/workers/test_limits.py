@@ -5,22 +5,20 @@ from __future__ import annotations
 import pytest
 
 from contracts.topology import TOPOLOGY
+from workers.kit.llm.dialogue import MOST_MODELS
 from workers.kit.registry import download, resolve
 from workers.kit.sandbox import session
 from workers.kit.settings import Settings
-from workers.llm_router.service import MODEL_S
 from workers.semantic_validation import python_files
 from workers.test_execution import layout
 
-ASKED = 2
-"""How often a model is asked for one thing at most."""
+USABLE_S = MOST_MODELS * 2 * Settings().model_s
+"""For a usable answer: each model is asked once more where its first one is of no use."""
 
 ONE_AFTER_ANOTHER = {"test_generation": 2}
 """Questions of a stage that wait for each other, where there are more than one."""
 
-INSIDE = {
-    name: ONE_AFTER_ANOTHER.get(name, 1) * ASKED * MODEL_S for name, row in TOPOLOGY.stages.items() if row.asks_model
-}
+INSIDE = {name: ONE_AFTER_ANOTHER.get(name, 1) * USABLE_S for name, row in TOPOLOGY.stages.items() if row.asks_model}
 INSIDE |= {
     "dependency_resolution": 2 * 2 * resolve._WALL_S + download._WALL_S,
     "semantic_validation": 2 * python_files._WALL_S,  # a file that hangs the compiler, then the rest
