@@ -195,7 +195,7 @@ async def test_a_second_attempt_and_a_strict_one_ask_for_what_is_known_only(nc: 
 
 
 async def test_a_model_s_vectors_come_through_the_router(nc: Client, store: Store, pool: Pool) -> None:
-    replies: list[Embedded | Problem] = []
+    replies: list[Embedded] = []
 
     async def say(message: Msg) -> None:
         texts = msgspec.json.decode(message.data, type=Embed).texts
@@ -208,6 +208,9 @@ async def test_a_model_s_vectors_come_through_the_router(nc: Client, store: Stor
     assert vectors == Vectors(model="maker/embed", least=Routed.LEAST, vectors=((1, len(BOOKS), 0), (1, 1, 0)))
     await store.put("prompts", "default", [Point(text=BOOKS, body=b'"b"')], await routed.embed("default", [BOOKS]))
     assert len((await finder(store, pool, routed).find(asking(BOOKS))).examples) == 1
+    many = await routed.embed("default", ["x" * n for n in range(1, 21)])
+    assert [vector[1] for vector in many.vectors] == list(range(1, 21))
+    assert max(len(reply.vectors) for reply in replies) == Routed.AT_ONCE
     assert (await finder(store, pool).find(asking(BOOKS))).examples == ()
     await listening.unsubscribe()
     with pytest.raises(Away):

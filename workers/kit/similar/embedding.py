@@ -35,7 +35,7 @@ class Embedder(Protocol):
     name: str
 
     async def embed(self, tenant: str, texts: Sequence[str]) -> Vectors:
-        """A vector for each text; raises `Away`."""
+        """A vector for each text, of which there is at least one; raises `Away`."""
         ...
 
 
@@ -54,20 +54,29 @@ class Routed:
 
     LEAST = 0.35
     WITHIN_S = 10.0
+    AT_ONCE = 8  # vectors of 3,072 numbers: half of what the bus takes in one message
 
     def __init__(self, nc: Client, model: str) -> None:
         self.name = model
         self._nc = nc
 
     async def embed(self, tenant: str, texts: Sequence[str]) -> Vectors:
-        body = msgspec.json.encode(Embed(tenant=tenant, texts=tuple(texts)))
+        some = [tuple(texts[start : start + self.AT_ONCE]) for start in range(0, len(texts), self.AT_ONCE)]
+        said = await asyncio.gather(*(self._said(tenant, part) for part in some))
+        vectors = tuple(vector for part in said for vector in part.vectors)
+        models = {part.model for part in said}
+        if len(vectors) != len(texts) or len(models) > 1 or len({len(vector) for vector in vectors}) > 1:
+            raise Away(f"{', '.join(sorted(models))} gave {len(vectors)} unlike vectors for {len(texts)} texts")
+        return Vectors(model=models.pop(), least=self.LEAST, vectors=vectors)
+
+    async def _said(self, tenant: str, texts: tuple[str, ...]) -> Embedded:
         try:
-            reply = await self._nc.request(EMBED, body, timeout=self.WITHIN_S)
+            reply = await self._nc.request(
+                EMBED, msgspec.json.encode(Embed(tenant=tenant, texts=texts)), timeout=self.WITHIN_S
+            )
             said = msgspec.json.decode(reply.data, type=Embedded | Problem)
-        except (nats.errors.Error, msgspec.DecodeError) as error:
+        except (nats.errors.Error, msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Away(f"the model router gives no embeddings: {error}") from error
         if isinstance(said, Problem):
             raise Away(said.message)
-        if len(said.vectors) != len(texts) or len({len(vector) for vector in said.vectors}) > 1:
-            raise Away(f"{said.model} gave {len(said.vectors)} vectors for {len(texts)} texts")
-        return Vectors(model=said.model, least=self.LEAST, vectors=said.vectors)
+        return said
