@@ -43,7 +43,7 @@ class Opening(NamedTuple):
 
 ANSWER_S = 1500
 """Two models may be asked twice each, since an answer may be of no use, with five minutes for every one. Where that is
-not enough (answers that are gone on with, models that fall back), the next attempt finds in the ledger what was said."""
+not enough (long answers, models that fall back), the next attempt finds in the ledger what was said."""
 FILES_S = 2400
 """A call a file, all at once: a provider that limits their rate draws them out."""
 INDEX_S = 1200
