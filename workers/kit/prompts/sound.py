@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import tomllib
 import warnings
 
 import msgspec
 
-from workers.kit.parsing.alone import SYNTAX_TREES
-
 MOST = 256 * 1024
 """Characters of a text that are looked at here: it is done where others wait."""
 
-_TELLING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+_TELLING = re.compile(r"^(?:(?:async )?def |class |import |from |@\w|\w+(?: ?: ?[^=\n]{1,80})? ?= ?\S)", re.MULTILINE)
 
 
 def can_tell(path: str) -> bool:
@@ -27,7 +25,7 @@ def is_plainly(path: str, text: str) -> bool:
         return False
     match path.rpartition(".")[2]:
         case "py":
-            return any(isinstance(node, _TELLING) for node in _statements(text))
+            return _TELLING.search(text) is not None and _is_python(text)
         case "json":
             return _is_json(text)
         case "toml":
@@ -36,13 +34,15 @@ def is_plainly(path: str, text: str) -> bool:
             return False
 
 
-def _statements(text: str) -> list[ast.stmt]:
+def _is_python(text: str) -> bool:
+    # Compiled, not made a syntax tree: that would have to wait for whoever makes one (see parsing.alone).
     try:
-        with SYNTAX_TREES, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text).body
+            compile(text, "answer", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+        return False
+    return True
 
 
 def _is_json(text: str) -> bool:
