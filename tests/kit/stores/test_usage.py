@@ -17,7 +17,7 @@ from workers.kit.stores.calls import Spent
 from workers.kit.stores.pg import PgReads, Pool
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.pg.usage import PgUsage
-from workers.kit.stores.usage import By
+from workers.kit.stores.usage import By, Which
 
 FAILED = Spent(
     outcome="failed",
@@ -51,16 +51,22 @@ async def test_calls_come_newest_first_page_by_page(usage: PgUsage) -> None:
     rest = await usage.calls("default", limit=3, before=first[-1].id)
     outcomes = [row.outcome for row in (*first, *rest)]
     assert outcomes == ["answered", "failed", "known", "answered", "answered"]
-    assert [row.workflow for row in await usage.calls("default", workflow="other")] == ["other"]
-    assert [row.outcome for row in await usage.calls("default", workflow=WORKFLOW, outcome="failed")] == ["failed"]
+    assert [row.workflow for row in await usage.calls("default", which=Which(workflow="other"))] == ["other"]
+    assert [row.outcome for row in await usage.calls("default", which=Which(workflow=WORKFLOW, outcome="failed"))] == [
+        "failed"
+    ]
     assert await usage.calls("nobody") == []
+    for which, found in ((Which(model="b/y"), 1), (Which(role="writer"), 5), (Which(stage="packaging"), 0)):
+        assert len(await usage.calls("default", which=which)) == found
+    assert await usage.call("default", first[0].id) == first[0]
+    assert await usage.call("other", first[0].id) is None
 
 
 async def test_a_call_tells_everything(usage: PgUsage) -> None:
-    (failed,) = await usage.calls("default", outcome="failed")
+    (failed,) = await usage.calls("default", which=Which(outcome="failed"))
     assert (failed.code, failed.detail, failed.model, failed.revision) == ("no_model", "all� are down", "b/y", 2)
     assert failed.tried == ({"model": "a/x", "error": "429 �?"},)
-    asked = (await usage.calls("default", workflow=WORKFLOW))[-1]
+    asked = (await usage.calls("default", which=Which(workflow=WORKFLOW)))[-1]
     assert asked.pieces == ({"name": "brief", "sha256": "0" * 64, "tokens": 7},)
     assert (asked.role, asked.task, asked.stage, asked.latency_ms) == ("writer", "write", "documentation", 9)
     assert asked.question == call("1").question
@@ -106,6 +112,13 @@ async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:
     found = await usage.budgets("default", workflow=WORKFLOW)
     assert [(b.scope, b.allowed, b.spent) for b in found] == [("workflow", 2.0, 1.0), ("month", None, 1.25)]
     assert [b.scope for b in await usage.budgets("default")] == ["month"]
+
+
+async def test_budgets_tell_what_calls_that_run_hold(usage: PgUsage, worker_pool: Pool) -> None:
+    begun = await PgLedger(worker_pool).begin(call("6"), "6", estimate=0.25, lease_s=9)
+    assert begun.verdict == "yours"
+    assert [b.held for b in await usage.budgets("default", workflow=WORKFLOW)] == [0.25, 0.25]
+    assert [b.held for b in await usage.budgets("other", workflow=WORKFLOW)] == []
 
 
 async def test_the_only_tenant_limits_itself(usage: PgUsage, shared: Database) -> None:

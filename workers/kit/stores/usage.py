@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from .calls import Outcome
+from .retrievals import ArmReport
 
 By = Literal["workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"]
 MOST_GROUPS = 1000
@@ -64,20 +65,36 @@ class RoleHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit in US dollars (None: there is none), and what is spent of it."""
+    """A limit in US dollars (None: there is none), what is spent of it, and what calls that run now may cost."""
 
     scope: Literal["workflow", "month"]
     allowed: float | None
     spent: float
+    held: float = 0.0
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which calls; '' is any."""
+
+    workflow: str = ""
+    stage: str = ""
+    role: str = ""
+    model: str = ""
+    outcome: str = ""
+
+
+EVERY = Which()
 
 
 class UsageReads(Protocol):
     """For the gateway: one tenant's."""
 
-    async def calls(
-        self, tenant: str, *, before: str = "", limit: int = 50, workflow: str = "", outcome: str = ""
-    ) -> Sequence[CallRow]:
+    async def calls(self, tenant: str, *, before: str = "", limit: int = 50, which: Which = EVERY) -> Sequence[CallRow]:
         """Newest first, from the one after `before`. Raises ValueError for a cursor that is none."""
+        ...
+
+    async def call(self, tenant: str, id_: str) -> CallRow | None:
+        """The one with this id."""
         ...
 
     async def totals(
@@ -88,6 +105,10 @@ class UsageReads(Protocol):
 
     async def roles(self, tenant: str, *, since: datetime | None = None) -> Sequence[RoleHealth]:
         """Every role that was asked for, by name."""
+        ...
+
+    async def arms(self, tenant: str) -> Sequence[ArmReport]:
+        """What examples of earlier work are worth: one report an arm."""
         ...
 
     async def budgets(self, tenant: str, *, workflow: str = "") -> Sequence[Budget]:

@@ -25,6 +25,7 @@ ENTRIES = f"""
     )
     ORDER BY l.question
 """  # noqa: S608  # constants only
+ENTRY = f"SELECT {COLUMNS} FROM ledger l WHERE l.tenant = $1 AND l.question = $2"  # noqa: S608  # constants only
 IMPORT = """
     INSERT INTO ledger (
         tenant, question, workflow_id, asked, asked_ref, answer, answer_ref, finish_reason, model, provider,
@@ -53,6 +54,12 @@ class PgRecordings:
         async with self._as(tenant) as connection:
             records = await connection.fetch(ENTRIES, tenant, workflow)
         return Recording(workflow=workflow, entries=tuple([await self._entry(record) for record in records]))
+
+    async def entry(self, tenant: str, question: str) -> Entry | None:
+        """The answer that the ledger has for this question; what was asked is '' where it was not kept."""
+        async with self._as(tenant) as connection:
+            record = await connection.fetchrow(ENTRY, tenant, bytes.fromhex(question))
+        return await self._entry(record) if record else None
 
     async def _entry(self, record: asyncpg.Record) -> Entry:
         asked = await self._bodies.text(record["asked"], record["asked_ref"])

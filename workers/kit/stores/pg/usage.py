@@ -12,7 +12,8 @@ import asyncpg
 import msgspec
 
 from workers.kit.stores.news import rfc3339
-from workers.kit.stores.usage import MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total
+from workers.kit.stores.retrievals import ArmReport, arms
+from workers.kit.stores.usage import EVERY, MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total, Which
 
 from .pool import Connection, Pool, transaction
 
@@ -29,10 +30,12 @@ _GROUPS: dict[By, str] = {
 }
 _PAGE = """
     SELECT * FROM usage
-    WHERE tenant = $1 AND id < $2 AND ($3 = '' OR outcome = $3) {} ORDER BY id DESC LIMIT $4
+    WHERE tenant = $1 AND id < $2 AND ($3 = '' OR outcome = $3) AND ($5 = '' OR stage = $5) AND ($6 = '' OR role = $6)
+        AND ($7 = '' OR model = $7) {} ORDER BY id DESC LIMIT $4
 """
 CALLS = _PAGE.format("")
-CALLS_OF = _PAGE.format("AND workflow_id = $5")
+CALLS_OF = _PAGE.format("AND workflow_id = $8")
+CALL = "SELECT * FROM usage WHERE tenant = $1 AND id = $2"
 TOTALS = """
     SELECT {}, count(*) AS calls, count(*) FILTER (WHERE outcome = 'known') AS known,
         count(*) FILTER (WHERE outcome = 'failed') AS failed, count(*) FILTER (WHERE outcome = 'stand_in') AS stand_ins,
@@ -52,11 +55,17 @@ ROLES = """
 BUDGETS = """
     SELECT 'workflow' AS scope, w.budget AS allowed, (
         SELECT coalesce(sum(u.cost), 0) FROM usage u WHERE u.tenant = $1 AND u.workflow_id = w.id
-    ) AS spent FROM workflows w WHERE w.tenant = $1 AND w.id = $2
+    ) AS spent, (
+        SELECT coalesce(sum(r.estimate), 0) FROM calls_running r
+        WHERE r.tenant = $1 AND r.workflow_id = w.id AND r.until > clock_timestamp()
+    ) AS held FROM workflows w WHERE w.tenant = $1 AND w.id = $2
     UNION ALL
     SELECT 'month', t.monthly_budget, (
         SELECT coalesce(sum(u.cost), 0) FROM usage u
         WHERE u.tenant = $1 AND u.created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+    ), (
+        SELECT coalesce(sum(r.estimate), 0) FROM calls_running r
+        WHERE r.tenant = $1 AND r.month = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AND r.until > clock_timestamp()
     ) FROM tenants t WHERE t.tenant = $1
 """
 LIMIT = "UPDATE tenants SET monthly_budget = $2 WHERE tenant = $1 RETURNING true"
@@ -76,18 +85,20 @@ class PgUsage:
             await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
             yield connection
 
-    async def calls(
-        self, tenant: str, *, before: str = "", limit: int = 50, workflow: str = "", outcome: str = ""
-    ) -> Sequence[CallRow]:
-        if before and not (before.isascii() and before.isdigit() and int(before) <= _LAST):
-            raise ValueError("no call has this cursor")
-        values = (tenant, int(before or _LAST), outcome, limit)
+    async def calls(self, tenant: str, *, before: str = "", limit: int = 50, which: Which = EVERY) -> Sequence[CallRow]:
+        newest = _number(before) if before else _LAST
+        values = (tenant, newest, which.outcome, limit, which.stage, which.role, which.model)
         async with self._as(tenant) as connection:
-            if workflow:
-                records = await connection.fetch(CALLS_OF, *values, workflow)
+            if which.workflow:
+                records = await connection.fetch(CALLS_OF, *values, which.workflow)
             else:
                 records = await connection.fetch(CALLS, *values)
         return [_call(record) for record in records]
+
+    async def call(self, tenant: str, id_: str) -> CallRow | None:
+        async with self._as(tenant) as connection:
+            record = await connection.fetchrow(CALL, tenant, _number(id_))
+        return _call(record) if record else None
 
     async def totals(
         self, tenant: str, *, by: Sequence[By], workflow: str = "", since: datetime | None = None
@@ -107,6 +118,10 @@ class PgUsage:
             records = await connection.fetch(ROLES, tenant, since or _EVER)
         return [_role(record) for record in records]
 
+    async def arms(self, tenant: str) -> Sequence[ArmReport]:
+        async with self._as(tenant) as connection:
+            return await arms(connection, tenant)
+
     async def budgets(self, tenant: str, *, workflow: str = "") -> Sequence[Budget]:
         async with self._as(tenant) as connection:
             records = await connection.fetch(BUDGETS, tenant, workflow)
@@ -115,6 +130,7 @@ class PgUsage:
                 scope=record["scope"],
                 allowed=None if record["allowed"] is None else float(record["allowed"]),
                 spent=float(record["spent"]),
+                held=float(record["held"]),
             )
             for record in records
         ]
@@ -124,6 +140,12 @@ class PgUsage:
             raise ValueError(f"a budget of {allowed} USD is none")
         async with self._as(tenant) as connection:
             return bool(await connection.fetchval(LIMIT, tenant, None if allowed is None else Decimal(str(allowed))))
+
+
+def _number(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20 and int(cursor) <= _LAST):
+        raise ValueError("no call has this cursor")
+    return int(cursor)
 
 
 def _call(record: asyncpg.Record) -> CallRow:
