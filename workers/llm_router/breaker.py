@@ -39,7 +39,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a call failed, as far as it is the model's doing. `pause_s`: leave it out at once, for so long."""
+    """Why a call failed, as far as it is the model's doing. `pause_s`: leave it out at once (0: as long as usual)."""
 
     error: str
     pause_s: float | None = None
@@ -124,7 +124,7 @@ class Breaker:
             state="open",
             failures=failures,
             pauses=pauses,
-            until=self._now() + max(pause, min(fault.pause_s or 0.0, LONGEST_S)),
+            until=self._now() + (min(fault.pause_s, LONGEST_S) if fault.pause_s else pause),
             error=fault.error,
             unusable=fault.unusable,
         )

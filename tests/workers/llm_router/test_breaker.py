@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from workers.llm_router.breaker import FAILURES, LONGEST_S, PAUSE_S, PROBE_S, Alone, Breaker, Fault, Health
 
 MODEL = "openai/x"
@@ -95,10 +97,11 @@ async def test_a_probe_that_told_nothing_leaves_it_to_the_next() -> None:
     assert await two.admits(MODEL)
 
 
-async def test_a_pause_that_the_provider_names_is_kept_at_once() -> None:
+@pytest.mark.parametrize(("named", "kept"), [(42, 42), (0.5, 0.5), (0, PAUSE_S), (1e9, LONGEST_S)])
+async def test_a_pause_that_the_provider_names_is_kept_at_once(named: float, kept: float) -> None:
     one, two = routers(Clock())
-    await one.failed(MODEL, Fault(error="429", pause_s=42))
-    assert two.wait_s(MODEL) == 42
+    await one.failed(MODEL, Fault(error="429", pause_s=named))
+    assert two.wait_s(MODEL) == kept
     assert not await two.admits(MODEL)
 
 
