@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md and cli.md from the code: python docs/generate.py; --check only compares."""
+"""Writes settings.md, cli.md and roles.md of docs/reference from the code; with --check it only compares them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from workers.kit.settings import Settings  # noqa: E402  the tree must be on the path first
+from workers.kit.prompts.roles import roles as all_roles  # noqa: E402  the tree must be on the path first
+from workers.kit.settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).parent / "reference"
 COMMANDS = (
@@ -31,6 +32,10 @@ COMMANDS = (
     "deadletter resend",
     "deadletter drop",
     "doctor",
+    "prompt list",
+    "prompt show",
+    "prompt diff",
+    "prompt test",
 )
 SETTINGS = """# Settings
 
@@ -38,6 +43,15 @@ Read once from the environment. Each may also come from a file: `QL_DATABASE_URL
 `QL_DATABASE_URL`. A `QL_` variable that is not in this table is refused.
 
 | variable | meaning | default |
+|---|---|---|
+"""
+ROLES = """# Roles
+
+Who a model is when it does a task. A role is picked by rule: its task must match and each property named here must
+too; the most specific one wins. `ql prompt show ROLE` prints its text. Which roles wrote what stands in the events (`calls`)
+and in `ql workflow show`.
+
+| role | tasks; picked for; models; temperature | purpose |
 |---|---|---|
 """
 EXITS = """
@@ -82,10 +96,18 @@ def cli() -> str:
     return "\n".join(parts) + EXITS
 
 
+def roles() -> str:
+    """The table of every role."""
+    rows = (
+        f"| `{role.id}` | {role.settings.removeprefix('tasks: ')} | {role.purpose} |" for role in all_roles().values()
+    )
+    return ROLES + "\n".join(rows) + "\n"
+
+
 def main() -> int:
     """Write or compare; 1 for a page that has drifted."""
     wrong = []
-    for name, text in {"settings.md": settings(), "cli.md": cli()}.items():
+    for name, text in {"settings.md": settings(), "cli.md": cli(), "roles.md": roles()}.items():
         page = REFERENCE / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             wrong.append(name)
