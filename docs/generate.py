@@ -48,8 +48,8 @@ Read once from the environment. Each may also come from a file: `QL_DATABASE_URL
 ROLES = """# Roles
 
 Who a model is when it does a task. A role is picked by rule: its task must match and each property named here must
-too; the most specific one wins. `ql prompt show ROLE` prints its text. Which roles wrote what stands in the events (`calls`)
-and in `ql workflow show`.
+too; the most specific one wins. `ql prompt show ROLE` prints its text. Which roles wrote what stands in the events
+(`calls`) and in `ql workflow show`.
 
 | role | tasks; picked for; models; temperature | purpose |
 |---|---|---|
