@@ -15,12 +15,16 @@ from gateway.hosts import LOOPBACK, LoopbackNames
 from gateway.limits import BodyLimit, Room
 from gateway.live import Live
 from gateway.publish import Publisher
-from gateway.routes import artifacts, deadletters, events, health, workflows
+from gateway.questions import Questions
+from gateway.routes import artifacts, deadletters, events, health, ledger, llm, switches, usage, workflows
 from gateway.state import State
 from gateway.trace import Tracing
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgReads, open_pool
+from workers.kit.stores.pg.recordings import PgRecordings
+from workers.kit.stores.pg.usage import PgUsage
+from workers.kit.stores.switches import SwitchBoard
 
 POOL = 8
 
@@ -42,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": "/"}],
     )
     problems.install(app)
-    for module in (workflows, events, artifacts, deadletters, health):
+    for module in (workflows, events, artifacts, deadletters, llm, switches, usage, ledger, health):
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
@@ -60,16 +64,22 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
     pool = await open_pool(settings.database_url, POOL)
     reads = PgReads(pool)
     publisher = Publisher(nc, reads)
+    objects = S3Artifacts(settings.s3_url, settings.s3_bucket)
     publishing = asyncio.create_task(publisher.run())
     try:
         yield State(
             settings=settings,
             reads=reads,
-            artifacts=S3Artifacts(settings.s3_url, settings.s3_bucket),
+            artifacts=objects,
             publisher=publisher,
             live=Live(nc),
             submissions=Room(workflows.WAITING, workflows.busy),
             streams=Room(events.STREAMS, events.full),
+            questions=Questions(nc, settings),
+            asked=Room(llm.ASKED, llm.busy),
+            usage=PgUsage(pool),
+            switches=SwitchBoard(pool),
+            recordings=PgRecordings(pool, objects),
         )
         await publisher.drain()
     finally:

@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.problems import ProblemError, respond
 
 MAX_BODY = 1 << 20
-TOO_LARGE = f"At most {MAX_BODY} bytes are taken."
+LARGER = {"/v1/ledger": 64 << 20}
+"""Where a whole file is sent."""
 
 
 class BodyLimit:
-    """Answers 413 for a body above `MAX_BODY` bytes, declared or counted."""
+    """Answers 413 for a body above `MAX_BODY` bytes (or what its path may have), declared or counted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,25 +28,30 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > MAX_BODY:
-            await self._refuse(scope, receive, send)
+        most = LARGER.get(scope["path"], MAX_BODY)
+        if not declared.isdigit() or int(declared) > most:
+            await self._refuse(scope, receive, send, most)
             return
-        await self._app(scope, _counted(receive), send)
+        await self._app(scope, _counted(receive, most), send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = ProblemError(413, "body_too_large", "The request is too large", TOO_LARGE)
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        error = ProblemError(413, "body_too_large", "The request is too large", _too_large(most))
         await respond(Request(scope), error)(scope, receive, send)
 
 
-def _counted(receive: Receive) -> Receive:
+def _too_large(most: int) -> str:
+    return f"At most {most} bytes are taken."
+
+
+def _counted(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def counting() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
-            raise HTTPException(413, TOO_LARGE)
+        if seen > most:
+            raise HTTPException(413, _too_large(most))
         return message
 
     return counting

@@ -18,7 +18,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _text(text: str) -> str:
+def readable(text: str) -> str:
+    """`text`; raises ValueError for what is no plain text."""
     if _CONTROL.search(text):
         raise ValueError("holds control characters or bytes that are no text: send plain UTF-8 text")
     if _SURROGATE.search(text):
@@ -50,7 +51,7 @@ class Submit(BaseModel):
     def _readable(cls, prompt: str) -> str:
         if not prompt.strip():
             raise ValueError("is empty: say in a sentence or more what to build")
-        return _text(prompt)
+        return readable(prompt)
 
 
 class Cancel(BaseModel):
@@ -63,7 +64,7 @@ class Cancel(BaseModel):
     @field_validator("reason")
     @classmethod
     def _readable(cls, reason: str) -> str:
-        return _text(reason)
+        return readable(reason)
 
 
 class Artifact(BaseModel):
@@ -176,8 +177,18 @@ class Workflow(BaseModel):
         )
 
 
+class Spent(BaseModel):
+    """US dollars that models took for a workflow, of its limit (null: the tenant's limits only)."""
+
+    limit: float | None = None
+    spent: float = 0.0
+    held: float = Field(default=0.0, description="What the calls that run now may cost")
+
+
 class WorkflowDetail(Workflow):
     """A workflow with its stages, in the order in which they began."""
+
+    budget: Spent = Spent()
 
     drops: list[Drop] = []
 

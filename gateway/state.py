@@ -9,11 +9,16 @@ from fastapi import Depends, Request
 
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, ReadModel
+from workers.kit.stores.usage import UsageReads
 
 if TYPE_CHECKING:
+    from workers.kit.stores.pg.recordings import PgRecordings
+    from workers.kit.stores.switches import SwitchBoard
+
     from .limits import Room
     from .live import Live
     from .publish import Publisher
+    from .questions import Questions
 
 TENANT = "default"
 """Everyone's tenant until there is authentication; the gateway listens on loopback only."""
@@ -30,6 +35,11 @@ class State:
     live: Live
     submissions: Room
     streams: Room
+    questions: Questions
+    asked: Room
+    usage: UsageReads
+    switches: SwitchBoard
+    recordings: PgRecordings
 
 
 async def _state(request: Request) -> State:  # async: FastAPI sends what is not to a thread

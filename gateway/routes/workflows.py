@@ -10,7 +10,7 @@ from contracts.artifacts import Submission
 from contracts.cloudevents import from_structured
 from contracts.events import StageCompleted, StageRejected
 from gateway import ids
-from gateway.models import Accepted, Cancel, Drop, Drops, Page, Submit, Workflow, WorkflowDetail
+from gateway.models import Accepted, Cancel, Drop, Drops, Page, Spent, Submit, Workflow, WorkflowDetail
 from gateway.pages import page
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
@@ -93,7 +93,8 @@ async def list_workflows(
 async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
     """One workflow with its stages."""
     row = await _known(gateway, workflow)
-    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=await _drops(gateway, workflow))
+    drops, budget = await _drops(gateway, workflow), await _budget(gateway, workflow)
+    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops, budget=budget)
 
 
 @router.get("/{workflow}/drops", operation_id="listDrops", responses=responses(404, 503))
@@ -145,6 +146,13 @@ async def _known(gateway: State, workflow: str) -> WorkflowRow:
     if row is None:
         raise ids.unknown(workflow)
     return row
+
+
+async def _budget(gateway: State, workflow: str) -> Spent:
+    for found in await gateway.usage.budgets(TENANT, workflow=workflow):
+        if found.scope == "workflow":
+            return Spent(limit=found.allowed, spent=found.spent, held=found.held)
+    return Spent()
 
 
 def _ended(row: WorkflowRow) -> str:
