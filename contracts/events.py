@@ -104,7 +104,10 @@ class WorkflowResumed(Data, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A drop was written. `unmet`: its findings stand, since no round of repair was left. `calls`: who wrote it."""
+    """A drop was written. `unmet`: its findings stand, since no round of repair was left. `calls`: who wrote it.
+
+    `attempts` counts them all; `work_ms` is how long the last one took, from its inputs to its artifact.
+    """
 
     drop: str
     stage: str
@@ -114,6 +117,8 @@ class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
     inputs: tuple[Input, ...] = ()
     unmet: bool = False
     calls: tuple[ModelCalls, ...] = ()
+    attempts: int = 1
+    work_ms: int = 0
 
 
 class StageRejected(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,6 +134,8 @@ class StageRejected(Data, frozen=True, kw_only=True, omit_defaults=True):
     findings: int
     inputs: tuple[Input, ...] = ()
     calls: tuple[ModelCalls, ...] = ()
+    attempts: int = 1
+    work_ms: int = 0
 
 
 class StageFailed(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,6 +147,7 @@ class StageFailed(Data, frozen=True, kw_only=True, omit_defaults=True):
     error: str
     attempts: int
     inputs: tuple[Input, ...] = ()
+    work_ms: int = 0
 
 
 LIFECYCLE_EVENTS: Mapping[str, type[Data]] = {

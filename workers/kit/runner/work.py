@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
 import structlog
 
 from contracts.events import Event
@@ -172,9 +173,12 @@ class StageWork:
     async def _worked(self, message: Delivery, claim: Claim) -> Committed | Lost | None:
         """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
         with self._wheel.job(message, claim):
+            began = time.monotonic()
             outcome = await self._attempts.make(claim, self._started)
             if isinstance(outcome, Lost):
                 return outcome
+            if not isinstance(outcome, Retry):
+                outcome = msgspec.structs.replace(outcome, work_ms=round((time.monotonic() - began) * 1000))
             crash.at(self.stage, "before_commit")
             commit = partial(self._patiently, claim, outcome, partial(self._letter, message))
             committed = await self._handover.commit(claim, outcome, commit)

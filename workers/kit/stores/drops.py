@@ -103,12 +103,16 @@ class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """The stage wrote an artifact. The last stage tells of its capsule in `capsule` (name, grade, reasons)."""
+    """The stage wrote an artifact. The last stage tells of its capsule in `capsule` (name, grade, reasons).
+
+    Here and below, `work_ms` is how long the attempt took.
+    """
 
     artifact: Ref
     media_type: str
     capsule: CapsuleHead | None = None
     calls: tuple[ModelCalls, ...] = ()
+    work_ms: int = 0
 
 
 class CapsuleHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +131,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     findings: int
     calls: tuple[ModelCalls, ...] = ()
+    work_ms: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +140,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
     error: str
     refused: bool = False
+    work_ms: int = 0
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

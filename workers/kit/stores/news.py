@@ -148,6 +148,8 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 inputs=inputs_of(claim),
                 unmet=change.unmet,
                 calls=outcome.calls,
+                attempts=claim.attempt,
+                work_ms=outcome.work_ms,
             )
         case Rejected():
             return StageRejected(
@@ -163,6 +165,8 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 findings=outcome.findings,
                 inputs=inputs_of(claim),
                 calls=outcome.calls,
+                attempts=claim.attempt,
+                work_ms=outcome.work_ms,
             )
         case Failed():
             return StageFailed(
@@ -174,6 +178,7 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 error=plain(outcome.error),
                 attempts=claim.attempt,
                 inputs=inputs_of(claim),
+                work_ms=outcome.work_ms,
             )
         case Completed() | Retry():
             raise ValueError(f"no event tells of {change.state}")
