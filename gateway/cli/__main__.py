@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gateway.cli import exits, output
+from gateway.cli import exits, ledger, llm, output
 
 app = typer.Typer(
     name="ql",
@@ -37,10 +37,13 @@ app.add_typer(capsule, name="capsule")
 app.add_typer(events, name="events")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(prompt, name="prompt")
+app.add_typer(llm.app, name="llm")
+workflow.add_typer(ledger.app, name="ledger")
 
 Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE reads a file, - standard input.")]
 Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Budget = Annotated[float | None, typer.Option("--budget", help="US dollars that models may take.", min=0)]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the end.", min=1)]
 
 
@@ -76,12 +79,13 @@ def generate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the package.")] = Path("out"),
     language: Language = "python",
     timeout: Timeout = 900,
+    budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a package from a prompt: submit, watch, download, verify, unpack."""
     from gateway.cli import generate as command
 
-    command.generate(prompt, out, language, timeout, as_json)
+    command.generate(prompt, out, language, timeout, budget, as_json)
 
 
 @app.command()
@@ -89,12 +93,13 @@ def submit(
     prompt: Prompt,
     language: Language = "python",
     key: Annotated[str, typer.Option("--idempotency-key", help="The same key gives the same workflow.")] = "",
+    budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a prompt and print the workflow's id."""
     from gateway.cli import workflows
 
-    workflows.submit(prompt, language, key, as_json)
+    workflows.submit(prompt, language, key, budget, as_json)
 
 
 @workflow.command("list")

@@ -18,10 +18,12 @@ from gateway.cli.exits import TIMEOUT, USAGE, CliError
 Json = dict[str, Any]
 ENDS = tuple(f"dev.quantumlayer.workflow.{outcome}." for outcome in ("completed", "failed", "cancelled", "expired"))
 RESUMED = "dev.quantumlayer.workflow.resumed."
+PATIENCE_S = 30.0
 RECONNECT_S = 0.5
 SILENCE_S = 60.0
 NOT_NOW = (502, 503, 504)
 """The gateway's own, and what a proxy says while the gateway behind it is away."""
+OCTETS = {"Content-Type": "application/octet-stream"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -35,7 +37,7 @@ class Client:
         except httpx.InvalidURL as error:
             raise CliError(f"{url!r} is no address of a gateway: {error}", USAGE, "settings") from error
         # A proxy of the environment can't reach this machine's loopback.
-        self._http = httpx.Client(base_url=at, timeout=30, trust_env=at.host not in LOOPBACK)
+        self._http = httpx.Client(base_url=at, timeout=PATIENCE_S, trust_env=at.host not in LOOPBACK)
 
     def __enter__(self) -> Self:
         return self
@@ -45,24 +47,35 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: str | int) -> Json:
+    def get(self, path: str, **query: str | int | list[str]) -> Json:
         """The JSON at `path`."""
         return self._json(self._call("GET", path, params=query))
 
-    def submit(self, prompt: str, language: str, key: str = "") -> Json:
+    def fetch(self, path: str) -> bytes:
+        """What lies at `path`."""
+        return self._call("GET", path).content
+
+    def submit(self, prompt: str, language: str, key: str = "", budget: float | None = None) -> Json:
         """Send a prompt; the accepted workflow."""
         headers = {"Idempotency-Key": key} if key else {}
-        body = {"prompt": prompt, "language": language}
+        body: Json = {"prompt": prompt, "language": language}
+        if budget is not None:
+            body["budget"] = budget
         return self._json(self._call("POST", "/v1/workflows", json=body, headers=headers))
 
-    def post(self, path: str, body: Json | None = None) -> Json:
+    def post(self, path: str, body: Json | None = None, *, patience_s: float = PATIENCE_S) -> Json:
         """What the gateway says after doing it."""
-        return self._json(self._call("POST", path, json=body))
+        return self._json(self._call("POST", path, json=body, timeout=patience_s))
 
-    def put(self, path: str, body: bytes) -> Json:
+    def send(self, path: str, body: bytes) -> Json:
+        """What the gateway says of these bytes."""
+        return self._json(self._call("POST", path, content=body, headers=OCTETS))
+
+    def put(self, path: str, body: bytes | Json) -> Json:
         """What the gateway has now in place of what it had."""
-        headers = {"Content-Type": "application/octet-stream"}
-        return self._json(self._call("PUT", path, content=body, headers=headers))
+        if isinstance(body, bytes):
+            return self._json(self._call("PUT", path, content=body, headers=OCTETS))
+        return self._json(self._call("PUT", path, json=body))
 
     def delete(self, path: str) -> None:
         """It is gone."""

@@ -18,12 +18,12 @@ from gateway.cli.watch import Board, follow
 FAILING_GRADES = ("D", "F")
 
 
-def generate(prompt: str, out: Path, language: str, timeout_s: float, as_json: bool) -> None:
+def generate(prompt: str, out: Path, language: str, timeout_s: float, budget: float | None, as_json: bool) -> None:
     """Submit, watch, fetch, verify, unpack; exit status 1 when it failed, 3 when the grade is D or F."""
     text = prompts.read(prompt)
     began = time.monotonic()
     with connect.any_gateway() as url, Client(url) as client:
-        workflow = client.submit(text, language)["id"]
+        workflow = client.submit(text, language, budget=budget)["id"]
         if not as_json:
             sys.stderr.write(f"workflow {workflow}\n{_model(connect.settings().models)}")
         board = follow(client.events(workflow, timeout_s=timeout_s), quiet=as_json)

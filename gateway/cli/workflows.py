@@ -10,11 +10,11 @@ from gateway.cli.client import Client, Json
 from gateway.cli.exits import FAILED, CliError
 
 
-def submit(prompt: str, language: str, key: str, as_json: bool) -> None:
+def submit(prompt: str, language: str, key: str, budget: float | None, as_json: bool) -> None:
     """Print the new workflow's id."""
     text = prompts.read(prompt)
     with Client(connect.known_gateway()) as client:
-        accepted = client.submit(text, language, key)
+        accepted = client.submit(text, language, key, budget)
     if as_json:
         output.as_json(accepted)
     else:
@@ -45,6 +45,8 @@ def show(workflow: str, as_json: bool) -> None:
         letters = client.get("/v1/deadletters", workflow=found["id"])["items"] if failed else []
     ended = f", ended {found['ended_at'][:19]}" if found["ended_at"] else ""
     sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
+    if found["budget"]["limit"] is not None or found["budget"]["spent"]:
+        sys.stdout.write(f"models: {_budget(found['budget'])}\n")
     if found["error"]:
         sys.stdout.write(output.plain(f"error: {found['error']}") + "\n")
     output.table(
@@ -64,6 +66,12 @@ def show(workflow: str, as_json: bool) -> None:
     _models(found["drops"])
     if failed:
         _how_on(workflow, [letter["id"] for letter in letters])
+
+
+def _budget(budget: Json) -> str:
+    limit = "" if budget["limit"] is None else f" of {budget['limit']:g} USD"
+    held = f", {budget['held']:.4f} held by running calls" if budget["held"] else ""
+    return f"{budget['spent']:.4f} USD spent{limit}{held}"
 
 
 def _models(drops: list[Json]) -> None:
