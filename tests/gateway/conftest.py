@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -48,6 +49,13 @@ class Served:
 
 @pytest.fixture
 async def served(stack: Stack, database: Database, bucket: str, nats_url: str) -> AsyncIterator[Served]:
+    async with serving(stack, database, bucket, nats_url) as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) -> AsyncIterator[Served]:
+    """A gateway, until the block ends."""
     settings = Settings(nats_url=nats_url, database_url=database.gateway, s3_url=stack.urls.s3, s3_bucket=bucket)
     nc = await nats.connect(nats_url)
     pool = await open_pool(database.worker, 4)

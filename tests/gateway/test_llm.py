@@ -1,0 +1,305 @@
+"""Models through the gateway: a real router process, over two providers that speak OpenAI's format."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import nats.errors
+import pytest
+from httpx_sse import ServerSentEvent, aconnect_sse
+
+from deploy.local.stack import NATS, Stack
+from tests.gateway.conftest import Served, serving
+from tests.gateway.test_cli import against, ql
+from tests.gateway.test_workflows import submit
+from tests.providers.plan import Plan
+from tests.providers.server import KEY, Provider, Speed
+from tests.servers import Database, fresh_bucket, fresh_database
+from workers.kit.llm.wire import MODELS
+
+ILL, WELL, SLOW = "openai/gpt-4.1", "openai/gpt-4o-mini", "openai/gpt-4o"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """A gateway with a router behind it, and the two providers."""
+
+    served: Served
+    database: Database
+    first: Provider
+    second: Provider
+
+    async def ask(self, prompt: str, **more: object) -> httpx.Response:
+        return await self.served.http.post("/v1/llm/generate", json={"prompt": prompt, **more})
+
+    async def get(self, path: str, **query: str) -> Any:
+        answer = await self.served.http.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+async def asking(stack: Stack, template: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asking]:
+    """The first provider is busy for ever with the model `ILL`."""
+    folder: Path = tmp_path_factory.mktemp("asking")
+    first = Provider(Plan(always={ILL.partition("/")[2]: "429:30"}), speed=Speed(first_s=0.01))
+    async with (
+        fresh_database(stack) as database,
+        fresh_bucket(stack) as bucket,
+        Stack(folder / "nats", frozenset({NATS})) as own,
+        first,
+        Provider(speed=Speed(first_s=0.01, tokens_per_s=120)) as second,
+        serving(stack, database, bucket, own.urls.nats) as served,
+    ):
+        models = f"{WELL}@{first.url}/v1;fallback={ILL}@{first.url}/v1,{SLOW}@{second.url}/v1;builtin=blueprint/default"
+        env = {
+            **os.environ,
+            "QL_NATS_URL": own.urls.nats,
+            "QL_DATABASE_URL": database.worker,
+            "QL_S3_URL": stack.urls.s3,
+            "QL_S3_BUCKET": bucket,
+            "QL_MODELS": models,
+            "OPENAI_API_KEY": KEY,
+        }
+        router = await asyncio.create_subprocess_exec(sys.executable, "-m", "workers.llm_router", env=env)
+        try:
+            await _up(served, router)
+            yield Asking(served=served, database=database, first=first, second=second)
+        finally:
+            with suppress(ProcessLookupError):
+                router.terminate()
+            await asyncio.wait_for(router.wait(), 20)
+
+
+async def _up(served: Served, router: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(60):
+        while router.returncode is None:
+            with suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
+                await served.nc.request(MODELS, b"", timeout=1)
+                return
+            await asyncio.sleep(0.1)
+    pytest.fail("the router ended")
+
+
+async def test_the_same_question_again_is_answered_by_the_ledger(asking: Asking) -> None:
+    asked = len(asking.first.calls)
+    new = (await asking.ask("What is a bus?")).json()
+    again = (await asking.ask("What is a bus?")).json()
+    other = (await asking.ask("What is a bus?", nonce="2")).json()
+    assert (new["text"], new["known"], new["model"]) == ("You said: What is a bus?", False, WELL)
+    assert (again["text"], again["known"], again["cost"]) == (new["text"], True, 0.0)
+    assert new["cost"] > 0
+    assert (other["known"], other["question"] != new["question"]) == (False, True)
+    assert len(asking.first.calls) == asked + 2
+    found = await asking.get("/v1/llm/calls", workflow=again["workflow"])
+    (call,) = found["items"]
+    assert (call["outcome"], call["stage"], call["question"]) == ("known", "gateway", new["question"])
+    whole = await asking.get(f"/v1/llm/calls/{call['id']}")
+    assert whole["answer"] == new["text"]
+    assert "What is a bus?" in str(whole["asked"])
+
+
+async def test_the_calls_tell_who_failed_before_another_model_answered(asking: Asking) -> None:
+    told = (await asking.ask("Who is second?", group="fallback")).json()
+    assert told["model"] == SLOW
+    listed = await against(asking.served, "llm", "calls", "--json", "--model", SLOW)
+    (call,) = [row for row in json.loads(listed.stdout) if row["workflow"] == told["workflow"]]
+    ((name, error),) = [(one["model"], one["error"]) for one in call["tried"]]
+    assert name == ILL
+    assert "429" in error
+    table = (await against(asking.served, "llm", "calls", "--model", SLOW)).stdout.decode()
+    assert f"after {ILL}" in table
+    health = json.loads((await against(asking.served, "llm", "models", "--json")).stdout)
+    states = {one["name"]: one["state"] for one in health["models"]}
+    assert (states[ILL] == "closed", states[SLOW]) == (False, "closed")
+
+
+async def events(asking: Asking, **body: object) -> list[ServerSentEvent]:
+    async with aconnect_sse(asking.served.http, "POST", "/v1/llm/stream", json=body) as source:
+        assert source.response.status_code == 200
+        return [event async for event in source.aiter_sse()]
+
+
+async def test_a_stream_tells_the_text_as_it_comes_and_ends_with_the_answer(asking: Asking) -> None:
+    prompt = "Tell it slowly, word by word. " * 20
+    *texts, last = await events(asking, prompt=prompt, group="fallback")
+    pieces = [json.loads(event.data) for event in texts]
+    answer = json.loads(last.data)
+    assert (last.event, {event.event for event in texts}) == ("answer", {"text"})
+    assert len(pieces) > 2
+    assert "".join(piece["text"] for piece in pieces) == answer["text"] == f"You said: {prompt}"
+    assert [piece["at"] for piece in pieces] == [
+        sum(len(before["text"]) for before in pieces[:place]) for place in range(len(pieces))
+    ]
+    known, again = await events(asking, prompt=prompt, group="fallback")
+    assert (json.loads(known.data)["text"], json.loads(again.data)["known"]) == (answer["text"], True)
+
+
+async def test_what_can_not_be_answered_says_why(asking: Asking) -> None:
+    refused = await asking.ask("Hello", group="builtin")
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_answerable")
+    assert "QL_MODELS" in refused.json()["detail"]
+    (event,) = await events(asking, prompt="Hello", group="builtin")
+    assert (event.event, json.loads(event.data)["code"]) == ("problem", "not_answerable")
+    missed = await asking.ask("Never asked", strict=True)
+    assert (missed.status_code, missed.json()["code"]) == (409, "not_in_ledger")
+    unknown = await asking.ask("Hello", workflow="01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    assert unknown.status_code == 404
+    assert (await asking.served.http.get("/v1/llm/calls/0")).json()["code"] == "call_not_found"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"prompt": "a", "messages": [{"role": "user", "content": "b"}]},
+        {"messages": [{"role": "assistant", "content": "b"}]},
+        {"prompt": "a", "temperature": 3},
+        {"prompt": "a", "schema": {"title": "\ud800"}},
+        {"prompt": "a\0"},
+        {"prompt": "a", "group": "../x"},
+    ],
+)
+async def test_a_question_that_is_none_is_refused(asking: Asking, body: dict[str, object]) -> None:
+    for path in ("/v1/llm/generate", "/v1/llm/stream"):
+        answer = await asking.served.http.post(path, content=json.dumps(body))
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_a_schema_that_is_too_deep_is_refused(asking: Asking) -> None:
+    for depth in (900, 100_000):
+        deep = '{"a":' * depth + "{}" + "}" * depth
+        body = f'{{"prompt": "a", "schema": {deep}}}'
+        answer = await asking.served.http.post("/v1/llm/generate", content=body)
+        assert answer.status_code in {400, 422}, (depth, answer.text)
+
+
+async def test_a_workflow_s_budget_pays_and_is_shown(asking: Asking) -> None:
+    submitted = await against(asking.served, "submit", "--budget", "0.5", "--json", "A REST API for books")
+    workflow = json.loads(submitted.stdout)["id"]
+    answer = (await asking.ask("What does it cost?", workflow=workflow)).json()
+    shown = await asking.get(f"/v1/workflows/{workflow}")
+    assert shown["budget"] == {"limit": 0.5, "spent": pytest.approx(answer["cost"]), "held": 0.0}
+    used = await asking.get("/v1/usage", workflow=workflow, by="workflow")
+    assert [(one["by"], one["calls"]) for one in used["items"]] == [({"workflow": workflow}, 1)]
+    assert [(one["scope"], one["limit"]) for one in used["budgets"]] == [("workflow", 0.5), ("month", None)]
+    table = (await against(asking.served, "llm", "cost", "--by", "stage", "--workflow", workflow)).stdout.decode()
+    assert "of 0.5 USD" in table
+    text = (await against(asking.served, "workflow", "show", workflow)).stdout.decode()
+    assert "USD spent of 0.5 USD" in text
+
+
+async def test_a_month_s_quota_stops_the_call_that_would_cross_it(asking: Asking) -> None:
+    limited = await against(asking.served, "llm", "quota", "--monthly", "0.000001")
+    assert b"of 1e-06 USD" in limited.stdout
+    over = await asking.ask("One more?")
+    assert (over.status_code, over.json()["code"]) == (402, "over_budget")
+    assert "this month" in over.json()["detail"]
+    freed = await asking.served.http.put("/v1/usage/month", json={"limit": None})
+    assert [budget["limit"] for budget in freed.json()["budgets"]] == [None]
+    assert (await asking.ask("One more?")).status_code == 200
+    assert (await asking.get("/v1/usage", by="outcome", since="2999-01-01T00:00:00Z"))["items"] == []
+
+
+async def test_a_provider_that_is_switched_off_is_not_asked(asking: Asking) -> None:
+    off = await against(asking.served, "llm", "off", "openai", "--reason", "it leaks")
+    assert off.returncode == 0, off.stderr
+    refused = await _until_not(200, asking)
+    assert (refused.status_code, refused.json()["code"]) == (503, "switched_off")
+    assert "it leaks" in refused.json()["detail"]
+    models = (await asking.get("/v1/llm/models"))["models"]
+    assert {one["state"] for one in models if one["provider"] == "openai"} == {"off"}
+    tested = await against(asking.served, "llm", "test", WELL)
+    assert tested.returncode == 1
+    assert b"ql llm on openai" in tested.stderr
+    assert (await asking.served.http.delete("/v1/llm/switches/openai")).status_code == 204
+    assert (await asking.served.http.delete("/v1/llm/switches/openai")).status_code == 404
+    assert (await _until_not(503, asking)).status_code == 200
+
+
+async def _until_not(status: int, asking: Asking) -> httpx.Response:
+    """What a new question gets as soon as it is something else."""
+    for place in range(50):
+        answer = await asking.ask("Still there?", nonce=f"{status} {place}")
+        if answer.status_code != status:
+            return answer
+        await asyncio.sleep(0.2)
+    pytest.fail(f"it is still {status}")
+
+
+async def test_an_operator_switches_off_for_all_tenants(asking: Asking) -> None:
+    def operate(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return ql("llm", *arguments, "--tenant", "*", QL_DATABASE_URL=asking.database.worker)
+
+    off = await asyncio.to_thread(operate, "off", "groq", "--reason", "for all")
+    assert off.returncode == 0, off.stderr
+    seen = await asking.get("/v1/llm/switches")
+    assert [(one["tenant"], one["reason"]) for one in seen["items"]] == [("*", "for all")]
+    assert (await asking.served.http.delete("/v1/llm/switches/groq")).status_code == 404  # not the tenant's to undo
+    on = await asyncio.to_thread(operate, "on", "groq")
+    assert on.returncode == 0, on.stderr
+    assert (await asking.get("/v1/llm/switches"))["items"] == []
+
+
+async def test_every_model_is_asked_one_question(asking: Asking) -> None:
+    tested = await against(asking.served, "llm", "test", "--json")
+    assert tested.returncode == 1
+    told = {one["model"]: one for one in json.loads(tested.stdout)}
+    assert {name: one["ok"] for name, one in told.items()} == {
+        WELL: True,
+        ILL: False,
+        SLOW: True,
+        "blueprint/default": True,
+    }
+    assert "429" in told[ILL]["said"]
+    none = await against(asking.served, "llm", "test", "no-such-group")
+    assert (none.returncode, WELL.encode() in none.stderr) == (2, True)
+
+
+async def test_a_ledger_goes_out_as_a_file_and_comes_back(asking: Asking, tmp_path: Path) -> None:
+    workflow = await submit(asking.served)
+    answer = (await asking.ask("Remember this", workflow=workflow)).json()
+    file = tmp_path / "ledger.jsonl"
+    exported = await against(asking.served, "workflow", "ledger", "export", workflow, "--out", str(file))
+    assert exported.returncode == 0, exported.stderr
+    owner = await asyncpg.connect(asking.database.admin)
+    try:
+        await owner.execute("DELETE FROM ledger WHERE question = $1", bytes.fromhex(answer["question"]))
+    finally:
+        await owner.close()
+    imported = await against(asking.served, "workflow", "ledger", "import", str(file))
+    assert imported.stdout == b"1 of 1 answers are new\n"
+    entry = await asking.served.state.recordings.entry("default", answer["question"])
+    assert entry is not None
+    assert entry.answer == answer["text"]
+    broken = await asking.served.http.post("/v1/ledger", content=file.read_bytes().replace(b"Remember", b"Forget"))
+    assert (broken.status_code, broken.json()["code"]) == (422, "bad_recording")
+
+
+async def test_roles_and_arms_are_told(asking: Asking) -> None:
+    assert (await asking.get("/v1/llm/roles"))["items"] == []  # nobody's questions have a role
+    assert (await asking.get("/v1/llm/arms"))["items"] == []
+    roles = await against(asking.served, "llm", "roles")
+    assert roles.stdout.split() == b"ROLE CALLS SUCCESS REPAIRS USD P50 MS P95 MS".split()
+
+
+async def test_without_a_router_the_answer_is_later(served: Served) -> None:
+    for method, path in (("POST", "/v1/llm/generate"), ("GET", "/v1/llm/models")):
+        body = {"prompt": "Hello"} if method == "POST" else None
+        answer = await served.http.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "router_down")
+        assert answer.headers["retry-after"]
+    async with aconnect_sse(served.http, "POST", "/v1/llm/stream", json={"prompt": "Hello"}) as source:
+        (event,) = [event async for event in source.aiter_sse()]
+    assert (event.event, json.loads(event.data)["code"]) == ("problem", "router_down")
