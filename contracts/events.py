@@ -60,10 +60,11 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WorkflowSubmitted(Data, frozen=True, kw_only=True, omit_defaults=True):
-    """A prompt was accepted. The prompt itself is in the store, not on the bus."""
+    """A prompt was accepted. The prompt itself is in the store, not on the bus. A fork names its `parent`."""
 
     prompt_sha256: str
     language: str = "python"
+    parent: str = ""
 
 
 class WorkflowCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +108,8 @@ class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
     """A drop was written. `unmet`: its findings stand, since no round of repair was left. `calls`: who wrote it.
 
     `attempts` counts them all; `work_ms` is how long the last one took, from its inputs to its artifact.
+
+    `reused` names the drop whose artifact it took over, without any work; `edited`: a person put it there in a fork.
     """
 
     drop: str
@@ -119,6 +122,8 @@ class StageCompleted(Data, frozen=True, kw_only=True, omit_defaults=True):
     calls: tuple[ModelCalls, ...] = ()
     attempts: int = 1
     work_ms: int = 0
+    reused: str = ""
+    edited: bool = False
 
 
 class StageRejected(Data, frozen=True, kw_only=True, omit_defaults=True):

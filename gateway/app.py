@@ -16,7 +16,7 @@ from gateway.limits import BodyLimit, Room
 from gateway.live import Live
 from gateway.publish import Publisher
 from gateway.questions import Questions
-from gateway.routes import artifacts, deadletters, events, health, ledger, llm, switches, usage, workflows
+from gateway.routes import artifacts, deadletters, events, forks, health, ledger, llm, switches, usage, workflows
 from gateway.state import State
 from gateway.trace import Tracing
 from workers.kit.settings import Settings
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": "/"}],
     )
     problems.install(app)
-    for module in (workflows, events, artifacts, deadletters, llm, switches, usage, ledger, health):
+    for module in (workflows, forks, events, artifacts, deadletters, llm, switches, usage, ledger, health):
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)

@@ -121,9 +121,11 @@ class Drop(BaseModel):
     unmet: bool = Field(False, description="Its findings stand: no round of repair was left")
     error: str | None = None
     calls: list[Calls] = Field([], description="What models did for it, by role and model")
+    reused: str | None = Field(None, description="The drop whose artifact it took over, without any work")
+    edited: bool = Field(False, description="A person put its artifact there, in a fork")
 
     @classmethod
-    def of(cls, row: DropRow, calls: Sequence[ModelCalls] = ()) -> Self:
+    def of(cls, row: DropRow, calls: Sequence[ModelCalls] = (), reused: str = "", edited: bool = False) -> Self:
         """The drop as the store has it, and what its event tells of models."""
         artifact = None
         if row.artifact is not None:
@@ -147,6 +149,8 @@ class Drop(BaseModel):
             unmet=row.unmet,
             error=row.error or None,
             calls=[Calls.of(each) for each in calls],
+            reused=reused or None,
+            edited=edited,
         )
 
 
@@ -161,6 +165,7 @@ class Workflow(BaseModel):
     deadline: str
     ended_at: str | None = None
     error: str | None = None
+    parent: str | None = Field(None, description="The workflow that it was forked from")
 
     @classmethod
     def of(cls, row: WorkflowRow) -> Self:
@@ -174,6 +179,7 @@ class Workflow(BaseModel):
             deadline=row.deadline,
             ended_at=row.ended_at or None,
             error=row.error or None,
+            parent=row.parent or None,
         )
 
 
@@ -191,6 +197,7 @@ class WorkflowDetail(Workflow):
     budget: Spent = Spent()
 
     drops: list[Drop] = []
+    forks: list[str] = Field([], description="The workflows forked from it, oldest first")
 
 
 class Page(BaseModel):

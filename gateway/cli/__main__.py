@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 workflow = typer.Typer(
-    help="Workflows: list, show, watch, cancel, resume.", no_args_is_help=True, rich_markup_mode=None
+    help="Workflows: list, show, watch, cancel, resume, fork.", no_args_is_help=True, rich_markup_mode=None
 )
 capsule = typer.Typer(help="Capsules: pull, verify.", no_args_is_help=True, rich_markup_mode=None)
 events = typer.Typer(help="Events: tail.", no_args_is_help=True, rich_markup_mode=None)
@@ -143,11 +143,35 @@ def cancel(
 
 
 @workflow.command()
-def resume(id_: Id, as_json: AsJson = False) -> None:
-    """Let a failed workflow go on from the stage that failed."""
-    from gateway.cli import workflows
+def resume(
+    id_: Id,
+    stage: Annotated[str, typer.Option("--from", help="From this stage, as a new workflow.", metavar="STAGE")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a failed workflow go on from the stage that failed; or do any one anew from a stage, as a fork."""
+    from gateway.cli import forks, workflows
 
-    workflows.resume(id_, as_json)
+    if stage:
+        forks.fork(id_, stage, "", "", False, as_json)
+    else:
+        workflows.resume(id_, as_json)
+
+
+@workflow.command()
+def fork(
+    id_: Id,
+    stage: Annotated[str, typer.Option("--from", help="The first stage that is done anew.", metavar="STAGE")] = "",
+    change: Annotated[str, typer.Option("--set", help="prompt=TEXT, or prompt=@FILE.", metavar="NAME=VALUE")] = "",
+    edit: Annotated[
+        str, typer.Option("--edit", help="Put this JSON in the place of what the stage made.", metavar="STAGE=FILE")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A new workflow from a stage of this one; what did not change is taken over."""
+    from gateway.cli import forks
+
+    forks.fork(id_, stage, change, edit, dry_run, as_json)
 
 
 @capsule.command()

@@ -47,6 +47,9 @@ def show(workflow: str, as_json: bool) -> None:
     sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
     if found["budget"]["limit"] is not None or found["budget"]["spent"]:
         sys.stdout.write(f"models: {_budget(found['budget'])}\n")
+    if found["parent"]:
+        sys.stdout.write(f"forked from {found['parent']}\n")
+    sys.stdout.writelines(f"forked into {fork}\n" for fork in found["forks"])
     if found["error"]:
         sys.stdout.write(output.plain(f"error: {found['error']}") + "\n")
     output.table(
@@ -58,7 +61,7 @@ def show(workflow: str, as_json: bool) -> None:
                 drop["state"],
                 str(drop["attempts"]),
                 (drop["artifact"] or {}).get("sha256", "")[:12],
-                drop["error"] or (f"back to {drop['target']}" if drop["target"] else "unmet" if drop["unmet"] else ""),
+                _note(drop),
             )
             for drop in found["drops"]
         ],
@@ -72,6 +75,15 @@ def _budget(budget: Json) -> str:
     limit = "" if budget["limit"] is None else f" of {budget['limit']:g} USD"
     held = f", {budget['held']:.4f} held by running calls" if budget["held"] else ""
     return f"{budget['spent']:.4f} USD spent{limit}{held}"
+
+
+def _note(drop: Json) -> str:
+    """What is not plain about it."""
+    if drop["error"] or drop["target"]:
+        return str(drop["error"] or f"back to {drop['target']}")
+    if drop["reused"] or drop["edited"]:
+        return f"from {drop['reused']}" if drop["reused"] else "edited by hand"
+    return "unmet" if drop["unmet"] else ""
 
 
 def _models(drops: list[Json]) -> None:

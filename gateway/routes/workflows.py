@@ -16,7 +16,7 @@ from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
 from observability.telemetry import traceparent
 from workers.kit import crash
-from workers.kit.stores.drops import Controlled, KeyConflict, NewWorkflow, WorkflowRow
+from workers.kit.stores.drops import Controlled, DropRow, KeyConflict, NewWorkflow, WorkflowRow
 
 router = APIRouter(prefix="/v1/workflows", tags=["workflows"])
 
@@ -94,7 +94,8 @@ async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
     """One workflow with its stages."""
     row = await _known(gateway, workflow)
     drops, budget = await _drops(gateway, workflow), await _budget(gateway, workflow)
-    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops, budget=budget)
+    forks = list(await gateway.reads.forks(TENANT, workflow))
+    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops, budget=budget, forks=forks)
 
 
 @router.get("/{workflow}/drops", operation_id="listDrops", responses=responses(404, 503))
@@ -160,7 +161,13 @@ def _ended(row: WorkflowRow) -> str:
 
 
 async def _drops(gateway: Gateway, workflow: str) -> list[Drop]:
-    """With what models did for them: their events tell."""
+    """With what models did for them, and what was taken over: their events tell."""
     told = (from_structured(event.body).data for event in await gateway.reads.events(TENANT, workflow))
-    calls = {data.drop: data.calls for data in told if isinstance(data, StageCompleted | StageRejected)}
-    return [Drop.of(drop, calls.get(drop.id, ())) for drop in await gateway.reads.drops(TENANT, workflow)]
+    news = {data.drop: data for data in told if isinstance(data, StageCompleted | StageRejected)}
+    return [_drop(drop, news.get(drop.id)) for drop in await gateway.reads.drops(TENANT, workflow)]
+
+
+def _drop(row: DropRow, told: StageCompleted | StageRejected | None) -> Drop:
+    if isinstance(told, StageCompleted):
+        return Drop.of(row, told.calls, told.reused, told.edited)
+    return Drop.of(row, told.calls if told else ())

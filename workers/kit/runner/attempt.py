@@ -29,6 +29,7 @@ from workers.kit.stores.drops import (
     CapsuleHead,
     Claim,
     Completed,
+    Drops,
     Failed,
     Outcome,
     Rejected,
@@ -37,6 +38,8 @@ from workers.kit.stores.drops import (
 )
 from workers.kit.stores.keys import capsule_key
 from workers.kit.tally import tally
+
+from .memo import Memo
 
 MOST_ASKED_S = 120.0
 """A stage may ask for a longer pause than this; it does not get it."""
@@ -70,18 +73,40 @@ class Attempts:
     """Makes attempts at one stage's claims."""
 
     def __init__(
-        self, binding: Binding, call: StageCall, artifacts: Artifacts, *, limit: int, back_off: BackOff
+        self,
+        binding: Binding,
+        call: StageCall,
+        artifacts: Artifacts,
+        *,
+        limit: int,
+        back_off: BackOff,
+        memo: Memo | None = None,
     ) -> None:
         self._binding = binding
         self._call = call
         self._artifacts = artifacts
         self._limit = limit
         self._back_off = back_off
+        self._memo = memo or Memo(binding, "")
 
     @property
     def takes(self) -> Collection[str]:
         """The ancestors whose drops a claim has to name."""
         return self._binding.takes
+
+    async def known(self, claim: Claim, drops: Drops) -> Completed | None:
+        """What the tenant has from equal work, in a fork; nothing where its bytes are gone."""
+        if not self._memo.serves(claim):
+            return None
+        memo = self._memo.key(claim)
+        found = await drops.recall(claim.tenant, memo)
+        if found is None or found.artifact is None:
+            return None
+        body = await self._body(found.artifact)
+        if isinstance(body, ArtifactLost):
+            log.warning("memo.lost", drop=found.id, error=str(body))
+            return None
+        return Completed(artifact=found.artifact, media_type=found.media_type, memo=memo, reused=found.id)
 
     async def make(self, claim: Claim, started: Callable[[Claim], None] | None = None) -> Outcome | Lost:
         """Do the work of `claim`; `started` is called when the stage has been at it for `SHOWN_S`.
@@ -177,7 +202,8 @@ class Attempts:
         if isinstance(product, Reject):
             findings = len(product.findings)
             return Rejected(artifact=ref, media_type=media_type, target=product.target, findings=findings, calls=calls)
-        return Completed(artifact=ref, media_type=media_type, capsule=_head(report), calls=calls)
+        memo = self._memo.key(claim)
+        return Completed(artifact=ref, media_type=media_type, capsule=_head(report), calls=calls, memo=memo)
 
     def _again(self, claim: Claim, error: str, asked_s: float | None = None) -> Outcome:
         if claim.attempt >= self._limit:

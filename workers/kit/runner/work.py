@@ -23,6 +23,7 @@ from workers.kit.stage import Transient
 from workers.kit.stores.drops import (
     Claim,
     Committed,
+    Completed,
     DeadLetter,
     Drops,
     Failed,
@@ -174,7 +175,7 @@ class StageWork:
         """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
         with self._wheel.job(message, claim):
             began = time.monotonic()
-            outcome = await self._attempts.make(claim, self._started)
+            outcome = await self._attempts.known(claim, self._drops) or await self._attempts.make(claim, self._started)
             if isinstance(outcome, Lost):
                 return outcome
             if not isinstance(outcome, Retry):
@@ -183,6 +184,8 @@ class StageWork:
             commit = partial(self._patiently, claim, outcome, partial(self._letter, message))
             committed = await self._handover.commit(claim, outcome, commit)
             crash.at(self.stage, "after_commit")
+            if isinstance(outcome, Completed) and outcome.reused:
+                self._counts.add("reused")
             if isinstance(outcome, Retry | Failed):
                 log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
             return committed

@@ -20,6 +20,7 @@ from workers.kit.wiring import Means, ports_of, wire
 
 from .attempt import Attempts, BackOff
 from .handover import Handover, Seat
+from .memo import Memo
 from .outbox import Counts, Outbox
 from .pressure import Pressure, cgroup_share
 from .publish import Publisher
@@ -69,6 +70,7 @@ class Worker:
                 artifacts,
                 limit=settings.attempts,
                 back_off=back_off or BackOff(),
+                memo=Memo(binding, settings.models),
             )
             work = StageWork(
                 name, attempts, drops, publisher, self._outbox, self._wheel, handover, settings, self.counts

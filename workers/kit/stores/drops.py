@@ -23,6 +23,9 @@ from .shown import WorkflowRow as WorkflowRow
 from .shown import WorkflowState as WorkflowState
 
 if TYPE_CHECKING:
+    from contracts.topology import Topology
+
+    from .forks import Fork, Forked, NoFork, Plan
     from .handover import Heir
 
 
@@ -75,7 +78,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     `inputs` holds by stage the drops of the stage's needs and of the other ancestors that it takes; `repair` those
     that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
     the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
-    workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over."""
+    workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over.
+    `forked`: the stage from which the workflow, a fork, is done anew; '' in any other workflow."""
 
     drop: str
     tenant: str
@@ -90,6 +94,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     newest: int = 1
     known: Mapping[str, InputDrop] = {}
+    forked: str = ""
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +110,7 @@ class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """The stage wrote an artifact. The last stage tells of its capsule in `capsule` (name, grade, reasons).
 
+    `memo` (sha256, hex) is what equal work has in common; `reused` is the drop that was taken over instead of working.
     Here and below, `work_ms` is how long the attempt took.
     """
 
@@ -113,6 +119,8 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     capsule: CapsuleHead | None = None
     calls: tuple[ModelCalls, ...] = ()
     work_ms: int = 0
+    memo: str = ""
+    reused: str = ""
 
 
 class CapsuleHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +235,10 @@ class Drops(StreamMemory, Protocol):
         """
         ...
 
+    async def recall(self, tenant: str, memo: str) -> DropRow | None:
+        """The tenant's newest completed drop with this memo key; none whose findings stand (`unmet`)."""
+        ...
+
     async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         """Hand the work back undone, runnable in `after_s` seconds; the attempt does not count."""
         ...
@@ -294,6 +306,14 @@ class ReadModel(StreamMemory, Protocol):
 
     async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
         """End an active workflow as cancelled, and close what is open; None for an unknown one."""
+        ...
+
+    async def fork(self, fork: Fork, topology: Topology, *, most: int) -> Forked | Plan | NoFork:
+        """A new workflow that begins with what its parent had done; only the plan of it where it is `dry`."""
+        ...
+
+    async def forks(self, tenant: str, workflow: str) -> Sequence[str]:
+        """The workflows forked from this one, oldest first."""
         ...
 
     async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:

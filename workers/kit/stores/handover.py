@@ -51,4 +51,5 @@ def inherited(topology: Topology, claim: Claim, outcome: Completed, heir: Heir) 
         repair={},
         traceparent=claim.traceparent,
         known={name: known[name] for name in known.keys() - wanted},
+        forked=claim.forked,
     )

@@ -88,11 +88,17 @@ def inputs_of(claim: Claim) -> tuple[Input, ...]:
     return tuple(found.input for found in (*claim.inputs.values(), *claim.repair.values()))
 
 
-def submitted(tenant: str, workflow: str, submission: Submission, now: datetime, trace: str) -> StoredEvent:
+def submitted(
+    tenant: str, workflow: str, submission: Submission, now: datetime, trace: str, parent: str = ""
+) -> StoredEvent:
     """The first event of a workflow."""
     prompt_sha256 = sha256(submission.prompt.encode()).hexdigest()
     data = WorkflowSubmitted(
-        tenant=tenant, workflow=workflow, prompt_sha256=prompt_sha256, language=submission.language
+        tenant=tenant,
+        workflow=workflow,
+        prompt_sha256=prompt_sha256,
+        language=submission.language,
+        parent=parent,
     )
     return stored(data, LIFECYCLE, "submitted", 1, now, trace)
 
@@ -150,6 +156,7 @@ def _fact(claim: Claim, change: Change, outcome: Outcome) -> Data:
                 calls=outcome.calls,
                 attempts=claim.attempt,
                 work_ms=outcome.work_ms,
+                reused=outcome.reused if isinstance(outcome, Completed) else "",
             )
         case Rejected():
             return StageRejected(

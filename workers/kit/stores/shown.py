@@ -24,6 +24,7 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
     deadline: str
     ended_at: str = ""
     error: str = ""
+    parent: str = ""
 
 
 class DropRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -229,7 +229,15 @@ def _repair(stage: str, revision: int, rows: Sequence[Row]) -> dict[str, Row]:
 
 
 def claim_of(
-    found: Runnable, *, tenant: str, workflow: str, stage: str, submission: Submission, traceparent: str, newest: int
+    found: Runnable,
+    *,
+    tenant: str,
+    workflow: str,
+    stage: str,
+    submission: Submission,
+    traceparent: str,
+    newest: int,
+    forked: str = "",
 ) -> Claim:
     """The claim that takes a runnable row: the next epoch, the next attempt."""
     return Claim(
@@ -245,6 +253,7 @@ def claim_of(
         repair={name: row.as_input() for name, row in found.repair.items()},
         traceparent=traceparent,
         newest=newest,
+        forked=forked,
     )
 
 

@@ -15,6 +15,7 @@ from workers.kit.stores.drops import (
     Committed,
     Completed,
     DeadLetter,
+    DropRow,
     Failed,
     LetterWriter,
     NoClaim,
@@ -63,6 +64,7 @@ class MemoryDrops:
             submission=found.new.submission,
             traceparent=found.new.traceparent,
             newest=standing.newest(rows),
+            forked=found.fork.stage if found.fork else "",
         )
         error = standing.exhausted(look, attempts)
         if error:
@@ -118,6 +120,14 @@ class MemoryDrops:
                 found.rows[heir.stage, taken.revision] = _running(_begun(taken, now), taken, now, heir.lease_s)
                 handed.append(taken)
         return tuple(handed)
+
+    async def recall(self, tenant: str, memo: str) -> DropRow | None:
+        for name, found in sorted(self.memory.workflows.items(), reverse=True):
+            for key, kept in found.memos.items():
+                row = found.rows[key]
+                if kept == memo and found.new.tenant == tenant and row.state == "completed" and not row.unmet:
+                    return news.drop_of(name, row)
+        return None
 
     async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         found, now = self.memory.workflows[claim.workflow], self.memory.clock()
@@ -237,6 +247,8 @@ class MemoryDrops:
             unmet=change.unmet,
             error=news.plain(change.error),
         )
+        if isinstance(kept, Completed) and kept.memo and change.state == "completed" and not change.unmet:
+            found.memos[key] = kept.memo
         if change.ends is not None:
             found.end(change.ends, news.plain(change.error), now)
         found.tell(events, now)

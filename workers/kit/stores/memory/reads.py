@@ -10,8 +10,8 @@ from hashlib import sha256
 import msgspec
 
 from contracts.events import Ref
-from contracts.topology import LIFECYCLE
-from workers.kit.stores import news, standing
+from contracts.topology import LIFECYCLE, Topology
+from workers.kit.stores import forks, news, standing
 from workers.kit.stores.drops import (
     Controlled,
     DeadLetter,
@@ -24,6 +24,7 @@ from workers.kit.stores.drops import (
     Submitted,
     WorkflowRow,
 )
+from workers.kit.stores.forks import Fork, Forked, NoFork, Plan
 from workers.kit.stores.submissions import checked
 
 from .state import Memory, Workflow
@@ -85,6 +86,47 @@ class MemoryReads:
         told = (news.resumed(tenant, workflow, opener, now, found.new.traceparent),)
         found.tell(told, now)
         return Controlled(workflow=_shown(found), done=True, events=told)
+
+    async def fork(self, fork: Fork, topology: Topology, *, most: int) -> Forked | Plan | NoFork:
+        parent, now = self._one(fork.tenant, fork.parent), self.memory.clock()
+        if parent is None:
+            return NoFork(code="unknown_workflow", detail=f"There is no workflow {fork.parent}.")
+        rows = list(parent.rows.values())
+        wrong = forks.refused(topology, fork)
+        copied = wrong or forks.copies(topology, fork, rows, now)
+        if isinstance(copied, NoFork):
+            return copied
+        plan = forks.planned(topology, fork, {})
+        if fork.dry:
+            return plan
+        submission = forks.submission_of(fork, parent.new.submission.prompt, parent.new.submission.language)
+        new = NewWorkflow(
+            id=fork.id,
+            tenant=fork.tenant,
+            submission=submission,
+            deadline_s=fork.deadline_s,
+            budget=parent.new.budget,
+            idempotency_key=fork.idempotency_key,
+            traceparent=fork.traceparent,
+        )
+        known = self._with_key(new)
+        if known is not None:
+            if known.fork is None or forks.body_sha256(known.fork) != forks.body_sha256(fork):
+                raise KeyConflict(f"the key {fork.idempotency_key!r} came with another wish")
+            owed = tuple(event for _, event in known.events.values() if not event.seq)
+            return Forked(id=known.new.id, created=False, plan=plan, events=owed)
+        if fork.tenant in self.memory.waiting() or self.memory.room(fork.tenant, most) <= 0:
+            return NoFork(code="full", detail=f"{most} of your workflows are active: wait until one has ended.")
+        found = Workflow(new=new, created_at=now, deadline=now + timedelta(seconds=fork.deadline_s), fork=fork)
+        found.admitted_at, found.rows = now, {(row.stage, 1): row for row in copied}
+        first = news.submitted(fork.tenant, fork.id, submission, now, fork.traceparent, fork.parent)
+        events = (first, *forks.told(fork, topology, rows, copied, now))
+        found.tell(events, now)
+        self.memory.workflows[fork.id] = found
+        return Forked(id=fork.id, created=True, plan=plan, events=events)
+
+    async def forks(self, tenant: str, workflow: str) -> Sequence[str]:
+        return sorted(found.new.id for found in self._of(tenant) if found.fork and found.fork.parent == workflow)
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         found = sorted(self._letters(tenant), key=lambda letter: (letter.created_at, letter.id), reverse=True)
@@ -182,4 +224,5 @@ def _shown(found: Workflow) -> WorkflowRow:
         deadline=news.rfc3339(found.deadline),
         ended_at=news.rfc3339(found.ended_at),
         error=found.error,
+        parent=found.fork.parent if found.fork else "",
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from workers.kit.stores import news, standing
 from workers.kit.stores.drops import DeadLetter, NewWorkflow, Remembered, StoredEvent, WorkflowState
+from workers.kit.stores.forks import Fork
 from workers.kit.stores.standing import Row
 
 
@@ -30,6 +31,8 @@ class Workflow:
     ended_at: datetime | None = None
     rows: dict[tuple[str, int], Row] = field(default_factory=dict)
     events: dict[str, tuple[datetime, StoredEvent]] = field(default_factory=dict)
+    fork: Fork | None = None
+    memos: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def end(self, state: WorkflowState, error: str, now: datetime) -> None:
         """Into a terminal state, with its open rows closed."""

@@ -34,7 +34,7 @@ LOOK = f"""
     {OPENERS.format("$3")}
     UNION ALL
     SELECT w.id, NULL, NULL, w.state, NULL, NULL, w.created_at, clock_timestamp(), NULL, NULL, w.prompt, NULL, NULL,
-        w.language, w.traceparent, NULL, w.tenant, NULL, NULL
+        w.language, w.traceparent, NULL, w.tenant, NULL, w.forked
     FROM workflows w WHERE w.id = ANY($3)
 """  # noqa: S608  # constants only
 # In both statements the states are hidden from the planner, which would look among all that are active or running.
@@ -79,12 +79,13 @@ _DONE = few(
     "$13::text[]",
     "$14::bytea[]",
     "$15::jsonb[]",
+    "$16::bytea[]",
 )
 DONE = f"""
     WITH locked AS MATERIALIZED (
         SELECT c.* FROM {_DONE} AS c (
             workflow_id, tenant, stage, revision, epoch, newest, artifact_key, artifact_offset, artifact_length,
-            artifact_sha256, media_type, event, subject, body, heirs, unit
+            artifact_sha256, media_type, event, subject, body, heirs, memo_key, unit
         )
         JOIN workflows w ON w.id = c.workflow_id
         WHERE w.tenant = c.tenant AND w.state || '' = 'active' AND w.newest = c.newest
@@ -93,7 +94,7 @@ DONE = f"""
         UPDATE drops d SET
             state = 'completed', updated_at = clock_timestamp(), lease_until = NULL, retry_at = NULL,
             artifact_key = c.artifact_key, artifact_offset = c.artifact_offset, artifact_length = c.artifact_length,
-            artifact_sha256 = c.artifact_sha256, media_type = c.media_type, error = ''
+            artifact_sha256 = c.artifact_sha256, media_type = c.media_type, memo_key = c.memo_key, error = ''
         FROM locked c
         WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
             AND d.epoch = c.epoch AND d.state || '' = 'running' AND d.artifact_sha256 IS NULL
@@ -145,7 +146,7 @@ async def claim(
     for record in records:
         if record[1] is None:
             now = record[7]
-            heads[record[0]] = Head(record[16], record[3], record[10], record[13], record[14], record[6])
+            heads[record[0]] = Head(record[16], record[3], record[10], record[13], record[14], record[6], record[18])
         else:
             row = row_of(record)
             rows[record[0]][row.stage, row.revision] = row
@@ -189,7 +190,8 @@ async def commit(
         next_ones = [(found, heir) for heir in asked if (found := inherited(topology, claim, outcome, heir))]
         heirs |= {(claim.workflow, found.stage): found for found, _ in next_ones}
         handed = msgspec.json.encode([_handed(*each) for each in next_ones]).decode()
-        wanted += [(*_done(claim, outcome, event), handed) for event in told[claim.workflow]]
+        memo = bytes.fromhex(outcome.memo) or None
+        wanted += [(*_done(claim, outcome, event), handed, memo) for event in told[claim.workflow]]
     done: defaultdict[str, list[Claim]] = defaultdict(list)
     for workflow, stage in await connection.fetch(DONE, *columns(sorted(wanted))) if wanted else ():
         done[workflow] += [heirs[workflow, stage]] if stage else []

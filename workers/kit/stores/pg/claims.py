@@ -20,7 +20,7 @@ from .rows import COLUMNS, NOW, OPENERS, UNHURRIED, columns, few, inputs_column,
 
 # The lock is a statement of its own: one that also read the drops would read them as they were before it waited.
 LOCK = """
-    SELECT id, tenant, state, prompt, language, traceparent, created_at
+    SELECT id, tenant, state, prompt, language, traceparent, created_at, forked
     FROM workflows WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 # Pairs of a workflow and a stage whose rows are asked for, and the workflows, for their openings.
@@ -99,6 +99,7 @@ class Head(NamedTuple):
     language: str
     traceparent: str
     created_at: datetime
+    forked: str
 
 
 class Asked(NamedTuple):
@@ -177,6 +178,7 @@ def look(
         submission=Submission(prompt=head.prompt, language=head.language),
         traceparent=head.traceparent,
         newest=standing.newest(rows),
+        forked=head.forked,
     )
     return claim, standing.exhausted(found, asked.attempts)
 

@@ -15,6 +15,7 @@ from workers.kit.stores import news, standing
 from workers.kit.stores.drops import (
     Claim,
     Committed,
+    Completed,
     DeadLetter,
     Failed,
     LetterWriter,
@@ -58,7 +59,7 @@ _CHANGED = [
     for place, kind in enumerate(
         (
             *("text", "text", "integer", "text", "timestamptz", "text", "bigint", "bigint", "text", "text", "integer"),
-            *("text", "boolean", "text"),
+            *("text", "boolean", "text", "bytea"),
         ),
         start=8,
     )
@@ -66,13 +67,13 @@ _CHANGED = [
 WRITE = f"""
     WITH changed AS (
         UPDATE drops d SET
-            state = c.state, updated_at = $22, lease_until = NULL, retry_at = c.retry_at,
+            state = c.state, updated_at = $23, lease_until = NULL, retry_at = c.retry_at,
             artifact_key = c.artifact_key, artifact_offset = c.artifact_offset, artifact_length = c.artifact_length,
             artifact_sha256 = c.artifact_sha256, media_type = c.media_type, opens = c.opens, target = c.target,
-            unmet = c.unmet, error = c.error
+            unmet = c.unmet, error = c.error, memo_key = c.memo_key
         FROM {few(*_CHANGED)} AS c (
             workflow_id, stage, revision, state, retry_at, artifact_key, artifact_offset, artifact_length,
-            artifact_sha256, media_type, opens, target, unmet, error, unit
+            artifact_sha256, media_type, opens, target, unmet, error, memo_key, unit
         )
         WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
     )
@@ -196,7 +197,15 @@ def _written(one: Settled, now: datetime) -> tuple[object, ...]:
         change.target or None,
         change.unmet,
         news.plain(change.error),
+        _memo(change, kept),
     )
+
+
+def _memo(change: Change, kept: Outcome | None) -> bytes | None:
+    """What others may find the drop by: only a completed one, and none whose findings stand."""
+    if not isinstance(kept, Completed) or change.state != "completed" or change.unmet:
+        return None
+    return bytes.fromhex(kept.memo) or None
 
 
 async def expire(connection: Connection, limit: int) -> Sequence[StoredEvent]:

@@ -11,6 +11,7 @@ from workers.kit.stores.drops import (
     Claim,
     Committed,
     DeadLetter,
+    DropRow,
     LetterWriter,
     NoClaim,
     Outcome,
@@ -19,7 +20,7 @@ from workers.kit.stores.drops import (
 )
 from workers.kit.stores.handover import Heir
 
-from . import admission, at_once, claims, commits, letters, outbox
+from . import admission, at_once, claims, commits, forks, letters, outbox
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
@@ -99,6 +100,10 @@ class PgDrops:
     async def _hand_on(self, _: commits.Done, found: Committed | None) -> None:
         for claim in found.handed if found else ():
             await self.release(claim)
+
+    async def recall(self, tenant: str, memo: str) -> DropRow | None:
+        async with connected(self.pool) as connection:
+            return await forks.recall(connection, tenant, memo)
 
     async def release(self, claim: Claim, *, after_s: float = 0) -> None:
         async with connected(self.pool) as connection:

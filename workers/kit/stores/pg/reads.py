@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from contracts.events import Ref
+from contracts.topology import Topology
 from workers.kit.stores import news
 from workers.kit.stores.drops import (
     Controlled,
@@ -18,9 +19,10 @@ from workers.kit.stores.drops import (
     Submitted,
     WorkflowRow,
 )
+from workers.kit.stores.forks import Fork, Forked, NoFork, Plan
 from workers.kit.stores.submissions import checked
 
-from . import commits, control, letters, outbox, submissions
+from . import commits, control, forks, letters, outbox, submissions
 from .group import Group
 from .pool import Connection, Pool, connected, transaction
 from .rows import (
@@ -115,6 +117,17 @@ class PgReads:
             done = await control.resume(connection, tenant, workflow, deadline_s)
         self._owe(done.events if done else ())
         return done
+
+    async def fork(self, fork: Fork, topology: Topology, *, most: int) -> Forked | Plan | NoFork:
+        async with self._as(fork.tenant) as connection:
+            done = await forks.fork(connection, topology, fork, most)
+        if isinstance(done, Forked) and done.created:
+            self._owe(done.events)
+        return done
+
+    async def forks(self, tenant: str, workflow: str) -> Sequence[str]:
+        async with self._as(tenant) as connection:
+            return await forks.forks_of(connection, tenant, workflow)
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         async with self._as(tenant) as connection:

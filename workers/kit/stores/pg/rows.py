@@ -25,7 +25,7 @@ NOW = f"SELECT {', '.join(['NULL'] * 6)}, clock_timestamp(), {', '.join(['NULL']
 # A limit for `few` after which the transaction's end does not wait for the disk.
 UNHURRIED = "SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)"
 EVENT_COLUMNS = "workflow_id, id, tenant, stage, subject, body, published_seq"
-WORKFLOW_COLUMNS = "id, tenant, state, prompt, language, created_at, deadline, ended_at, error"
+WORKFLOW_COLUMNS = "id, tenant, state, prompt, language, created_at, deadline, ended_at, error, parent"
 
 
 def row_of(record: asyncpg.Record, inputs: tuple[Input, ...] = ()) -> Row:
@@ -97,6 +97,7 @@ def workflow_of(record: asyncpg.Record) -> WorkflowRow:
         deadline=rfc3339(record["deadline"]),
         ended_at=rfc3339(record["ended_at"]),
         error=record["error"],
+        parent=record["parent"] or "",
     )
 
 

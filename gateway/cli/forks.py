@@ -1,0 +1,59 @@
+"""ql workflow fork, ql workflow resume --from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from gateway.cli import connect, output, prompts
+from gateway.cli.client import Client, Json
+from gateway.cli.exits import USAGE, CliError
+
+FIRST = "prompt_enhancement"
+
+
+def fork(workflow: str, stage: str, change: str, edit: str, dry_run: bool, as_json: bool) -> None:
+    """Print the new workflow's id, or what would happen."""
+    body: Json = {"from": stage, "dry_run": dry_run}
+    if change:
+        name, given, prompt = change.partition("=")
+        if name != "prompt" or not given:
+            raise CliError(f"--set takes prompt=TEXT (or @FILE), not {change[:80]!r}", USAGE, "set")
+        body |= {"from": stage or FIRST, "prompt": prompts.read(prompt)}
+    if edit:
+        name, given, file = edit.partition("=")
+        if not given or stage not in {"", name}:
+            raise CliError("--edit takes STAGE=FILE, and the fork begins at that stage", USAGE, "edit")
+        body |= {"from": name, "artifact": _artifact(Path(file))}
+    if not body["from"]:
+        raise CliError("say from where: --from STAGE, --set prompt=TEXT or --edit STAGE=FILE", USAGE, "from")
+    with Client(connect.known_gateway()) as client:
+        forked = client.post(f"/v1/workflows/{workflow}/forks", body)
+    if as_json:
+        output.as_json(forked)
+    elif dry_run:
+        _plan(forked["plan"])
+    else:
+        sys.stdout.write(forked["id"] + "\n")
+        sys.stderr.write(f"watch it: ql workflow watch {forked['id']}\n")
+
+
+def _artifact(path: Path) -> Json:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CliError(f"{path} holds no JSON: {error}", USAGE, "edit") from error
+    if not isinstance(found, dict):
+        raise CliError(f"{path} holds no JSON object", USAGE, "edit")
+    return found
+
+
+def _plan(plan: Json) -> None:
+    first = plan["from"]
+    rows = [(name, "taken over") for name in plan["reused"]]
+    rows += [(plan["edited"], "edited")] if plan["edited"] else []
+    rows += [(name, "runs" if name == first else "runs if its inputs change") for name in plan["runs"]]
+    rows += [(name, "unchanged, taken over in its turn") for name in plan["unchanged"]]
+    output.table(("STAGE", "WHAT BECOMES OF IT"), rows)
+    sys.stdout.write(f"\nat most {plan['calls']} calls of models, {plan['cost']:.4f} USD, as in the parent\n")

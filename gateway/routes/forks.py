@@ -1,0 +1,190 @@
+"""Forks: a new workflow from a stage of another one, with what was done before it taken over."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.artifacts import JSON, encode
+from contracts.paths import UnsafePath, safe_paths
+from contracts.topology import TOPOLOGY
+from gateway import ids
+from gateway.models import MAX_PROMPT, Submit
+from gateway.problems import ProblemError, responses
+from gateway.routes.workflows import IdempotencyKey
+from gateway.state import TENANT, Gateway
+from observability.telemetry import traceparent
+from workers.kit.stores.drops import KeyConflict
+from workers.kit.stores.forks import Edited, Fork, NoFork, Plan, refused
+from workers.kit.stores.forks import Forked as Done
+from workers.kit.stores.keys import artifact_key
+
+router = APIRouter(prefix="/v1/workflows", tags=["workflows"])
+
+EXAMPLE: dict[str, Any] = {"from": "code_generation", "dry_run": True}
+PROBLEMS = {
+    "unknown_workflow": (404, "workflow_not_found", "No such workflow"),
+    "unknown_stage": (422, "unknown_stage", "No such stage"),
+    "prompt_needs_first": (422, "prompt_needs_first", "Nobody there reads a prompt"),
+    "edit_last": (422, "edit_last", "A capsule is not edited"),
+    "stage_not_finished": (409, "stage_not_finished", "Nothing to begin with"),
+    "full": (503, "too_many_active", "Too many active workflows"),
+}
+
+
+class ForkRequest(BaseModel):
+    """From where, and with what change."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE]})
+
+    stage: str = Field(alias="from", max_length=64, description="The first stage that is done anew, or is edited")
+    prompt: str | None = Field(None, max_length=MAX_PROMPT, description="Another prompt; only from the first stage")
+    artifact: dict[str, Any] | None = Field(
+        None, description="What stands in the place of the artifact of `from`, which is then not done anew"
+    )
+    dry_run: bool = Field(False, description="Only say what would happen")
+
+
+class ForkPlan(BaseModel):
+    """What becomes of each stage."""
+
+    stage: str = Field(serialization_alias="from")
+    edited: str | None = None
+    reused: list[str] = Field(description="Taken over from the parent")
+    runs: list[str] = Field(description="Done anew; those after the first one only if what they are made from changes")
+    unchanged: list[str] = Field(description="Depend on nothing that changes: taken over when their turn comes")
+    calls: int = Field(description="Calls of models that `runs` took in the parent: the most to expect")
+    cost: float = Field(description="What they cost, in US dollars")
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """The plan as the store made it."""
+        return cls(
+            stage=plan.stage,
+            edited=plan.edited or None,
+            reused=list(plan.reused),
+            runs=list(plan.runs),
+            unchanged=list(plan.unchanged),
+            calls=plan.calls,
+            cost=plan.cost,
+        )
+
+
+class Forked(BaseModel):
+    """The fork: it will be worked on whatever happens. Of a dry run only the plan."""
+
+    parent: str
+    plan: ForkPlan
+    id: str | None = None
+    state: Literal["active"] | None = None
+    address: str | None = None
+    events: str | None = None
+
+
+@router.post(
+    "/{workflow}/forks",
+    status_code=202,
+    operation_id="forkWorkflow",
+    responses={
+        200: {"model": Forked, "description": "A dry run: what would happen"},
+        **responses(400, 404, 409, 413, 422, 503),
+    },
+)
+async def fork(
+    workflow: str,
+    body: Annotated[ForkRequest, Body()],
+    gateway: Gateway,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Forked:
+    """Begin a new workflow from a stage of this one, which stays as it is."""
+    wish = Fork(
+        id=ids.new(),
+        tenant=TENANT,
+        parent=ids.checked(workflow),
+        stage=body.stage,
+        prompt=_prompt(body.prompt),
+        dry=body.dry_run,
+        deadline_s=gateway.settings.deadline_s,
+        idempotency_key=idempotency_key or "",
+        traceparent=traceparent(),
+    )
+    if body.artifact is not None:
+        wish = await _edited(gateway, wish, body.artifact)
+    try:
+        done = await gateway.reads.fork(wish, TOPOLOGY, most=gateway.settings.tenant_active)
+    except KeyConflict:
+        detail = "Send a new Idempotency-Key with a new wish."
+        raise ProblemError(422, "idempotency_key_reused", "The key was used before", detail) from None
+    return _answer(gateway, response, workflow, done)
+
+
+def _answer(gateway: Gateway, response: Response, workflow: str, done: Done | Plan | NoFork) -> Forked:
+    if isinstance(done, NoFork):
+        raise _problem(workflow, done)
+    if isinstance(done, Plan):
+        response.status_code = 200
+        return Forked(parent=workflow, plan=ForkPlan.of(done))
+    gateway.publisher.soon(done.events)
+    address = f"/v1/workflows/{done.id}"
+    response.headers["Location"] = address
+    if not done.created:
+        response.headers["Idempotency-Replayed"] = "true"
+    return Forked(
+        parent=workflow,
+        plan=ForkPlan.of(done.plan),
+        id=done.id,
+        state="active",
+        address=address,
+        events=f"{address}/events",
+    )
+
+
+def _problem(workflow: str, no: NoFork) -> ProblemError:
+    if no.code == "unknown_workflow":
+        return ids.unknown(workflow)
+    status, code, title = PROBLEMS[no.code]
+    return ProblemError(status, code, title, no.detail, {"Retry-After": "5"} if status == 503 else None)
+
+
+def _prompt(prompt: str | None) -> str:
+    """A prompt is what may be submitted."""
+    if prompt is None:
+        return ""
+    try:
+        return Submit(prompt=prompt, language="python", budget=None).prompt
+    except ValueError as error:
+        raise ProblemError(422, "invalid_request", "The request is not valid", f"/body/prompt: {error}") from None
+
+
+async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> Fork:
+    """The wish with the artifact, which is stored unless it can't be one, or nothing is to be done."""
+    if wish.prompt:
+        detail = "Send another prompt or an artifact, not both: the artifact would stand in the prompt's place."
+        raise ProblemError(422, "prompt_and_artifact", "Two changes at once", detail)
+    body = _checked(wish, artifact)
+    digest = sha256(body).hexdigest()
+    planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), dry=True)
+    known = await gateway.reads.fork(planned, TOPOLOGY, most=gateway.settings.tenant_active)
+    if wish.dry or isinstance(known, NoFork):
+        return planned
+    ref = await gateway.artifacts.put(TENANT, body, key=artifact_key(TENANT, digest))
+    return msgspec.structs.replace(planned, edited=Edited(sha256=digest, media_type=JSON, ref=ref), dry=False)
+
+
+def _checked(wish: Fork, artifact: dict[str, Any]) -> bytes:
+    """Its bytes as the stage itself would have written them."""
+    wrong = refused(TOPOLOGY, msgspec.structs.replace(wish, edited=Edited(sha256="", media_type=JSON)))
+    if wrong is not None:
+        raise _problem(wish.parent, wrong)
+    try:
+        made = msgspec.convert(artifact, TOPOLOGY[wish.stage].produces)
+        safe_paths([file.path for file in getattr(made, "files", ()) if hasattr(file, "path")])
+    except (msgspec.ValidationError, UnsafePath) as error:
+        detail = f"It is no {TOPOLOGY[wish.stage].produces.__name__}: {error}"
+        raise ProblemError(422, "artifact_invalid", "The artifact can't be used", detail) from None
+    return encode(made)[0]

@@ -1,0 +1,197 @@
+"""Forks: what a new workflow takes over from its parent, and what is done anew. Pure functions.
+
+From a stage on means: what its ancestors made is taken over; the stage is done anew, or somebody wrote its artifact.
+All other stages are looked up in the memo, so that what did not change is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+from contracts.artifacts import Submission
+from contracts.events import Ref, StageCompleted
+from contracts.topology import Topology
+
+from . import standing
+from .drops import StoredEvent
+from .news import stored
+from .standing import Row, drop_id
+
+Reason = Literal["unknown_workflow", "unknown_stage", "stage_not_finished", "prompt_needs_first", "edit_last", "full"]
+
+
+class Edited(msgspec.Struct, frozen=True, kw_only=True):
+    """The artifact that somebody wrote in a stage's place. `ref` is None in a plan, for nothing is stored yet."""
+
+    sha256: str
+    media_type: str
+    ref: Ref | None = None
+
+
+class Fork(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wished: the workflow `id`, done anew from `stage` of `parent` on; `prompt` '' keeps the parent's."""
+
+    id: str
+    tenant: str
+    parent: str
+    stage: str
+    prompt: str = ""
+    edited: Edited | None = None
+    dry: bool = False
+    deadline_s: float
+    idempotency_key: str = ""
+    traceparent: str = ""
+
+
+class NoFork(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is none, as a code and a sentence."""
+
+    code: Reason
+    detail: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of each stage: `reused` is taken over, `runs` is done anew unless its inputs turn out to be as they
+    were, `unchanged` depends on nothing that changes.
+
+    `calls` and `cost` (US dollars) are what `runs` took in the parent: a fork may take so much, and most often less.
+    """
+
+    stage: str
+    reused: tuple[str, ...]
+    runs: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    edited: str = ""
+    calls: int = 0
+    cost: float = 0.0
+
+
+class Forked(msgspec.Struct, frozen=True, kw_only=True):
+    """The workflow; `created` is False when the same key came with the same wish before."""
+
+    id: str
+    created: bool
+    plan: Plan
+    events: tuple[StoredEvent, ...] = ()
+
+
+def body_sha256(fork: Fork) -> bytes:
+    """Of what is wished: the same Idempotency-Key must come with the same."""
+    edited = fork.edited.sha256 if fork.edited else ""
+    return sha256(msgspec.json.encode(["fork", fork.parent, fork.stage, fork.prompt, edited])).digest()
+
+
+def refused(topology: Topology, fork: Fork) -> NoFork | None:
+    """What is wrong with the wish, whatever its parent has done."""
+    if fork.stage not in topology.stages:
+        known = ", ".join(topology.stages)
+        return NoFork(code="unknown_stage", detail=f"There is no stage {fork.stage[:64]!r}; there are {known}.")
+    if fork.prompt and fork.stage != topology.first.name:
+        detail = f"Another prompt is read by {topology.first.name}: fork from there."
+        return NoFork(code="prompt_needs_first", detail=detail)
+    if fork.edited and fork.stage == topology.last.name:
+        return NoFork(code="edit_last", detail=f"What {fork.stage} makes is sealed: edit what it is made from.")
+    return None
+
+
+def planned(topology: Topology, fork: Fork, spent: Mapping[str, tuple[int, float]]) -> Plan:
+    """The plan; `spent` are the parent's calls and their cost, by stage."""
+    done = topology.ancestors(fork.stage) | ({fork.stage} if fork.edited else set())
+    runs = [
+        name
+        for name in topology.stages
+        if name not in done and (name == fork.stage or fork.stage in topology.ancestors(name))
+    ]
+    return Plan(
+        stage=fork.stage,
+        reused=tuple(name for name in topology.stages if name in done and name != fork.stage),
+        runs=tuple(runs),
+        unchanged=tuple(name for name in topology.stages if name not in done and name not in runs),
+        edited=fork.stage if fork.edited else "",
+        calls=sum(spent[name][0] for name in runs if name in spent),
+        cost=sum(spent[name][1] for name in runs if name in spent),
+    )
+
+
+def copies(topology: Topology, fork: Fork, rows: Sequence[Row], now: datetime) -> tuple[Row, ...] | NoFork:
+    """The rows that the new workflow begins with, all at revision 1, in pipeline order.
+
+    Those of the ancestors are their drops that are due in the parent; what only a repair got is no input any more.
+    """
+    due = {(row.stage, row.revision): row for row in rows}
+    ancestors = topology.ancestors(fork.stage)
+    found = {name: due.get((name, standing.due(topology, name, rows))) for name in topology.stages if name in ancestors}
+    missing = [name for name, row in found.items() if row is None or row.state != "completed"]
+    if missing:
+        return NoFork(code="stage_not_finished", detail=f"In {fork.parent} {', '.join(missing)} is not completed.")
+    copied = [_copy(topology, row, now) for row in found.values() if row is not None]
+    if fork.edited:
+        copied.append(_edited(topology, fork, fork.edited, found, now))
+    return tuple(copied)
+
+
+def _copy(topology: Topology, row: Row, now: datetime) -> Row:
+    ancestors = topology.ancestors(row.stage)
+    inputs = tuple(msgspec.structs.replace(each, revision=1) for each in row.inputs if each.stage in ancestors)
+    return msgspec.structs.replace(
+        row, revision=1, epoch=1, attempts=0, created_at=now, updated_at=now, inputs=inputs, error=""
+    )
+
+
+def _edited(topology: Topology, fork: Fork, edited: Edited, found: Mapping[str, Row | None], now: datetime) -> Row:
+    needs = [row for name in topology[fork.stage].needs if (row := found[name]) is not None and row.artifact]
+    return Row(
+        stage=fork.stage,
+        revision=1,
+        state="completed",
+        epoch=1,
+        attempts=0,
+        created_at=now,
+        updated_at=now,
+        artifact=edited.ref,
+        media_type=edited.media_type,
+        inputs=tuple(msgspec.structs.replace(row.as_input().input, revision=1) for row in needs),
+    )
+
+
+def told(
+    fork: Fork, topology: Topology, rows: Sequence[Row], copied: Sequence[Row], now: datetime
+) -> list[StoredEvent]:
+    """The events of the copies, which name the parent's drops."""
+    return [
+        _told(fork, row, 0 if _is_edit(fork, row) else standing.due(topology, row.stage, rows), now) for row in copied
+    ]
+
+
+def _is_edit(fork: Fork, row: Row) -> bool:
+    return fork.edited is not None and row.stage == fork.stage
+
+
+def _told(fork: Fork, row: Row, of: int, now: datetime) -> StoredEvent:
+    """`of` is the revision in the parent; 0 for what somebody wrote."""
+    if row.artifact is None:
+        raise ValueError(f"{row.stage} has no artifact to take over")
+    data = StageCompleted(
+        tenant=fork.tenant,
+        workflow=fork.id,
+        drop=drop_id(fork.id, row.stage, 1),
+        stage=row.stage,
+        revision=1,
+        artifact=row.artifact,
+        media_type=row.media_type,
+        inputs=row.inputs,
+        unmet=row.unmet,
+        reused=drop_id(fork.parent, row.stage, of) if of else "",
+        edited=not of,
+    )
+    return stored(data, row.stage, "completed", 1, now, fork.traceparent)
+
+
+def submission_of(fork: Fork, prompt: str, language: str) -> Submission:
+    """What the new workflow is asked for."""
+    return Submission(prompt=fork.prompt or prompt, language=language)
