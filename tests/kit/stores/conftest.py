@@ -40,7 +40,7 @@ async def shared_pools(shared: Database) -> AsyncIterator[tuple[Pool, Pool]]:
 async def emptied(shared: Database, shared_pools: tuple[Pool, Pool]) -> tuple[Pool, Pool]:
     connection = await asyncpg.connect(shared.owner)
     try:
-        await connection.execute(f"TRUNCATE {TABLES}")
+        await connection.execute(f"TRUNCATE {TABLES} CASCADE")
         await connection.execute("UPDATE tenants SET monthly_budget = NULL")
     finally:
         await connection.close()
