@@ -16,12 +16,25 @@ from gateway.limits import BodyLimit, Room
 from gateway.live import Live
 from gateway.publish import Publisher
 from gateway.questions import Questions
-from gateway.routes import artifacts, deadletters, events, forks, health, ledger, llm, switches, usage, workflows
+from gateway.routes import (
+    artifacts,
+    deadletters,
+    events,
+    foreign,
+    forks,
+    health,
+    ledger,
+    llm,
+    switches,
+    usage,
+    workflows,
+)
 from gateway.state import State
 from gateway.trace import Tracing
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgReads, open_pool
+from workers.kit.stores.pg.foreign import PgForeignDrops
 from workers.kit.stores.pg.recordings import PgRecordings
 from workers.kit.stores.pg.usage import PgUsage
 from workers.kit.stores.switches import SwitchBoard
@@ -46,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": "/"}],
     )
     problems.install(app)
-    for module in (workflows, forks, events, artifacts, deadletters, llm, switches, usage, ledger, health):
+    for module in (workflows, forks, foreign, events, artifacts, deadletters, llm, switches, usage, ledger, health):
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
@@ -80,6 +93,8 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             usage=PgUsage(pool),
             switches=SwitchBoard(pool),
             recordings=PgRecordings(pool, objects),
+            foreign=PgForeignDrops(pool),
+            uploads=foreign.uploads(),
         )
         await publisher.drain()
     finally:

@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.problems import ProblemError, respond
 
 MAX_BODY = 1 << 20
+MAX_UPLOAD = 16 << 20
 LARGER = {"/v1/ledger": 64 << 20}
 """Where a whole file is sent."""
+ARTIFACTS = "/v1/artifacts/"
 
 
 class BodyLimit:
@@ -28,7 +30,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        most = LARGER.get(scope["path"], MAX_BODY)
+        most = MAX_UPLOAD if scope["path"].startswith(ARTIFACTS) else LARGER.get(scope["path"], MAX_BODY)
         if not declared.isdigit() or int(declared) > most:
             await self._refuse(scope, receive, send, most)
             return

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, ReadModel
+from workers.kit.stores.foreign import ForeignDrops
 from workers.kit.stores.usage import UsageReads
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class State:
     usage: UsageReads
     switches: SwitchBoard
     recordings: PgRecordings
+    foreign: ForeignDrops
+    uploads: Room
 
 
 async def _state(request: Request) -> State:  # async: FastAPI sends what is not to a thread

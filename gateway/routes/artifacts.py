@@ -36,7 +36,7 @@ BINARY: dict[int | str, dict[str, Any]] = {
 )
 async def artifact(sha256: Sha256, gateway: Gateway, if_none_match: IfNoneMatch = "") -> Response:
     """What a stage wrote, by the sha256 of its bytes."""
-    found = await gateway.reads.artifact(TENANT, sha256)
+    found = await gateway.reads.artifact(TENANT, sha256) or await gateway.foreign.artifact(TENANT, sha256)
     if found is None:
         raise ProblemError(404, "artifact_not_found", "No such artifact", f"Nothing of yours has the sha256 {sha256}.")
     return await _bytes(gateway, *found, if_none_match=if_none_match)

@@ -164,7 +164,8 @@ async def _drops(gateway: Gateway, workflow: str) -> list[Drop]:
     """With what models did for them, and what was taken over: their events tell."""
     told = (from_structured(event.body).data for event in await gateway.reads.events(TENANT, workflow))
     news = {data.drop: data for data in told if isinstance(data, StageCompleted | StageRejected)}
-    return [_drop(drop, news.get(drop.id)) for drop in await gateway.reads.drops(TENANT, workflow)]
+    drops = [*await gateway.reads.drops(TENANT, workflow), *await gateway.foreign.drops(TENANT, workflow)]
+    return [_drop(drop, news.get(drop.id)) for drop in sorted(drops, key=lambda drop: drop.created_at)]
 
 
 def _drop(row: DropRow, told: StageCompleted | StageRejected | None) -> Drop:

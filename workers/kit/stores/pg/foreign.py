@@ -66,7 +66,7 @@ class PgForeignDrops:
             if not await _added(connection, drop, known["now"]):  # just now, by somebody else
                 return await _again(connection, drop)
             await connection.execute(EVENTS, *event_arrays([told], [known["now"]]))
-            row = await connection.fetchrow(ONE, drop.workflow, drop.stage, drop.revision)
+            (row,) = await connection.fetch(ONE, drop.workflow, drop.stage, drop.revision)
         return Added(drop=_drop_of(row), created=True, events=(told,))
 
     async def drops(self, tenant: str, workflow: str) -> Sequence[DropRow]:

@@ -13,6 +13,8 @@ ALONE = """
     WHERE EXISTS (
         SELECT FROM drops d
         WHERE d.tenant = asked.tenant AND d.artifact_sha256 = asked.sha256 AND d.artifact_key = asked.key
+    ) OR EXISTS (
+        SELECT FROM foreign_drops f WHERE f.tenant = asked.tenant AND f.artifact_sha256 = asked.sha256
     )
 """
 PACKS = """
