@@ -17,6 +17,8 @@ BUILT_IN = "blueprint"
 ASKED = "Reply with the one word: ready"
 PATIENCE_S = 330.0
 """A model may take five minutes (QL_MODEL_S)."""
+STARTED_S = 20.0
+LOG = "The log of llm_router says why: perhaps which key or endpoint is missing."
 _PREFIXES = {"bedrock": "AWS"}
 
 
@@ -104,7 +106,7 @@ def models(as_json: bool) -> None:
 def try_(name: str, as_json: bool) -> None:
     """Ask each model by itself and print what came of it; exit status 1 when one does not answer."""
     with connect.any_gateway() as url, Client(url) as client:
-        known = client.get("/v1/llm/models")["models"]
+        known = _known(client)
         chosen = [one for one in known if not name or name == one["name"] or name in one["groups"]]
         if not chosen:
             names = ", ".join(one["name"] for one in known)
@@ -126,6 +128,20 @@ def try_(name: str, as_json: bool) -> None:
     failed = sum(not one["ok"] for one in results)
     if failed:
         raise CliError(f"{failed} of {len(results)} models do not answer", FAILED, "models", told=as_json)
+
+
+def _known(client: Client) -> list[Json]:
+    """All models; a router that was started a moment ago imports for seconds before it answers."""
+    until = time.monotonic() + STARTED_S
+    while True:
+        try:
+            return list(client.get("/v1/llm/models")["models"])
+        except CliError as error:
+            if error.code != "router_down":
+                raise
+            if time.monotonic() > until:
+                raise CliError(f"{error} {LOG}", FAILED, error.code) from None
+        time.sleep(0.25)
 
 
 def _tried(client: Client, model: Json, known: list[Json]) -> dict[str, Any]:
@@ -161,7 +177,7 @@ def _question(provider: str) -> str:
 
 def _advice(provider: str, error: CliError) -> str:
     if error.code == "router_down":
-        return "look into the log of llm_router: it says which key or endpoint is missing"
+        return LOG
     if error.code == "switched_off":
         return f"ql llm on {provider}"
     if any(f" {status}:" in str(error) for status in (401, 403)):
@@ -169,4 +185,6 @@ def _advice(provider: str, error: CliError) -> str:
         keys = sorted(key for key in PROVIDER_KEYS if key.startswith(f"{prefix}_") and not key.endswith("_FILE"))
         names = ", ".join(keys)
         return f"set {names} for ql up (or the same with _FILE, naming a file that holds it) and start it again"
+    if "connection" in str(error).lower():
+        return "is its endpoint right (QL_MODELS), and is it up?"
     return ""

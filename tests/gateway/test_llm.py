@@ -267,6 +267,12 @@ async def test_every_model_is_asked_one_question(asking: Asking) -> None:
     assert (none.returncode, WELL.encode() in none.stderr) == (2, True)
 
 
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
+    assert tested.returncode == 1
+    assert b"OPENAI_API_KEY" in tested.stderr
+
+
 async def test_a_ledger_goes_out_as_a_file_and_comes_back(asking: Asking, tmp_path: Path) -> None:
     workflow = await submit(asking.served)
     answer = (await asking.ask("Remember this", workflow=workflow)).json()
@@ -292,6 +298,16 @@ async def test_roles_and_arms_are_told(asking: Asking) -> None:
     assert (await asking.get("/v1/llm/arms"))["items"] == []
     roles = await against(asking.served, "llm", "roles")
     assert roles.stdout.split() == b"ROLE CALLS SUCCESS REPAIRS USD P50 MS P95 MS".split()
+
+
+async def test_a_refused_key_is_named(asking: Asking) -> None:
+    """The last test with these models: the router leaves one out whose key was refused."""
+    asking.first.key = "another"
+    tested = await against(asking.served, "llm", "test", WELL, "--json")
+    asking.first.key = KEY
+    (told,) = json.loads(tested.stdout)
+    assert (tested.returncode, told["ok"]) == (1, False)
+    assert "OPENAI_API_KEY" in told["advice"]
 
 
 async def test_without_a_router_the_answer_is_later(served: Served) -> None:
