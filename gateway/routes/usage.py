@@ -26,11 +26,18 @@ async def usage(
     """Tokens and cost of your calls, summed up, the dearest first; and what is spent and held of your limits."""
     if len(set(by)) < len(by):
         raise ProblemError(422, "invalid_request", "The request is not valid", "/query/by: names something twice")
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
+    since = _utc(since) if since else None
     totals = await gateway.usage.totals(TENANT, by=by, workflow=workflow, since=since)
     limits = await gateway.usage.budgets(TENANT, workflow=workflow)
     return Usage(items=[Sum.of(total) for total in totals], budgets=[Budget.of(limit) for limit in limits])
+
+
+def _utc(given: datetime) -> datetime:
+    try:
+        return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    except OverflowError:
+        detail = "/query/since: lies at the end of time"
+        raise ProblemError(422, "invalid_request", "The request is not valid", detail) from None
 
 
 @router.put("/month", operation_id="limitMonth", responses=responses(403, 422, 503))

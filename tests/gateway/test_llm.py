@@ -146,6 +146,20 @@ async def test_a_stream_tells_the_text_as_it_comes_and_ends_with_the_answer(aski
     assert (json.loads(known.data)["text"], json.loads(again.data)["known"]) == (answer["text"], True)
 
 
+async def test_who_goes_away_from_a_stream_frees_its_place(asking: Asking) -> None:
+    free = asking.served.state.asked.free
+    body = {"prompt": "Tell it until I go. " * 50, "group": "fallback"}
+    async with aconnect_sse(asking.served.http, "POST", "/v1/llm/stream", json=body) as source:
+        async for _ in source.aiter_sse():
+            assert asking.served.state.asked.free == free - 1
+            break
+    for _ in range(100):
+        if asking.served.state.asked.free == free:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("its place is still taken")
+
+
 async def test_what_can_not_be_answered_says_why(asking: Asking) -> None:
     refused = await asking.ask("Hello", group="builtin")
     assert (refused.status_code, refused.json()["code"]) == (422, "not_answerable")
@@ -183,6 +197,12 @@ async def test_a_schema_that_is_too_deep_is_refused(asking: Asking) -> None:
         body = f'{{"prompt": "a", "schema": {deep}}}'
         answer = await asking.served.http.post("/v1/llm/generate", content=body)
         assert answer.status_code in {400, 422}, (depth, answer.text)
+
+
+async def test_a_time_that_can_not_be_is_refused(asking: Asking) -> None:
+    for since in ("9999-12-31T23:59:59-14:00", "yesterday"):
+        answer = await asking.served.http.get("/v1/usage", params={"since": since})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 async def test_a_workflow_s_budget_pays_and_is_shown(asking: Asking) -> None:
@@ -291,6 +311,8 @@ async def test_a_ledger_goes_out_as_a_file_and_comes_back(asking: Asking, tmp_pa
     assert entry.answer == answer["text"]
     broken = await asking.served.http.post("/v1/ledger", content=file.read_bytes().replace(b"Remember", b"Forget"))
     assert (broken.status_code, broken.json()["code"]) == (422, "bad_recording")
+    large = await asking.served.http.post("/v1/ledger", content=b"x" * (2 << 20))
+    assert (large.status_code, large.json()["code"]) == (422, "bad_recording")
 
 
 async def test_roles_and_arms_are_told(asking: Asking) -> None:
