@@ -24,6 +24,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--plan", default="", help="faults for all models, or a plan as JSON")
     parser.add_argument("--key", default=KEY, help="the API key that callers must show; '' for none")
+    parser.add_argument("--key-file", type=Path, help="holds the key, where no process list may show it")
+    parser.add_argument("--echo", action="store_true", help="errors and spoilt answers repeat the caller's key")
     parser.add_argument("--answers", type=Path, help="JSON: question's sha256 or task -> answer; else the blueprint")
     parser.add_argument("--first-s", type=float, default=0.0, help="seconds to the first token")
     parser.add_argument("--tokens-per-s", type=float, default=0.0)
@@ -33,7 +35,8 @@ def main() -> int:
     provider = Provider(
         asked.plan,
         answers=Answers(recorded),
-        key=asked.key,
+        key=asked.key_file.read_text().strip() if asked.key_file else asked.key,
+        echo=asked.echo,
         speed=Speed(first_s=asked.first_s, tokens_per_s=asked.tokens_per_s),
         log=asked.log,
         port=asked.port,

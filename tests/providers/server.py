@@ -9,6 +9,7 @@ import re
 import struct
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +65,7 @@ class Provider:
         answers: Answers | None = None,
         key: str = KEY,
         speed: Speed | None = None,
+        echo: bool = False,
         models: Sequence[str] = ("gpt-test", "claude-test"),
         log: Path | None = None,
         port: int = 0,
@@ -72,6 +74,7 @@ class Provider:
         self.key = key
         self._answers = answers or Answers()
         self._speed = speed or Speed()
+        self._echo = echo
         self._models = tuple(models)
         self._port = port
         self._log = log
@@ -153,7 +156,8 @@ class Provider:
         if met.status != 200:
             call.outcome = met.kind
             more = {"retry-after": f"{met.seconds or 0:g}"} if met.status == 429 or met.seconds is not None else {}
-            response.whole(met.status, msgspec.json.encode(wire.error(met.status)), more)
+            said = f"refused: Authorization: Bearer {wire.key(request)}" if self._echo else ""
+            response.whole(met.status, msgspec.json.encode(wire.error(met.status, said)), more)
             return
         if met.kind == "hang":
             call.outcome = "hang"
@@ -161,6 +165,8 @@ class Provider:
             await response.cut()
             return
         told = _told(asked, await self._answers.to(asked.turns, call.question), met, call.question)
+        if self._echo and met.kind in ("wrong_json", "wrong_schema", "prose"):
+            told = replace(told, text=f"{told.text} {wire.key(request)}")
         await asyncio.sleep(self._speed.first_s)
         if asked.stream:
             await self._stream(wire, asked, told, met, response)

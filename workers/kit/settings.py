@@ -66,6 +66,10 @@ class Settings(BaseModel):
         default="",
         description="What a model takes a minute, from each router: <provider or model>=<n>rpm,<n>tpm; …",
     )
+    model_prices: str = Field(
+        default="",
+        description="US dollars a million tokens, where litellm's list has none: <model>=<read>/<written>; …",
+    )
     embeddings: str = Field(default="", description="Model for embeddings; the built-in hashing one when empty")
     model_s: float = Field(default=300, gt=0, description="Seconds a model may take for one answer")
     model_silence_s: float = Field(

@@ -17,9 +17,9 @@ import structlog
 from workers.kit.llm.wire import Question
 
 from .errors import read_error
-from .models import PROVIDERS, Limit, Model, Parameters
+from .models import PROVIDERS, Limit, Model, Parameters, Price
 from .said import Completion, Facts, Failed, Said, Tell
-from .scrub import Scrub
+from .scrub import Hiding, Scrub
 
 RETRIES = 1
 MOST_CHARS = 8 * 1024 * 1024
@@ -45,7 +45,9 @@ class Chat:
         *,
         model_s: float,
         silence_s: float,
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
+        self._prices = prices or {}
         self._litellm = _imported()
         self._scrub = scrub
         self._model_s = model_s
@@ -100,6 +102,7 @@ class Chat:
             model=model.place, timeout=self._silence_s, stream=True, stream_options={"include_usage": True}, **options
         )
         texts: list[str] = []
+        telling = Hiding(self._scrub, tell)
         size, finish, usage = 0, None, None
         async for chunk in _closed(stream):
             usage = chunk if getattr(chunk, "usage", None) else usage
@@ -108,9 +111,10 @@ class Chat:
                 if text := choice.delta.content:
                     texts.append(text)
                     size += len(text)
-                    tell(text)
+                    telling.add(text)
             if size > MOST_CHARS:
                 break
+        telling.end()
         return self._completion(model, question, "".join(texts), finish, usage)
 
     def _completion(self, model: Model, question: Question, text: str, finish: str | None, told: Any) -> Said:
@@ -125,7 +129,7 @@ class Chat:
         tokens_in = getattr(usage, "prompt_tokens", None) or -(-written // CHARS_A_TOKEN)
         tokens_out = getattr(usage, "completion_tokens", None) or -(-len(text) // CHARS_A_TOKEN)
         return Completion(
-            text=text,
+            text=self._scrub.answer(text),
             finish="length" if finish == "length" else "stop",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
@@ -133,10 +137,11 @@ class Chat:
         )
 
     def _cost(self, model: Model, tokens_in: int, tokens_out: int, usage: object) -> float:
-        """By litellm's price list, which knows of cached tokens too; 0 for a model without a price."""
+        """By QL_MODEL_PRICES, else litellm's list, which knows of cached tokens too; 0 for a model without a price."""
         try:
             name = self._reached[model]
-            paid = self._litellm.cost_per_token(model=name, usage_object=usage) if usage else (0.0, 0.0)
+            listed = usage is not None and model.name not in self._prices
+            paid = self._litellm.cost_per_token(model=name, usage_object=usage) if listed else (0.0, 0.0)
         except Exception:  # noqa: BLE001  # litellm raises plain exceptions for what it has no price of
             paid = (0.0, 0.0)
         facts = self._facts[model]
@@ -178,10 +183,11 @@ class Chat:
         try:
             known = self._litellm.get_model_info(self._reached[model])
         except Exception:  # noqa: BLE001  # litellm raises plain exceptions for a model that it doesn't know
-            return Facts()
+            known = {}
+        price = self._prices.get(model.name)
         return Facts(
-            cost_in=known.get("input_cost_per_token") or 0.0,
-            cost_out=known.get("output_cost_per_token") or 0.0,
+            cost_in=price.cost_in if price else known.get("input_cost_per_token") or 0.0,
+            cost_out=price.cost_out if price else known.get("output_cost_per_token") or 0.0,
             context=known.get("max_input_tokens") or 0,
             most_out=known.get("max_output_tokens") or 0,
         )

@@ -18,6 +18,7 @@ DEFAULT = ""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}")
 _GROUP = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LIMIT = re.compile(r"([0-9]{1,12})\s*(rpm|tpm)")
+_PRICE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*/\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +152,28 @@ def read_limits(text: str, models: tuple[Model, ...]) -> dict[str, Limit]:
             raise SettingsError(f"QL_MODEL_LIMITS: write {_shown(name)}=<n>rpm,<n>tpm")
         limits[name] = Limit(**{match[2]: int(match[1]) for match in found if match})
     return limits
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars a token."""
+
+    cost_in: float
+    cost_out: float
+
+
+def read_prices(text: str, models: tuple[Model, ...]) -> dict[str, Price]:
+    """QL_MODEL_PRICES: by model, for a million tokens; raises `SettingsError`."""
+    prices: dict[str, Price] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, _, numbers = (word.strip() for word in part.partition("="))
+        if name not in {model.name for model in models}:
+            raise SettingsError(f"QL_MODEL_PRICES: {_shown(name)} is no model of QL_MODELS")
+        if not (found := _PRICE.fullmatch(numbers)):
+            raise SettingsError(
+                f"QL_MODEL_PRICES: write {_shown(name)}=<read>/<written>, in US dollars a million tokens"
+            )
+        prices[name] = Price(cost_in=float(found[1]) / 1e6, cost_out=float(found[2]) / 1e6)
+    return prices
 
 
 Parameters = dict[str, str]

@@ -13,11 +13,13 @@ from .models import (
     Limit,
     Model,
     Parameters,
+    Price,
     forget_keys,
     read_chains,
     read_limits,
     read_model,
     read_parameters,
+    read_prices,
     secrets,
 )
 from .scrub import Scrub
@@ -30,6 +32,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: Model | None
     parameters: dict[Model, Parameters]
     limits: dict[str, Limit]
+    prices: dict[str, Price] = {}
 
     def __repr__(self) -> str:
         return f"Reach({', '.join(model.name for model in self.chains.all)})"
@@ -46,5 +49,6 @@ def reach(settings: Settings, environ: MutableMapping[str, str]) -> Reach:
     models = dict.fromkeys([*chains.all, *([embeddings] if embeddings else [])])
     parameters = {model: read_parameters(model, environ) for model in models if model.provider != "blueprint"}
     limits = read_limits(settings.model_limits, tuple(models))
+    prices = read_prices(settings.model_prices, tuple(models))
     forget_keys(environ)
-    return Reach(chains=chains, embeddings=embeddings, parameters=parameters, limits=limits)
+    return Reach(chains=chains, embeddings=embeddings, parameters=parameters, limits=limits, prices=prices)

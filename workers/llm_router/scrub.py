@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 MOST = 400
 HIDDEN = "[hidden]"
@@ -30,8 +30,38 @@ class Scrub:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({secret for secret in secrets if len(secret) >= _LEAST}, key=len, reverse=True)
 
-    def __call__(self, text: str) -> str:
+    def answer(self, text: str) -> str:
+        """Only without our own keys: what else a model writes is its business."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
+        return text
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest key."""
+        return len(self._secrets[0]) if self._secrets else 0
+
+    def __call__(self, text: str) -> str:
+        text = self.answer(text)
         text = _LIKE_A_KEY.sub(HIDDEN, _BLANK.sub(" ", text)).strip()
         return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+
+
+class Hiding:
+    """An answer that comes in pieces: so much of it is held back that no key is told, however it is cut."""
+
+    def __init__(self, scrub: Scrub, tell: Callable[[str], None]) -> None:
+        self._scrub = scrub
+        self._tell = tell
+        self._held = ""
+
+    def add(self, text: str) -> None:
+        self._held = self._scrub.answer(self._held + text)
+        ready = len(self._held) - max(0, self._scrub.longest - 1)
+        if ready > 0:
+            self._tell(self._held[:ready])
+            self._held = self._held[ready:]
+
+    def end(self) -> None:
+        if self._held:
+            self._tell(self._held)

@@ -1,13 +1,15 @@
 """Answers questions: from the ledger where it can, else from a chain of models; what they say is stored, then told.
 
 Equal questions at the same time are one call, on however many routers. Money is held before the call and paid after it;
-where it does not suffice, the built-in model stands in and the answer says so.
+where it does not suffice, the built-in model stands in and the answer says so. A stand-in's answer is kept apart: only
+`strict` gives it again, for a workflow with money the question deserves better.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Literal, Protocol
@@ -128,10 +130,11 @@ class Service:
             context=facts.context,
         )
 
-    def _call(self, question: Question) -> Call:
+    def _call(self, question: Question, *, stand_in: bool = False) -> Call:
         first = self._chains.of(question.group)[0].name
-        identity = f"{first}@{self._version}" if first == BLUEPRINT and self._version else first
-        asked = question_asked(question, identity)
+        built_in = f"{BLUEPRINT}@{self._version}" if self._version else BLUEPRINT
+        identity = built_in if first == BLUEPRINT else first
+        asked = question_asked(question, f"{built_in} for {first}" if stand_in else identity)
         return Call(
             tenant=question.tenant,
             workflow=question.workflow,
@@ -150,6 +153,8 @@ class Service:
             if known := await self._ledger.known(call):
                 return _told(known, call)
             if question.strict:
+                if known := await self._ledger.known(self._call(question, stand_in=True)):
+                    return _told(known, call)
                 message = await missed(self._ledger, call)
                 return Problem(kind="permanent", message=message, code="not_in_ledger")
             return await self._new(question, call)
@@ -205,7 +210,7 @@ class Service:
         return _told(kept, call, tried=told.tried, known=False)
 
     async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
-        """The built-in model costs nothing. What it says here is not kept: with money the question deserves better."""
+        """The built-in model costs nothing. The reason that is told is this workflow's own, whoever was over before."""
         built_in = Model(name=BLUEPRINT)
         began = time.perf_counter()
         told = Told(said=Problem(kind="permanent", message=f"{BLUEPRINT} must not be asked"))
@@ -215,8 +220,9 @@ class Service:
             message = f"{over.sentence}; and the built-in model can't stand in: {told.said.message}"
             await self._ledger.note(call, "", _spent("failed", told, began, code="over_budget", detail=message))
             return Problem(kind="permanent", message=message, code="over_budget")
-        await self._ledger.note(call, "", _spent("stand_in", told, began, detail=over.sentence))
         said = told.said
+        spent = _spent("stand_in", told, began, detail=over.sentence)
+        await self._ledger.settle(self._call(question, stand_in=True), uuid.uuid4().hex, said.text, said.finish, spent)
         return Answer(
             text=said.text, model=BLUEPRINT, question=call.question, finish=said.finish, instead=over.sentence
         )

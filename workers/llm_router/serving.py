@@ -67,5 +67,10 @@ def _others(settings: Settings, reach: Reach) -> Provider | None:
     from .chat import Chat  # seconds of imports, and only here
 
     return Chat(
-        reach.parameters, reach.limits, reach.scrub, model_s=settings.model_s, silence_s=settings.model_silence_s
+        reach.parameters,
+        reach.limits,
+        reach.scrub,
+        prices=reach.prices,
+        model_s=settings.model_s,
+        silence_s=settings.model_silence_s,
     )

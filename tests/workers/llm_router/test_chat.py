@@ -16,7 +16,7 @@ from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat, rooted
-from workers.llm_router.models import Limit, Model, read_chains, read_parameters
+from workers.llm_router.models import Limit, Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
 from workers.llm_router.said import Completion, Failed, Said
 from workers.llm_router.scrub import Scrub
@@ -52,9 +52,14 @@ def at(fake: Provider, maker: str = "openai", name: str = "gpt-4o-mini") -> Mode
     return Model(name=f"{maker}/{name}", url=fake.url + ("/v1" if maker == "openai" else ""))
 
 
-def chat(*models: Model, limits: dict[str, Limit] | None = None, silence_s: float = 0.5) -> Chat:
+def chat(
+    *models: Model,
+    limits: dict[str, Limit] | None = None,
+    silence_s: float = 0.5,
+    prices: dict[str, Price] | None = None,
+) -> Chat:
     reached = {model: read_parameters(model, ENVIRON) for model in models}
-    return Chat(reached, limits or {}, Scrub([KEY]), model_s=5, silence_s=silence_s)
+    return Chat(reached, limits or {}, Scrub([KEY]), model_s=5, silence_s=silence_s, prices=prices)
 
 
 async def said(fake: Provider, planned: str, *, stream: bool = False, last: bool = False) -> Said:
@@ -223,3 +228,27 @@ async def test_keys_that_are_refused_everywhere_are_a_clear_problem_also_the_sec
         assert "openai/gpt-4o: " in problem.message
         assert "401" in problem.message
     assert (len(fake.calls), len(second.calls)) == (1, 1)
+
+
+async def test_a_model_of_one_s_own_costs_what_the_settings_say(fake: Provider) -> None:
+    unknown, known = at(fake, name="of-our-own"), at(fake)
+    prices = {model.name: Price(cost_in=2e-6, cost_out=3e-6) for model in (unknown, known)}
+    priced = chat(unknown, known, prices=prices)
+    for model in (unknown, known):
+        assert (priced.facts(model).cost_in, priced.facts(model).cost_out) == (2e-6, 3e-6)
+        answer = await priced.complete(model, QUESTION, None, last=True)
+        assert isinstance(answer, Completion)
+        assert answer.cost == pytest.approx(answer.tokens_in * 2e-6 + answer.tokens_out * 3e-6)
+    assert chat(unknown).facts(unknown).cost_out == 0
+
+
+async def test_an_answer_that_repeats_the_key_is_given_without_it() -> None:
+    async with Provider("wrong_json,wrong_json", echo=True) as fake:
+        model = at(fake)
+        told: list[str] = []
+        for tell in (told.append, None):
+            answer = await chat(model).complete(model, QUESTION, tell, last=True)
+            assert isinstance(answer, Completion)
+            assert "[hidden]" in answer.text
+            assert KEY not in answer.text
+            assert KEY not in "".join(told)

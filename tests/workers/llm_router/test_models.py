@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workers.kit.settings import PROVIDER_KEYS, Settings, SettingsError
-from workers.llm_router.models import PROVIDERS, Limit, Model, read_chains, read_limits, read_parameters
+from workers.llm_router.models import PROVIDERS, Limit, Model, read_chains, read_limits, read_parameters, read_prices
 from workers.llm_router.reach import reach
 from workers.llm_router.scrub import MOST, Scrub
 
@@ -140,3 +140,13 @@ def test_what_looks_like_a_key_is_hidden(text: str) -> None:
 def test_a_sentence_stays_as_it_is_but_short_and_on_one_line() -> None:
     assert Scrub([])("The model is overloaded.\n\x1b[31mTry again\x00") == "The model is overloaded. [31mTry again"
     assert len(Scrub([])("x" * 10_000)) == MOST
+
+
+def test_prices_are_read_for_a_million_tokens_and_every_mistake_is_told() -> None:
+    models = read_chains("openai/x@http://127.0.0.1:1/v1,vllm/org/y:1@http://127.0.0.1:2/v1").all
+    prices = read_prices("openai/x = 2.5/10 ; vllm/org/y:1=0.1/0", models)
+    assert (prices["openai/x"].cost_in, prices["openai/x"].cost_out) == pytest.approx((2.5e-6, 1e-5))
+    assert prices["vllm/org/y:1"].cost_out == 0
+    for wrong in ("openai/z=1/2", "openai/x=1", "openai/x=-1/2", "openai/x=1/2/3", "openai/x"):
+        with pytest.raises(SettingsError, match="QL_MODEL_PRICES"):
+            read_prices(wrong, models)

@@ -194,9 +194,19 @@ async def test_over_its_budget_the_built_in_model_stands_in_and_says_so() -> Non
     answer = await answered(one, buildable())
     assert (answer.model, answer.cost, provider.calls) == (BLUEPRINT, 0.0, 0)
     assert answer.instead.startswith("the workflow's budget of 0.01 USD would be crossed")
-    assert not ledger.answers  # another workflow has money for a better one
-    assert (await answered(one, buildable("w2"))).instead == ""
+    assert (await answered(one, buildable("w2"))).instead == ""  # another workflow has money for a better one
     assert [used.spent.outcome for used in ledger.used] == ["stand_in", "answered"]
+
+
+async def test_what_a_stand_in_said_is_said_again_by_a_strict_replay_only() -> None:
+    provider, ledger = Counting(), MemoryLedger(budgets={"w1": 0.01})
+    one = service(provider, ledger)
+    stood_in = await answered(one, buildable())
+    again = await answered(one, replace(buildable("replay"), strict=True))
+    assert (again.text, again.instead, again.known, provider.calls) == (stood_in.text, stood_in.instead, True, 0)
+    await answered(one, buildable("w2"))
+    better = await answered(one, replace(buildable("replay"), strict=True))
+    assert (better.instead, provider.calls) == ("", 1)
 
 
 async def test_over_its_budget_with_nobody_to_stand_in_both_reasons_are_told() -> None:
