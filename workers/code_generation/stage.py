@@ -20,6 +20,7 @@ from contracts.artifacts import (
 )
 from workers.kit.gather import gather
 from workers.kit.ports import Llm, Similar
+from workers.kit.rules.slices import contract_of, requirements_of, served
 from workers.kit.similar.about import about
 from workers.kit.similar.nothing import NO_SIMILAR
 from workers.kit.stage import Run
@@ -47,16 +48,18 @@ class CodeGeneration:
         findings = tuple(finding for report in reports for finding in report.findings)
         old = {file.path: file for file in previous.files} if previous else {}
         redo = to_redo(contract, findings, old)
-        shared = {
-            "contract": contract,
-            "requirements": requirements,
-            "versions": [f"{package.name}=={package.version}" for package in lock.packages if package.direct],
-        }
+        versions = [f"{package.name}=={package.version}" for package in lock.packages if package.direct]
 
         examples = await self.similar.code(run, {file.path: about(contract, file) for file in contract.files})
 
         async def written(path: str) -> File:
-            inputs = {**shared, "path": path, **_repair(path, contract, findings, old)}
+            inputs: dict[str, object] = {
+                "versions": versions,
+                "contract": contract_of(contract, path),
+                "requirements": requirements_of(requirements, served(contract, path)),
+                "path": path,
+                **_repair(path, contract, findings, old),
+            }
             if path in examples:
                 inputs["examples"] = examples[path]
             (file,) = await self.llm.write(run, task="code_generation", inputs=inputs, paths=(path,))

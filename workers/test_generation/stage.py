@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from contracts.artifacts import Contract, File, Finding, PlannedTest, Requirements, TestPlan, TestReport, TestSuite
 from workers.kit.gather import gather
 from workers.kit.ports import Llm
+from workers.kit.rules.slices import plan_of, proven, requirements_of
 from workers.kit.stage import Run, Unfit
 
 FIXTURES = "tests/conftest.py"
@@ -38,12 +39,18 @@ class TestGeneration:
         findings = report.findings if report else ()
         old = {file.path: file for file in previous.files} if previous else {}
         redo = _to_redo(paths, findings, old)
-        shared: dict[str, object] = {"contract": contract, "requirements": requirements, "plan": plan}
 
         async def written(path: str, fixtures: Mapping[str, object]) -> File:
             if path not in redo:
                 return old[path]
-            inputs = {**shared, **fixtures, "path": path, **_repair(path, paths, findings, old)}
+            inputs = {
+                "contract": contract,
+                "requirements": requirements_of(requirements, proven(plan, path)),
+                "plan": plan if path == FIXTURES else plan_of(plan, path),
+                **fixtures,
+                "path": path,
+                **_repair(path, paths, findings, old),
+            }
             (file,) = await self.llm.write(
                 run,
                 task="test_generation",

@@ -63,7 +63,7 @@ async def test_every_file_of_the_contract_is_written_in_its_order_with_the_locke
     tree = await stage(contract(), requirements(), replace(LOCK, packages=wheels), run("code_generation"))
     assert tuple(file.path for file in tree.files) == PATHS
     assert all(told["versions"] == ["fastapi==0.1"] for told in watching.told.values())
-    assert all(list(told) == ["contract", "requirements", "versions", "path"] for told in watching.told.values())
+    assert all(list(told) == ["versions", "contract", "requirements", "path"] for told in watching.told.values())
 
 
 async def test_a_repair_writes_the_named_file_and_keeps_the_others_as_they_were() -> None:
