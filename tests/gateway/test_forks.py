@@ -1,0 +1,122 @@
+"""Forks over HTTP and by `ql`, with the worker's side done by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.artifacts import JSON
+from contracts.topology import TOPOLOGY
+from tests.gateway.conftest import Served
+from tests.gateway.test_events import complete_all, work
+from tests.gateway.test_workflows import on_stream, submit
+from workers.kit.stores.drops import Claim, Completed
+
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+STAGES = list(TOPOLOGY.stages)
+FIRST, SECOND, THIRD = STAGES[:3]
+BRIEF = {
+    "name": "books",
+    "title": "Books",
+    "summary": "Books.",
+    "kind": "library",
+    "language": "python",
+    "statements": [],
+}
+
+
+async def asked(served: Served, workflow: str, key: str = "", **body: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    wish = {"from": body.pop("stage", SECOND), **body}
+    return await served.http.post(f"/v1/workflows/{workflow}/forks", json=wish, headers=headers)
+
+
+async def begun(served: Served) -> str:
+    """A workflow whose first stage is done."""
+    workflow = await submit(served)
+    ref = await served.artifacts.put("default", b"{}")
+    await work(served, workflow, FIRST, Completed(artifact=ref, media_type=JSON))
+    return workflow
+
+
+async def test_a_fork_is_on_the_stream_and_goes_on_from_its_stage(served: Served) -> None:
+    parent = await begun(served)
+    answer = await asked(served, parent)
+    assert answer.status_code == 202, answer.text
+    fork = answer.json()
+    assert answer.headers["location"] == fork["address"] == f"/v1/workflows/{fork['id']}"
+    assert fork["plan"]["reused"] == [FIRST]
+    assert fork["plan"]["runs"][0] == SECOND
+    await on_stream(served, fork["id"])
+    claim = await served.drops.claim(SECOND, "default", fork["id"], lease_s=30, attempts=5)
+    assert isinstance(claim, Claim)
+    assert claim.forked == SECOND
+
+
+async def test_both_are_shown_with_each_other(served: Served) -> None:
+    parent = await begun(served)
+    fork = (await asked(served, parent)).json()["id"]
+    old, new = [(await served.http.get(f"/v1/workflows/{name}")).json() for name in (parent, fork)]
+    assert (old["parent"], old["forks"], new["parent"], new["forks"]) == (None, [fork], parent, [])
+    assert [(drop["stage"], drop["reused"]) for drop in new["drops"]] == [(FIRST, f"{parent}.{FIRST}.1")]
+
+
+async def test_a_dry_run_says_what_would_happen_and_does_nothing(served: Served) -> None:
+    parent = await submit(served)
+    await complete_all(served, parent)
+    answer = await asked(served, parent, stage="code_generation", dry_run=True)
+    assert answer.status_code == 200
+    told = answer.json()
+    plan = told["plan"]
+    assert (told["id"], plan["from"], plan["calls"], plan["cost"]) == (None, "code_generation", 0, 0)
+    assert plan["unchanged"] == ["test_plan_generation", "test_generation"]
+    assert {*plan["reused"], *plan["runs"], *plan["unchanged"]} == set(STAGES)
+    assert len((await served.http.get("/v1/workflows")).json()["items"]) == 1
+
+
+async def test_the_same_key_gives_the_same_fork(served: Served) -> None:
+    parent = await begun(served)
+    first, second = [await asked(served, parent, key="k") for _ in range(2)]
+    assert first.json()["id"] == second.json()["id"]
+    assert second.headers["idempotency-replayed"] == "true"
+    other = await asked(served, parent, key="k", stage=FIRST)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_an_edited_artifact_is_checked_and_stored(served: Served) -> None:
+    parent = await begun(served)
+    answer = await asked(served, parent, stage=FIRST, artifact=BRIEF)
+    assert answer.status_code == 202, answer.text
+    shown = (await served.http.get(answer.json()["address"])).json()
+    (drop,) = shown["drops"]
+    assert (drop["stage"], drop["edited"], drop["state"]) == (FIRST, True, "completed")
+    stored = await served.http.get(drop["artifact"]["address"])
+    assert stored.json()["title"] == "Books"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"stage": "coding"}, 422, "unknown_stage"),
+        ({"stage": "code_generation"}, 409, "stage_not_finished"),
+        ({"stage": SECOND, "prompt": "a"}, 422, "prompt_needs_first"),
+        ({"stage": FIRST, "prompt": " "}, 422, "invalid_request"),
+        ({"stage": FIRST, "prompt": "a", "artifact": {}}, 422, "prompt_and_artifact"),
+        ({"stage": FIRST, "artifact": {"name": 1}}, 422, "artifact_invalid"),
+        ({"stage": "code_generation", "artifact": {"files": [{"path": "../x", "text": ""}]}}, 422, "artifact_invalid"),
+        ({"stage": "packaging", "artifact": {}}, 422, "edit_last"),
+        ({"stage": FIRST, "model": "x"}, 422, "invalid_request"),
+    ],
+)
+async def test_why_there_is_no_fork(served: Served, body: dict[str, Any], status: int, code: str) -> None:
+    parent = await begun(served)
+    answer = await asked(served, parent, **body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == []
+
+
+async def test_of_an_unknown_workflow_there_is_no_fork(served: Served) -> None:
+    answer = await asked(served, NOBODY, stage=FIRST)
+    assert (answer.status_code, answer.json()["code"]) == (404, "workflow_not_found")
