@@ -1,6 +1,7 @@
 """NATS with JetStream: loopback, a random password, no monitoring port.
 
-Our user may ask what the server's settings are (keeper and doctor do), and nothing else of the system account.
+Our user may ask what the server's settings are (keeper and doctor do), and nothing else of the system account. What
+other systems may import is exported to the accounts in an included file (`tenants`), and to nobody else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
+from deploy.local import tenants
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.part import Place
 from deploy.local.paths import make_folder, program
@@ -24,6 +26,7 @@ DISK_SHARE = 0.8
 """A server whose disk is full takes nothing until it is started again; one at its own limit only refuses."""
 CONFIGURATION = """\
 server_name: quantumlayer-local
+pid_file: {pid}
 listen: "127.0.0.1:{port}"
 max_payload: 1MB
 jetstream {{
@@ -37,8 +40,15 @@ accounts {{
         jetstream: enabled
         users: [{{ user: "{user}", password: "{password}" }}]
         imports: [{{ service: {{ account: SYS, subject: "$SYS.REQ.SERVER.PING.VARZ" }} }}]
+        exports: [
+            {{ service: "$JS.API.CONSUMER.MSG.NEXT.QL.*", response_type: stream }}
+            {{ service: "$JS.API.CONSUMER.INFO.QL.*" }}
+            {{ service: "$JS.ACK.QL.*.>" }}
+            {{ stream: "ql.res.>" }}
+        ]
     }}
     SYS {{ exports: [{{ service: "$SYS.REQ.SERVER.PING.VARZ", accounts: [QL] }}] }}
+    include "{tenants}"
 }}
 system_account: SYS
 """
@@ -53,9 +63,12 @@ async def start_nats(place: Place, ports: Sequence[int], *, sync: str, max_bytes
         store=json.dumps(str(folder)),
         room=min(max_bytes + BESIDE_EVENTS, int(shutil.disk_usage(folder).total * DISK_SHARE)),
         sync=sync,
+        pid=json.dumps(str(folder / tenants.PID_FILE)),
+        tenants=tenants.FILE,
         user=secrets.nats_user,
         password=secrets.nats_password,
     )
+    tenants.prepare(folder / tenants.FILE)
     configuration = write_private(folder / "server.conf", text)
     command = Command(
         name="NATS",
