@@ -146,6 +146,14 @@ async def test_a_stream_tells_the_text_as_it_comes_and_ends_with_the_answer(aski
     assert (json.loads(known.data)["text"], json.loads(again.data)["known"]) == (answer["text"], True)
 
 
+async def test_streams_in_one_workflow_are_not_mixed(asking: Asking) -> None:
+    workflow = await submit(asking.served)
+    prompts = [f"{word} of two at once. " * 20 for word in ("First", "Second")]
+    asked = (events(asking, prompt=prompt, group="fallback", workflow=workflow) for prompt in prompts)
+    for prompt, told in zip(prompts, await asyncio.gather(*asked), strict=True):
+        assert "".join(json.loads(event.data)["text"] for event in told[:-1]) == f"You said: {prompt}"
+
+
 async def test_who_goes_away_from_a_stream_frees_its_place(asking: Asking) -> None:
     free = asking.served.state.asked.free
     body = {"prompt": "Tell it until I go. " * 50, "group": "fallback"}
