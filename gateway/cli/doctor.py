@@ -20,6 +20,7 @@ from gateway.cli.exits import FAILED, CliError
 from workers.kit.settings import Settings
 
 BROKEN = 1
+BUILT_IN = "blueprint/default"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def _sandbox(settings: Settings) -> Check:
 
 
 def _models(settings: Settings) -> Check:
-    return Check("models", True, f"{settings.models} (the built-in rule-based stand-in needs no key)")
+    if settings.models == BUILT_IN:
+        return Check("models", True, f"{BUILT_IN} (the built-in rule-based stand-in needs no key)")
+    return Check("models", True, f"{settings.models} (ql llm test asks each of them)")
 
 
 def durability(settings: Settings) -> list[Check]:
