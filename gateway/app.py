@@ -11,6 +11,7 @@ import nats
 from fastapi import FastAPI
 
 from gateway import problems
+from gateway.history.read import History
 from gateway.hosts import LOOPBACK, LoopbackNames
 from gateway.limits import BodyLimit, Room
 from gateway.live import Live
@@ -23,6 +24,7 @@ from gateway.routes import (
     foreign,
     forks,
     health,
+    history,
     ledger,
     llm,
     switches,
@@ -59,7 +61,20 @@ def create_app(settings: Settings) -> FastAPI:
         servers=[{"url": "/"}],
     )
     problems.install(app)
-    for module in (workflows, forks, foreign, events, artifacts, deadletters, llm, switches, usage, ledger, health):
+    for module in (
+        workflows,
+        forks,
+        history,
+        foreign,
+        events,
+        artifacts,
+        deadletters,
+        llm,
+        switches,
+        usage,
+        ledger,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
@@ -86,6 +101,7 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             artifacts=objects,
             publisher=publisher,
             live=Live(nc),
+            history=History(nc),
             submissions=Room(workflows.WAITING, workflows.busy),
             streams=Room(events.STREAMS, events.full),
             questions=Questions(nc, settings),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workers.kit.stores.pg.recordings import PgRecordings
     from workers.kit.stores.switches import SwitchBoard
 
+    from .history.read import History
     from .limits import Room
     from .live import Live
     from .publish import Publisher
@@ -34,6 +35,7 @@ class State:
     artifacts: Artifacts
     publisher: Publisher
     live: Live
+    history: History
     submissions: Room
     streams: Room
     questions: Questions

@@ -1,0 +1,131 @@
+"""Reading histories: a stream of many workflows, filled by a plain socket, and how long one of them takes to read."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from urllib.parse import urlsplit
+
+import msgspec
+import nats
+from nats.aio.client import Client
+
+from contracts.artifacts import JSON
+from contracts.cloudevents import to_binary, to_structured
+from contracts.events import Data, Ref, StageCompleted, WorkflowSubmitted, event
+from contracts.subjects import STREAM
+from contracts.topology import LIFECYCLE, TOPOLOGY
+from gateway.history.read import History
+from gateway.history.timeline import timeline
+from tests.bench.table import Table
+from workers.keeper.provision import event_stream, make_stream
+
+ROOM = 4 << 30
+EACH = 50
+LOOKS = 30
+CHUNK = 2000
+TENANT = "default"
+
+
+def _name(number: int) -> str:
+    return f"01BENCH{number:019d}"
+
+
+def _message(workflow: str, place: int) -> bytes:
+    stages = list(TOPOLOGY.stages)
+    at = f"2026-01-01T00:{place // 3600 % 60:02d}:{place // 60 % 60:02d}.{place % 60:06d}Z"
+    told: Data
+    if place == 0:
+        told, stage, outcome = (
+            WorkflowSubmitted(tenant=TENANT, workflow=workflow, prompt_sha256="0" * 64),
+            LIFECYCLE,
+            "",
+        )
+    else:
+        stage, outcome = stages[(place - 1) % len(stages)], "completed"
+        told = StageCompleted(
+            tenant=TENANT,
+            workflow=workflow,
+            drop=f"{workflow}.{stage}.{place}",
+            stage=stage,
+            revision=1 + (place - 1) // len(stages),
+            artifact=Ref(key=f"artifacts/{TENANT}/00/{'0' * 64}", offset=0, length=9, sha256="0" * 64),
+            media_type=JSON,
+            work_ms=5,
+        )
+    revision = 1 + max(0, place - 1) // len(stages)
+    made = event(told, stage=stage, outcome=outcome or "submitted", revision=revision, time=at)
+    subject, headers, body = to_binary(to_structured(made))
+    lines = b"NATS/1.0\r\n" + b"".join(f"{k}: {v}\r\n".encode() for k, v in headers.items()) + b"\r\n"
+    return b"HPUB %s %d %d\r\n%s%s\r\n" % (subject.encode(), len(lines), len(lines) + len(body), lines, body)
+
+
+async def fill(nc: Client, url: str, workflows: int, each: int, first: int = 0) -> None:
+    """`each` events of every workflow, in turns as a factory would write them."""
+    at = urlsplit(url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    login: dict[str, object] = {"verbose": False, "pedantic": False, "headers": True, "protocol": 1}
+    if at.username:
+        login |= {"user": at.username, "pass": at.password or ""}
+    await reader.readline()
+    writer.write(b"CONNECT %s\r\n" % msgspec.json.encode(login))
+    before = await _held(nc)
+    for start in range(0, workflows, CHUNK):
+        names = [_name(first + number) for number in range(start, min(start + CHUNK, workflows))]
+        for place in range(each):
+            writer.write(b"".join(_message(name, place) for name in names))
+            writer.write(b"PING\r\n")
+            await writer.drain()
+            while (await reader.readline()).strip() != b"PONG":
+                pass
+    while await _held(nc) < before + workflows * each:  # noqa: ASYNC110  the server tells nobody when it has written
+        await asyncio.sleep(0.2)
+    writer.close()
+
+
+async def _held(nc: Client) -> int:
+    return (await nc.jetstream().stream_info(STREAM)).state.messages
+
+
+async def _looked(history: History, names: list[str]) -> list[float]:
+    took = []
+    for name in names:
+        began = time.perf_counter()
+        assert await history.of(TENANT, name)
+        took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+async def measure(table: Table, url: str, *, full: bool) -> None:
+    """Reading at all, one history among many, and the timeline of a long one."""
+    workflows = 20_000 if full else 400
+    nc = await nats.connect(url)
+    history = History(nc)
+    try:
+        await make_stream(nc, event_stream(ROOM))
+        await fill(nc, url, workflows, EACH)
+        await fill(nc, url, 1, 1000, first=10_000_000)
+        await fill(nc, url, 1, 30_000, first=10_000_001)
+        began = time.perf_counter()
+        read = await history.of(TENANT, _name(10_000_001))
+        rate = len(read) / (time.perf_counter() - began)
+        table.add("replay: events read a second, one process", ">= 30,000", f"{rate:,.0f}", rate >= 30_000)
+        events = await history.of(TENANT, _name(10_000_000))
+        shown = []
+        for _ in range(LOOKS):
+            began = time.perf_counter()
+            assert len(timeline(events).steps) > 900
+            shown.append((time.perf_counter() - began) * 1000)
+        one = statistics.median(shown)
+        table.add("timeline of 1,000 events (without reading)", "< 100 ms", f"{one:.1f} ms", one < 100)
+        took = await _looked(history, [_name(10_000_000)] * LOOKS)
+        one = statistics.median(took)
+        table.add("reading 1,000 events", "", f"{one:.1f} ms", None)
+        took = await _looked(history, [_name(number * (workflows // LOOKS)) for number in range(LOOKS)])
+        worst = max(took)
+        said = f"{statistics.median(took):.1f} ms, worst {worst:.1f} ms"
+        goal = f"history of one of {workflows:,} workflows, {workflows * EACH:,} events"
+        table.add(goal, "< 200 ms", said, statistics.median(took) < 200)
+    finally:
+        await nc.close()
