@@ -12,7 +12,6 @@ import stat
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import asyncpg
 import nats
@@ -24,7 +23,7 @@ from deploy.local.part import is_full
 from deploy.local.paths import make_folder, program
 from deploy.local.ports import free_ports
 from deploy.local.stack import ALL, NATS, POSTGRES, Stack, Urls
-from tests.deploy.watching import holders, listening
+from tests.deploy.watching import another, holders, listening
 from tests.servers import s3_client
 
 AS_ROOT = os.geteuid() == 0
@@ -234,26 +233,10 @@ async def test_a_server_that_dies_is_started_again_where_it_was(folder: Path, ki
         await _write(stack.urls)
         dead = stack.pid(kind)
         os.kill(dead, signal.SIGKILL)
-        await _another(stack, kind, dead)
+        await another(stack, kind, dead)
         assert await _read(stack.urls) == (b"news", "row", b"bytes")
     assert len(heard) == 1
     assert "ended with code -9" in heard[0]
-
-
-async def _another(stack: Stack, kind: str, dead: int) -> None:
-    async with asyncio.timeout(15):
-        while stack.pid(kind) in {0, dead} or not await _listens(stack.urls, kind):  # noqa: ASYNC110 - a process can't tell
-            await asyncio.sleep(0.02)
-
-
-async def _listens(urls: Urls, kind: str) -> bool:
-    address = urlsplit(getattr(urls, kind))
-    try:
-        _, writer = await asyncio.open_connection(address.hostname, address.port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def test_a_server_that_dies_again_and_again_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,56 +270,6 @@ async def test_one_that_is_stopped_on_purpose_stays_down_until_it_is_wanted(fold
         assert await _read(stack.urls) == (b"news", "row", b"bytes")
 
 
-async def test_a_nats_that_lives_and_takes_no_events_is_started_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"EVERY_S": 0.1, "ANSWER_S": 0.5, "FAILURES": 2}.items():
-        monkeypatch.setattr(f"deploy.local.accepting.{name}", value)
-    heard: list[str] = []
-    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
-        await asyncio.sleep(1)  # time for some looks at one in order, without any stream
-        assert heard == []
-        stuck = stack.pid(NATS)
-        os.kill(stuck, signal.SIGSTOP)
-        await _another(stack, NATS, stuck)
-    assert heard == ["NATS takes no events. It is started again."]
-
-
-async def test_a_nats_is_not_blamed_for_our_own_delays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"EVERY_S": 0.02, "ANSWER_S": 0.3, "FAILURES": 2, "TICK_S": 0.02, "LATE_S": 0.1}.items():
-        monkeypatch.setattr(f"deploy.local.accepting.{name}", value)
-    heard: list[str] = []
-    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
-        stuck = stack.pid(NATS)
-        os.kill(stuck, signal.SIGSTOP)
-        for _ in range(10):  # each look, which fails, has one of these in it
-            time.sleep(0.2)  # noqa: ASYNC251  # the loop is held up
-            await asyncio.sleep(0.03)
-        assert (heard, stack.pid(NATS)) == ([], stuck)
-        await _another(stack, NATS, stuck)  # looked at by a process that is in time
-    assert heard == ["NATS takes no events. It is started again."]
-
-
-async def test_a_nats_that_never_takes_an_event_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answers its client, and no publish: JetStream is on a disk that takes nothing, say."""
-    for name, value in {"EVERY_S": 0.05, "FAILURES": 2, "RESTARTS": 2}.items():
-        monkeypatch.setattr(f"deploy.local.accepting.{name}", value)
-    heard: list[str] = []
-    async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
-        nc = await nats.connect(stack.urls.nats, error_cb=_quiet)
-        await nc.jetstream().add_stream(name="OTHER", subjects=["ql.wake.>"], no_ack=True)  # it never acknowledges
-        await nc.close()
-        monkeypatch.setattr("deploy.local.accepting.ANSWER_S", 0.3)
-        said = str(await asyncio.wait_for(stack.failure(), 30))
-        assert stack.pid(NATS) == 0
-    assert heard == ["NATS takes no events. It is started again."] * 2
-    assert said.startswith("NATS takes no events. It was started again in vain; ")
-    assert "nats.log says: " in said
-
-
-async def _quiet(_: Exception) -> None: ...
-
-
 async def test_a_nats_whose_folder_is_gone_is_started_again_when_it_dies(folder: Path) -> None:
     heard: list[str] = []
     async with Stack(folder, frozenset({NATS}), said=heard.append) as stack:
@@ -345,7 +278,7 @@ async def test_a_nats_whose_folder_is_gone_is_started_again_when_it_dies(folder:
         assert not is_full(folder / "nats")
         dead = stack.pid(NATS)
         os.kill(dead, signal.SIGKILL)
-        await _another(stack, NATS, dead)
+        await another(stack, NATS, dead)
         assert [task.done() for task in (*stack._tending, *stack._probing)] == [False] * 3
     assert len(heard) == 1
     assert "ended with code -9" in heard[0]
@@ -379,7 +312,7 @@ async def test_a_disk_has_room_again_once_it_has_much_and_at_most_once_a_minute(
             await asyncio.sleep(0.2)
         assert (stack.pid(NATS), len(heard)) == (first, 1)
         disk.free = 64 << 20
-        await _another(stack, NATS, first)
+        await another(stack, NATS, first)
         second = stack.pid(NATS)
         for disk.free in (1 << 20, 64 << 20):
             await asyncio.sleep(0.5)

@@ -6,8 +6,10 @@ import asyncio
 import socket
 import struct
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local.lock import is_alive
+from deploy.local.stack import Stack, Urls
 
 
 def holders(file: Path) -> set[int]:
@@ -50,3 +52,19 @@ def _points_to(link: Path, target: str) -> bool:
         return str(link.readlink()) == target
     except OSError:
         return False
+
+
+async def listens(urls: Urls, kind: str) -> bool:
+    address = urlsplit(getattr(urls, kind))
+    try:
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def another(stack: Stack, kind: str, dead: int) -> None:
+    async with asyncio.timeout(15):
+        while stack.pid(kind) in {0, dead} or not await listens(stack.urls, kind):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -85,7 +85,7 @@ class Keeper:
             info = await make_stream(self._nc, stream, first_seq=known.seq and known.seq + 1)
         if info["created"] != known.created:
             await self._adopt(info["created"])
-            self._adopt_again = time.monotonic() + SETTLED_S
+            self._adopt_again = time.monotonic() + SETTLED_S if known.created else 0.0
         elif self._adopt_again and time.monotonic() > self._adopt_again:
             # A worker may have had its answer from the old stream, and noted it after we had forgotten the rest.
             await self._adopt(info["created"])
