@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from contracts.artifacts import JSON
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
+from tests.gateway.test_cli import against
 from tests.gateway.test_events import complete_all, work
 from tests.gateway.test_workflows import on_stream, submit
 from workers.kit.stores.drops import Claim, Completed
@@ -96,25 +98,47 @@ async def test_an_edited_artifact_is_checked_and_stored(served: Served) -> None:
     assert stored.json()["title"] == "Books"
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"stage": "coding"}, 422, "unknown_stage"),
-        ({"stage": "code_generation"}, 409, "stage_not_finished"),
-        ({"stage": SECOND, "prompt": "a"}, 422, "prompt_needs_first"),
-        ({"stage": FIRST, "prompt": " "}, 422, "invalid_request"),
-        ({"stage": FIRST, "prompt": "a", "artifact": {}}, 422, "prompt_and_artifact"),
-        ({"stage": FIRST, "artifact": {"name": 1}}, 422, "artifact_invalid"),
-        ({"stage": "code_generation", "artifact": {"files": [{"path": "../x", "text": ""}]}}, 422, "artifact_invalid"),
-        ({"stage": "packaging", "artifact": {}}, 422, "edit_last"),
-        ({"stage": FIRST, "model": "x"}, 422, "invalid_request"),
-    ],
-)
-async def test_why_there_is_no_fork(served: Served, body: dict[str, Any], status: int, code: str) -> None:
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    ({"stage": "coding"}, 422, "unknown_stage"),
+    ({"stage": "code_generation"}, 409, "stage_not_finished"),
+    ({"stage": SECOND, "prompt": "a"}, 422, "prompt_needs_first"),
+    ({"stage": FIRST, "prompt": " "}, 422, "invalid_request"),
+    ({"stage": FIRST, "prompt": "a", "artifact": {}}, 422, "prompt_and_artifact"),
+    ({"stage": FIRST, "artifact": {"name": 1}}, 422, "artifact_invalid"),
+    ({"stage": "code_generation", "artifact": {"files": [{"path": "../x", "text": ""}]}}, 422, "artifact_invalid"),
+    ({"stage": "packaging", "artifact": {}}, 422, "edit_last"),
+    ({"stage": FIRST, "model": "x"}, 422, "invalid_request"),
+]
+
+
+async def test_why_there_is_no_fork(served: Served) -> None:
     parent = await begun(served)
-    answer = await asked(served, parent, **body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    for body, status, code in REFUSED:
+        answer = await asked(served, parent, **body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == []
+
+
+async def test_ql_forks_and_resumes_from_a_stage(served: Served, tmp_path: Path) -> None:
+    parent = await begun(served)
+    told = (await against(served, "workflow", "fork", parent, "--from", SECOND, "--dry-run")).stdout.decode()
+    assert [line.split(maxsplit=1) for line in told.splitlines()[1:3]] == [[FIRST, "taken over"], [SECOND, "runs"]]
+    assert "at most 0 calls" in told
+    brief = tmp_path / "brief.json"
+    brief.write_text(json.dumps(BRIEF))
+    wishes = (
+        ("fork", parent, "--edit", f"{FIRST}={brief}"),
+        ("fork", parent, "--set", "prompt=A library of books."),
+        ("resume", parent, "--from", SECOND),
+    )
+    forks = [(await against(served, "workflow", *wish)).stdout.decode().strip() for wish in wishes]
+    shown = (await against(served, "workflow", "show", forks[0])).stdout.decode()
+    assert f"forked from {parent}" in shown
+    assert "edited by hand" in shown
+    assert (await served.http.get(f"/v1/workflows/{forks[1]}")).json()["prompt"] == "A library of books."
+    assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == sorted(forks)
+    for wrong in (("--set", "model=x"), ("--edit", "x"), ("--edit", f"{FIRST}={tmp_path}"), ()):
+        assert (await against(served, "workflow", "fork", parent, *wrong)).returncode == 2
 
 
 async def test_of_an_unknown_workflow_there_is_no_fork(served: Served) -> None:
