@@ -324,10 +324,27 @@ async def test_a_ledger_goes_out_as_a_file_and_comes_back(asking: Asking, tmp_pa
 
 
 async def test_roles_and_arms_are_told(asking: Asking) -> None:
-    assert (await asking.get("/v1/llm/roles"))["items"] == []  # nobody's questions have a role
-    assert (await asking.get("/v1/llm/arms"))["items"] == []
-    roles = await against(asking.served, "llm", "roles")
-    assert roles.stdout.split() == b"ROLE CALLS SUCCESS REPAIRS USD P50 MS P95 MS".split()
+    workflow = await submit(asking.served)
+    owner = await asyncpg.connect(asking.database.admin)
+    try:
+        await owner.execute("UPDATE workflows SET state = 'failed', ended_at = now() WHERE id = $1", workflow)
+        await owner.execute(
+            "INSERT INTO retrievals (tenant, workflow_id, stage, arm, found) "
+            "VALUES ('default', $1, 's', 'held_out', 0)",
+            workflow,
+        )
+        await owner.execute("UPDATE usage SET role = 'writer', latency_ms = 7 WHERE outcome = 'answered'")
+    finally:
+        await owner.close()
+    (role,) = (await asking.get("/v1/llm/roles"))["items"]
+    assert (role["role"], role["success"], role["p95_ms"]) == ("writer", 1.0, 7)
+    (arm,) = (await asking.get("/v1/llm/arms"))["items"]
+    assert (arm["arm"], arm["workflows"], arm["failed"], arm["grade"]) == ("held_out", 1, 1, None)
+    roles = (await against(asking.served, "llm", "roles")).stdout.decode()
+    arms = (await against(asking.served, "llm", "arms")).stdout.decode()
+    line = roles.splitlines()[1].split()
+    assert (line[0], line[2], line[-2:]) == ("writer", "100%", ["7", "7"])
+    assert arms.splitlines()[1].split()[:5] == ["held_out", "1", "0", "1", "-"]
 
 
 async def test_a_refused_key_is_named(asking: Asking) -> None:
