@@ -28,12 +28,22 @@ Json = dict[str, Any]
 
 def documents() -> dict[str, bytes]:
     """Every generated file's name below contracts/schemas/ and its bytes. (A capsule is an archive: it has none.)"""
+    files = json_schemas()
+    files["asyncapi.yaml"] = msgspec.yaml.encode(asyncapi())
+    return files
+
+
+def json_documents() -> dict[str, bytes]:
+    """The same as JSON throughout, as the gateway serves them."""
+    return json_schemas() | {"asyncapi.json": msgspec.json.encode(asyncapi())}
+
+
+def json_schemas() -> dict[str, bytes]:
+    """The schemas of events and artifacts by file name."""
     files = {f"events/{kind.__name__}.v1.json": _pretty(_schema(kind, "events")) for kind in _event_structs()}
     stages = [stage.produces for stage in TOPOLOGY.stages.values() if stage.produces is not Capsule]
     produced: list[type[msgspec.Struct]] = [Submission, *stages]
-    files |= {f"artifacts/{kind.__name__}.v1.json": _pretty(_schema(kind, "artifacts")) for kind in produced}
-    files["asyncapi.yaml"] = msgspec.yaml.encode(asyncapi())
-    return files
+    return files | {f"artifacts/{kind.__name__}.v1.json": _pretty(_schema(kind, "artifacts")) for kind in produced}
 
 
 def asyncapi() -> Json:

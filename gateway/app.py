@@ -20,6 +20,7 @@ from gateway.questions import Questions
 from gateway.routes import (
     artifacts,
     deadletters,
+    documents,
     events,
     foreign,
     forks,
@@ -27,11 +28,13 @@ from gateway.routes import (
     history,
     ledger,
     llm,
+    subscriptions,
     switches,
     usage,
     workflows,
 )
 from gateway.state import State
+from gateway.subscriptions import Keeping
 from gateway.trace import Tracing
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
@@ -67,6 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
         history,
         foreign,
         events,
+        subscriptions,
+        documents,
         artifacts,
         deadletters,
         llm,
@@ -104,6 +109,7 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             history=History(nc),
             submissions=Room(workflows.WAITING, workflows.busy),
             streams=Room(events.STREAMS, events.full),
+            keeping=Keeping(nc),
             questions=Questions(nc, settings),
             asked=Room(llm.ASKED, llm.busy),
             usage=PgUsage(pool),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .live import Live
     from .publish import Publisher
     from .questions import Questions
+    from .subscriptions import Keeping
 
 TENANT = "default"
 """Everyone's tenant until there is authentication; the gateway listens on loopback only."""
@@ -38,6 +39,7 @@ class State:
     history: History
     submissions: Room
     streams: Room
+    keeping: Keeping
     questions: Questions
     asked: Room
     usage: UsageReads

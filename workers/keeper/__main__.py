@@ -24,6 +24,7 @@ from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.pg import PgDrops, Pool, open_pool
 
+from . import subscriptions
 from .keep import WATCH_S, Keeper
 
 USAGE = 2
@@ -91,6 +92,7 @@ async def _keep(settings: Settings, *, once: bool) -> None:
             await keeper.keep()
             sys.stdout.write("ready\n")
         else:
+            await subscriptions.serve(nc)
             await _until_told(keeper)
     finally:
         await nc.close()
