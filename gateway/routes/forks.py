@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.artifacts import JSON, encode
+from contracts.artifacts import JSON, File, decode, encode
 from contracts.paths import UnsafePath, safe_paths
 from contracts.topology import TOPOLOGY
 from gateway import ids
@@ -18,7 +18,7 @@ from gateway.problems import ProblemError, responses
 from gateway.routes.workflows import IdempotencyKey
 from gateway.state import TENANT, Gateway
 from observability.telemetry import traceparent
-from workers.kit.stores.drops import KeyConflict
+from workers.kit.stores.drops import ArtifactLost, KeyConflict
 from workers.kit.stores.forks import Edited, Fork, NoFork, Plan, refused
 from workers.kit.stores.forks import Forked as Done
 from workers.kit.stores.keys import artifact_key
@@ -166,7 +166,8 @@ async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> For
     if wish.prompt:
         detail = "Send another prompt or an artifact, not both: the artifact would stand in the prompt's place."
         raise ProblemError(422, "prompt_and_artifact", "Two changes at once", detail)
-    body = _checked(wish, artifact)
+    made = await _by_hand(gateway, wish, _checked(wish, artifact))
+    body, _ = encode(made)
     digest = sha256(body).hexdigest()
     planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), dry=True)
     known = await gateway.reads.fork(planned, TOPOLOGY, most=gateway.settings.tenant_active)
@@ -176,8 +177,8 @@ async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> For
     return msgspec.structs.replace(planned, edited=Edited(sha256=digest, media_type=JSON, ref=ref), dry=False)
 
 
-def _checked(wish: Fork, artifact: dict[str, Any]) -> bytes:
-    """Its bytes as the stage itself would have written them."""
+def _checked(wish: Fork, artifact: dict[str, Any]) -> msgspec.Struct:
+    """As the stage itself would have made it."""
     wrong = refused(TOPOLOGY, msgspec.structs.replace(wish, edited=Edited(sha256="", media_type=JSON)))
     if wrong is not None:
         raise _problem(wish.parent, wrong)
@@ -187,4 +188,27 @@ def _checked(wish: Fork, artifact: dict[str, Any]) -> bytes:
     except (msgspec.ValidationError, UnsafePath) as error:
         detail = f"It is no {TOPOLOGY[wish.stage].produces.__name__}: {error}"
         raise ProblemError(422, "artifact_invalid", "The artifact can't be used", detail) from None
-    return encode(made)[0]
+    return made
+
+
+async def _by_hand(gateway: Gateway, wish: Fork, made: msgspec.Struct) -> msgspec.Struct:
+    """With no model named for a file that is not as a model wrote it, whatever the artifact claims."""
+    files = getattr(made, "files", ())
+    if not files or not all(isinstance(file, File) for file in files):
+        return made
+    old = {(file.path, file.text): file for file in await _files(gateway, wish, type(made))}
+    told = tuple(old.get((file.path, file.text)) or File(path=file.path, text=file.text) for file in files)
+    return msgspec.structs.replace(made, files=told)
+
+
+async def _files(gateway: Gateway, wish: Fork, kind: type[msgspec.Struct]) -> tuple[File, ...]:
+    """What the stage itself wrote in the end."""
+    drops = await gateway.reads.drops(TENANT, wish.parent)
+    mine = [drop for drop in drops if drop.stage == wish.stage and drop.state == "completed" and drop.artifact]
+    if not mine or (ref := max(mine, key=lambda drop: drop.revision).artifact) is None:
+        return ()
+    try:
+        found: tuple[File, ...] = getattr(decode(await gateway.artifacts.get(ref), kind), "files", ())
+    except (ArtifactLost, msgspec.DecodeError):
+        return ()
+    return found

@@ -58,7 +58,12 @@ async def test_one_changed_requirement_asks_for_its_own_files_only(
     claim["text"] += " It says so."
     edited = tmp_path / "requirements.json"
     edited.write_text(json.dumps(requirements))
-    drops = await forked(factory, parent, "--edit", f"requirements_parsing={edited}")
+    edit = ("--edit", f"requirements_parsing={edited}")
+    planned = json.loads((await factory.ql("workflow", "fork", parent, *edit, "--dry-run", "--json")).stdout)["plan"]
+    assert planned["calls"] == sum(
+        each["calls"] for name, drop in before.items() if name in planned["runs"] for each in drop["calls"]
+    )
+    drops = await forked(factory, parent, *edit)
     new = asked(drops)
     assert sum(new[stage] for stage in CODE if stage in new) == len(files)
     assert {name: count for name, count in new.items() if name not in CODE} == {

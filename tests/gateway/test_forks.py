@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
-from contracts.artifacts import JSON
+from contracts.artifacts import JSON, File, SourceTree, encode
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
 from tests.gateway.test_cli import against
@@ -52,17 +53,12 @@ async def test_a_fork_is_on_the_stream_and_goes_on_from_its_stage(served: Served
     assert fork["plan"]["reused"] == [FIRST]
     assert fork["plan"]["runs"][0] == SECOND
     await on_stream(served, fork["id"])
+    old, new = [(await served.http.get(f"/v1/workflows/{name}")).json() for name in (parent, fork["id"])]
+    assert (old["parent"], old["forks"], new["parent"], new["forks"]) == (None, [fork["id"]], parent, [])
+    assert [(drop["stage"], drop["reused"]) for drop in new["drops"]] == [(FIRST, f"{parent}.{FIRST}.1")]
     claim = await served.drops.claim(SECOND, "default", fork["id"], lease_s=30, attempts=5)
     assert isinstance(claim, Claim)
     assert claim.forked == SECOND
-
-
-async def test_both_are_shown_with_each_other(served: Served) -> None:
-    parent = await begun(served)
-    fork = (await asked(served, parent)).json()["id"]
-    old, new = [(await served.http.get(f"/v1/workflows/{name}")).json() for name in (parent, fork)]
-    assert (old["parent"], old["forks"], new["parent"], new["forks"]) == (None, [fork], parent, [])
-    assert [(drop["stage"], drop["reused"]) for drop in new["drops"]] == [(FIRST, f"{parent}.{FIRST}.1")]
 
 
 async def test_a_dry_run_says_what_would_happen_and_does_nothing(served: Served) -> None:
@@ -87,15 +83,22 @@ async def test_the_same_key_gives_the_same_fork(served: Served) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_an_edited_artifact_is_checked_and_stored(served: Served) -> None:
-    parent = await begun(served)
-    answer = await asked(served, parent, stage=FIRST, artifact=BRIEF)
-    assert answer.status_code == 202, answer.text
-    shown = (await served.http.get(answer.json()["address"])).json()
-    (drop,) = shown["drops"]
-    assert (drop["stage"], drop["edited"], drop["state"]) == (FIRST, True, "completed")
-    stored = await served.http.get(drop["artifact"]["address"])
-    assert stored.json()["title"] == "Books"
+async def test_a_file_that_was_edited_is_no_models_work(served: Served) -> None:
+    parent = await submit(served)
+    kept = File(path="src/a.py", text="A = 1\n", model="a/x", question="1" * 64)
+    tree = SourceTree(files=(kept, File(path="src/b.py", text="B = 1\n", model="a/x", question="2" * 64)))
+    for name in STAGES[: STAGES.index("code_generation") + 1]:
+        body = encode(tree)[0] if name == "code_generation" else b"{}"
+        ref = await served.artifacts.put("default", body)
+        await work(served, parent, name, Completed(artifact=ref, media_type=JSON))
+    mine = {"path": "src/b.py", "text": "B = 2\n", "model": "a/x", "question": "2" * 64}
+    files = [{"path": kept.path, "text": kept.text, "model": "b/y"}, mine]
+    answer = await asked(served, parent, stage="code_generation", artifact={"files": files})
+    drops = (await served.http.get(answer.json()["address"])).json()["drops"]
+    (drop,) = [drop for drop in drops if drop["edited"]]
+    assert (drop["stage"], drop["state"]) == ("code_generation", "completed")
+    stored = (await served.http.get(drop["artifact"]["address"])).json()
+    assert stored == {"files": [msgspec.to_builtins(kept), {"path": "src/b.py", "text": "B = 2\n"}]}
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
@@ -117,6 +120,8 @@ async def test_why_there_is_no_fork(served: Served) -> None:
         answer = await asked(served, parent, **body)
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == []
+    unknown = await asked(served, NOBODY, stage=FIRST)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "workflow_not_found")
 
 
 async def test_ql_forks_and_resumes_from_a_stage(served: Served, tmp_path: Path) -> None:
@@ -139,8 +144,3 @@ async def test_ql_forks_and_resumes_from_a_stage(served: Served, tmp_path: Path)
     assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == sorted(forks)
     for wrong in (("--set", "model=x"), ("--edit", "x"), ("--edit", f"{FIRST}={tmp_path}"), ()):
         assert (await against(served, "workflow", "fork", parent, *wrong)).returncode == 2
-
-
-async def test_of_an_unknown_workflow_there_is_no_fork(served: Served) -> None:
-    answer = await asked(served, NOBODY, stage=FIRST)
-    assert (answer.status_code, answer.json()["code"]) == (404, "workflow_not_found")

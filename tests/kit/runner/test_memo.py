@@ -123,6 +123,23 @@ async def test_what_is_lost_is_not_taken_over(servers: Servers) -> None:
         assert (await reused(found, forked))["side"] == ""
 
 
+async def test_what_was_copied_and_is_lost_is_made_again(servers: Servers) -> None:
+    counted = Counted()
+    async with running(servers, counted) as found:
+        parent = await found.submit("hello")
+        await found.end(parent)
+        (row,) = [row for row in await found.reads.drops(TENANT, parent) if row.stage == "draft"]
+        assert row.artifact
+        await found.artifacts.put(TENANT, b"", key=row.artifact.key)
+        found.artifacts.cache.clear()
+        forked = await fork(found, parent, "check")
+        assert counted.done["check"] == 2
+        (again,) = [row for row in await found.reads.drops(TENANT, forked) if row.stage == "draft"]
+        assert (again.state, again.attempts) == ("completed", 1)
+        assert again.artifact
+        assert again.artifact.sha256 == row.artifact.sha256
+
+
 def test_what_the_key_depends_on() -> None:
     def key(name: str = "side", *, submission: str = "a", digest: str = "0", unmet: bool = False, **more: str) -> str:
         told = Input(stage="draft", revision=3, sha256=digest, unmet=unmet)
