@@ -105,9 +105,27 @@ def cancel(tenant: str, workflow: str) -> str:
 
 def parse_cancel(subject: str) -> tuple[str, str]:
     """(tenant, workflow) of a nudge; raises `BadSubject`."""
+    return _told_of(subject, "cancel")
+
+
+WATCHED = "ql.ctl.*.*.watched"
+"""Every nudge of a workflow that somebody follows live."""
+
+
+def watched(tenant: str, workflow: str) -> str:
+    """Tells the model routers that somebody sees what they tell of a workflow; plain NATS, said again and again."""
+    return f"ql.ctl.{token(tenant)}.{token(workflow)}.watched"
+
+
+def parse_watched(subject: str) -> tuple[str, str]:
+    """(tenant, workflow) of such a nudge; raises `BadSubject`."""
+    return _told_of(subject, "watched")
+
+
+def _told_of(subject: str, what: str) -> tuple[str, str]:
     parts = subject.split(".")
-    if len(parts) != 5 or parts[:2] != ["ql", "ctl"] or parts[4] != "cancel":
-        raise BadSubject(f"{subject[:200]!r} is not ql.ctl.<tenant>.<workflow>.cancel")
+    if len(parts) != 5 or parts[:2] != ["ql", "ctl"] or parts[4] != what:
+        raise BadSubject(f"{subject[:200]!r} is not ql.ctl.<tenant>.<workflow>.{what}")
     return token(parts[2]), token(parts[3])
 
 

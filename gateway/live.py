@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Literal
 
@@ -22,6 +22,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from contracts import cloudevents, subjects
 from contracts.subjects import STREAM
 from contracts.topology import LIFECYCLE
+from workers.kit.llm.wire import WATCH_S
 from workers.kit.runner.connection import DeadConnection, alive
 
 BACKLOG = 256 << 10
@@ -99,6 +100,7 @@ class Live:
                     subjects.live(tenant, workflow, "x").removesuffix("x") + ">", cb=heard.take
                 )
                 opened.push_async_callback(progress.unsubscribe)
+                opened.callback(asyncio.create_task(self._watch(tenant, workflow)).cancel)
                 async with self._opening:
                     events = await self._js.subscribe(
                         pattern, stream=STREAM, ordered_consumer=True, config=config, cb=heard.take
@@ -108,6 +110,14 @@ class Live:
                 raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
             async for seen in _told(heard, epoch):
                 yield seen
+
+    async def _watch(self, tenant: str, workflow: str) -> None:
+        """As long as somebody follows, the model routers are told to tell their texts as they come."""
+        subject = subjects.watched(tenant, workflow)
+        while True:
+            with suppress(NatsError, OSError):  # it is said again
+                await self._nc.publish(subject)
+            await asyncio.sleep(WATCH_S)
 
     async def _epoch(self) -> int:
         """When the stream was made; those who ask at the same time share one question."""

@@ -39,6 +39,14 @@ def test_a_wake_comes_back() -> None:
     assert subjects.parse_wake(subjects.wake("packaging", "default", "W1")) == ("packaging", "default", "W1")
 
 
+def test_a_nudge_comes_back_and_only_as_what_it_is() -> None:
+    assert subjects.parse_watched(subjects.watched("default", "W1")) == ("default", "W1")
+    assert subjects.parse_cancel(subjects.cancel("default", "W1")) == ("default", "W1")
+    for parse, other in ((subjects.parse_watched, subjects.cancel), (subjects.parse_cancel, subjects.watched)):
+        with pytest.raises(BadSubject):
+            parse(other("default", "W1"))
+
+
 def test_every_completion_but_the_last_wakes_somebody_and_units_wake_nobody() -> None:
     filters = {name: subjects.wakes(name, TOPOLOGY) for name in TOPOLOGY.stages}
     for name in TOPOLOGY.stages.keys() - {TOPOLOGY.last.name}:

@@ -6,8 +6,10 @@ import asyncio
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
+import nats.errors
 import pytest
 
+from contracts import subjects
 from tests.gateway.conftest import Served
 from tests.gateway.test_events import work
 from tests.gateway.test_workflows import submit
@@ -84,6 +86,29 @@ async def test_a_follower_that_does_not_read_is_told_where_it_lost_and_its_place
     assert told.count(b"event: progress") < 2000
     assert b"event: lag" in told[-200:]
     assert await places(served, free)
+    follower.close()
+
+
+async def test_the_model_routers_hear_who_is_watched_for_as_long_as_somebody_follows(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.live.WATCH_S", 0.05)
+    free = served.state.streams.free
+    workflow = await submit(served)
+    heard = await served.nc.subscribe(subjects.WATCHED)
+    await served.nc.flush()
+    follower = await Follower(served.url, workflow).open()
+    for _ in range(3):
+        told = await heard.next_msg(timeout=10)
+        assert subjects.parse_watched(told.subject) == ("default", workflow)
+    await work(served, workflow, "prompt_enhancement", Failed(error="no"))
+    assert END in await follower.rest()
+    assert await places(served, free)
+    await asyncio.sleep(0.2)
+    while heard.pending_msgs:
+        await heard.next_msg()
+    with pytest.raises(nats.errors.TimeoutError):
+        await heard.next_msg(timeout=0.5)
     follower.close()
 
 

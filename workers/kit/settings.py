@@ -78,7 +78,7 @@ class Settings(BaseModel):
     model_streams: int = Field(
         default=16,
         ge=0,
-        description="Answers a router streams at once; those beyond come whole (each piece costs 0.4 ms of CPU)",
+        description="Watched answers a router streams at once; all others come whole (each piece costs 0.4 ms of CPU)",
     )
     tenant_calls: int = Field(
         default=0, ge=0, description="Calls to models one tenant may have at once, on each router; 0: any number"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
 import nats.errors
 
 from observability import telemetry
+from workers.kit import loop
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 
@@ -30,7 +30,7 @@ def main() -> int:
         return USAGE
     close = telemetry.setup("llm_router", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(_serve(settings, reached))
+        loop.run(_serve(settings, reached))
     except StoreDown as error:
         sys.stderr.write(f"the database can't be reached: {error}\n")
         return 1
@@ -46,6 +46,7 @@ async def _serve(settings: Settings, reached: Reach) -> None:
     from .serving import serving
 
     async with serving(settings, reached) as application:
+        loop.collect_seldom()
         await application.run()
 
 

@@ -30,6 +30,11 @@ _ENVIRONMENT = {
     "LITELLM_LOCAL_BLOG_POSTS": "True",
     "LITELLM_MODE": "PRODUCTION",  # else it reads the .env of the current folder
     "LITELLM_LOG": "ERROR",
+    # An answer that comes whole may be silent for minutes. A host that is gone is noticed before they are over.
+    "AIOHTTP_SO_KEEPALIVE": "True",
+    "AIOHTTP_TCP_KEEPIDLE": "20",
+    "AIOHTTP_TCP_KEEPINTVL": "10",
+    "AIOHTTP_TCP_KEEPCNT": "3",
 }
 _log = structlog.get_logger()
 
@@ -61,6 +66,8 @@ class Chat:
             retry_policy=self._policy(last=False),
             optional_pre_call_checks=["enforce_model_rate_limits"] if limits else None,
         )
+        if not limits:
+            self._count_nothing()
 
     def facts(self, model: Model) -> Facts:
         return self._facts[model]
@@ -179,6 +186,14 @@ class Chat:
             DefaultRetries=RETRIES,
         )
 
+    def _count_nothing(self) -> None:
+        """Where nothing is limited, the Router need not count what a minute took, on a thread of its own too."""
+        told = self._litellm
+        for callbacks in (told.success_callback, told.failure_callback):
+            callbacks.clear()
+        for callbacks in (told._async_success_callback, told._async_failure_callback):  # no other way
+            callbacks.clear()
+
     def _found(self, model: Model) -> Facts:
         try:
             known = self._litellm.get_model_info(self._reached[model])
@@ -225,6 +240,7 @@ def _imported() -> Any:
     os.environ.update(_ENVIRONMENT)
     import litellm
     import litellm.types.router
+    import openai.resources  # noqa: F401  # half a second, which the first question would wait for
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True

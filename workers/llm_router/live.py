@@ -1,5 +1,6 @@
 """Tokens as they come, for whoever watches the workflow: plain messages, at most four a second a workflow.
 
+A piece costs more CPU than all else of a call, so an answer that nobody watches comes whole.
 `text` begins at character `at` of the answer that `model` writes; a lower `at` than before means that it began again.
 """
 
@@ -13,20 +14,23 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
+from faststream.nats import NatsBroker, NatsMessage
 
 from contracts import subjects
-from workers.kit.llm.wire import Question
+from workers.kit.llm.wire import WATCH_S, Question
 
 from .models import Model
 from .said import Tell
 
 EVERY_S = 0.25
+WATCHED_S = 2.5 * WATCH_S
+"""So long a workflow counts as watched after the last word of it: one may be lost."""
 MOST_CHARS = 64 * 1024
 CHARS_A_TOKEN = 4
 
 
 class Live:
-    """`streams` answers are watched at once; those beyond come whole."""
+    """`streams` answers are streamed at once; those beyond come whole."""
 
     def __init__(
         self,
@@ -40,13 +44,21 @@ class Live:
         self._now = now
         self._open: Counter[tuple[str, str]] = Counter()
         self._next: dict[tuple[str, str], float] = {}
+        self._watched: dict[tuple[str, str], float] = {}
         self._telling: set[asyncio.Task[None]] = set()
+
+    def watched(self, tenant: str, workflow: str) -> None:
+        """Somebody follows the workflow."""
+        self._watched.pop((tenant, workflow), None)
+        self._watched[tenant, workflow] = self._now() + WATCHED_S
+        while self._watched[oldest := next(iter(self._watched))] <= self._now():
+            del self._watched[oldest]
 
     @contextmanager
     def writing(self, question: Question, model: Model) -> Iterator[Tell | None]:
-        """Where to tell the pieces of the answer; None when enough are watched."""
+        """Where to tell the pieces of the answer; None when nobody watches, or enough are streamed."""
         workflow = (question.tenant, question.workflow)
-        if self._open.total() >= self._streams:
+        if self._watched.get(workflow, 0.0) <= self._now() or self._open.total() >= self._streams:
             yield None
             return
         self._open[workflow] += 1
@@ -79,6 +91,15 @@ class Live:
         with contextlib.suppress(Exception):  # nobody's answer fails because nobody can watch it
             subject = subjects.live(question.tenant, question.workflow, question.stage)
             await self._publish(subject, msgspec.json.encode(news))
+
+
+def listen(broker: NatsBroker, live: Live) -> None:
+    """Hear from the gateways which workflows are watched."""
+
+    @broker.subscriber(subjects.WATCHED, no_reply=True)
+    async def watched(message: NatsMessage) -> None:
+        with contextlib.suppress(subjects.BadSubject):
+            live.watched(*subjects.parse_watched(message.raw_message.subject))
 
 
 class _Text:

@@ -18,7 +18,7 @@ from .breaker import Breaker
 from .bucket import Bucket
 from .chain import Chain
 from .limits import Limits
-from .live import Live
+from .live import Live, listen
 from .providers import Blueprint, version
 from .reach import Reach
 from .said import Provider
@@ -37,7 +37,9 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
     async def publish(subject: str, body: bytes) -> None:
         await broker.publish(body, subject)
 
-    chain = Chain(Blueprint(), _others(settings, reach), breaker, Live(publish, settings.model_streams))
+    live = Live(publish, settings.model_streams)
+    listen(broker, live)
+    chain = Chain(Blueprint(), _others(settings, reach), breaker, live)
     pool = await open_pool(settings.database_url, CONNECTIONS)
     try:
         service = Service(

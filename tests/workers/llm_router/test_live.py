@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from nats.aio.msg import Msg
 
+from contracts import subjects
 from tests.workers.llm_router.serving import Counting, question
 from workers.kit.llm import LlmClient
 from workers.kit.llm.wire import Answer, Question
@@ -19,7 +20,7 @@ from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.app import app, connection
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
-from workers.llm_router.live import EVERY_S, MOST_CHARS, Live
+from workers.llm_router.live import EVERY_S, MOST_CHARS, WATCHED_S, Live, listen
 from workers.llm_router.models import Model, read_chains
 from workers.llm_router.providers import Blueprint
 from workers.llm_router.said import Completion, Said, Tell
@@ -35,6 +36,8 @@ class Told:
         self.now = 0.0
         self.messages: list[tuple[str, dict[str, object]]] = []
         self.live = Live(self._publish, streams, now=lambda: self.now)
+        for workflow in ("w1", "w2"):
+            self.live.watched("default", workflow)
 
     async def _publish(self, subject: str, body: bytes) -> None:
         self.messages.append((subject, msgspec.json.decode(body)))
@@ -70,6 +73,20 @@ async def test_workflows_do_not_wait_for_each_other() -> None:
     assert await told.texts() == ["w1", "w2"]
 
 
+async def test_what_nobody_watches_comes_whole() -> None:
+    told = Told()
+    with told.live.writing(question(workflow="w3"), MODEL) as other:
+        assert other is None
+    with told.live.writing(question(tenant="other"), MODEL) as elsewhere:
+        assert elsewhere is None
+    told.now = WATCHED_S
+    with told.live.writing(question(), MODEL) as late:
+        assert late is None
+    told.live.watched("default", "w1")
+    with told.live.writing(question(), MODEL) as again:
+        assert again is not None
+
+
 async def test_beyond_so_many_streams_answers_come_whole() -> None:
     told = Told(streams=1)
     with told.live.writing(question(), MODEL) as first, told.live.writing(question(), MODEL) as second:
@@ -92,7 +109,9 @@ async def test_a_bus_that_is_away_harms_no_answer() -> None:
     async def away(subject: str, body: bytes) -> None:
         raise OSError("no route")
 
-    with Live(away, 1).writing(question(), MODEL) as tell:
+    live = Live(away, 1)
+    live.watched("default", "w1")
+    with live.writing(question(), MODEL) as tell:
         assert tell is not None
         tell("a")
         await asyncio.sleep(0)
@@ -107,15 +126,17 @@ class Dripping(Counting):
         return Completion(text="one two three")
 
 
-@pytest.mark.parametrize("streams", [1, 0])
-async def test_a_watcher_on_the_bus_sees_the_text_grow(nats_url: str, streams: int) -> None:
+@pytest.mark.parametrize(("watched", "streams"), [("w1", 1), ("w1", 0), ("w2", 1)])
+async def test_a_watcher_on_the_bus_sees_the_text_grow(nats_url: str, watched: str, streams: int) -> None:
     settings = Settings(nats_url=nats_url, grace_s=1)
     broker = connection(settings)
 
     async def publish(subject: str, body: bytes) -> None:
         await broker.publish(body, subject)
 
-    chain = Chain(Blueprint(), Dripping(), Breaker(Alone()), Live(publish, streams))
+    live = Live(publish, streams)
+    listen(broker, live)
+    chain = Chain(Blueprint(), Dripping(), Breaker(Alone()), live)
     serving = app(broker, Service(read_chains("openai/x"), chain, MemoryLedger()))
     nc = await nats.connect(nats_url)
     seen: list[dict[str, object]] = []
@@ -126,6 +147,10 @@ async def test_a_watcher_on_the_bus_sees_the_text_grow(nats_url: str, streams: i
     await nc.subscribe("ql.live.default.w1.>", cb=see)
     await serving.start()
     try:
+        await (await broker.connect()).flush()  # it is subscribed
+        await nc.publish(subjects.watched("default", watched))
+        await nc.flush()
+        await (await broker.connect()).flush()  # it has heard that
         answer = await LlmClient(nc, settings).ask(replace(question(), stage="frd_generation"))
         assert isinstance(answer, Answer)
         await nc.flush()
@@ -133,4 +158,4 @@ async def test_a_watcher_on_the_bus_sees_the_text_grow(nats_url: str, streams: i
         await nc.close()
         await serving.stop()
     assert answer.text.startswith("".join(str(news["text"]) for news in seen))
-    assert len(seen) == (0 if not streams else 3)
+    assert len(seen) == (3 if streams and watched == "w1" else 0)

@@ -21,6 +21,9 @@ BREAKER_BUCKET = "QL_LLM"
 BREAKER_NEWS = "ql.svc.llm.health"
 """The bucket's values are republished under this prefix."""
 
+WATCH_S = 5.0
+"""So often a gateway tells that a workflow is watched. Only such a workflow's answers are streamed."""
+
 MAX_QUESTION_BYTES = 900 * 1024
 """Below the server's max_payload of 1 MiB, with room for headers."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from faststream.nats import NatsBroker, NatsMessage
 
 from contracts import subjects
 from contracts.topology import Topology
+from workers.kit import loop
 from workers.kit.binding import Binding
 from workers.kit.settings import Settings, SettingsError
 from workers.kit.stores.artifacts import S3Artifacts
@@ -31,9 +30,6 @@ HEALTH = "ql.svc.worker.health"
 RECONNECT_S = 0.25
 POOL_PER_STAGE = 2
 POOL_MOST = 16
-
-COLLECT = (20_000, 50, 100)
-"""Thresholds of Python's collector."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,23 +55,8 @@ def run(
 ) -> None:
     """Work until SIGTERM or SIGINT."""
     check(settings)
-    _collect_seldom()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(bindings, topology, settings, given))
-
-
-def _collect_seldom() -> None:
-    """What is imported stays, and work makes hardly a cycle: to look for them at Python's own pace costs a fifth."""
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        from uvloop import Loop
-    except ImportError:  # not on every platform, and nothing depends on it
-        return None
-    return Loop
+    loop.collect_seldom()
+    loop.run(_run(bindings, topology, settings, given))
 
 
 async def _run(

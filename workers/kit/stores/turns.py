@@ -16,7 +16,7 @@ import structlog
 from .calls import Answer, Call, Ledger, Over, Spent
 from .drops import StoreDown
 
-LEASE_S = 15.0
+LEASE_S = 8.0
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
 _log = structlog.get_logger()
@@ -96,7 +96,7 @@ class Turns:
     async def _renew(self) -> None:
         """As long as anything runs."""
         while self._running:
-            await asyncio.sleep(self._lease_s / 3)
+            await asyncio.sleep(self._lease_s / 4)
             if running := tuple(self._running):
                 try:
                     await self._ledger.renew(running, lease_s=self._lease_s)
