@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 
 from contracts import subjects
 from workers.kit.llm.client import LlmClient
-from workers.kit.llm.wire import MODELS, Answer, Models, Problem, Question
+from workers.kit.llm.wire import MODELS, WATCH_S, Answer, Models, Problem, Question
 from workers.kit.settings import Settings
 
 ANSWER_S = 5.0
@@ -82,6 +82,7 @@ class Questions:
 
         subject = subjects.live(question.tenant, question.workflow, question.stage)
         watching = await self._nc.subscribe(subject, cb=take)
+        nudging = asyncio.create_task(self._nudge(question))  # before the question: else its answer would come whole
         asking = asyncio.create_task(self._llm.ask(question))
         text = _Text(question.task)
         try:
@@ -95,8 +96,17 @@ class Questions:
             yield said
         finally:
             asking.cancel()
+            nudging.cancel()
             with contextlib.suppress(NatsError, OSError):
                 await watching.unsubscribe()
+
+    async def _nudge(self, question: Question) -> None:
+        """The routers tell of an answer that somebody watches."""
+        subject = subjects.watched(question.tenant, question.workflow)
+        while True:
+            with contextlib.suppress(NatsError, OSError):  # it is said again
+                await self._nc.publish(subject)
+            await asyncio.sleep(WATCH_S)
 
 
 async def _until(
