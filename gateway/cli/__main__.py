@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gateway.cli import exits, ledger, llm, output
+from gateway.cli import events, exits, keys, ledger, llm, output
 
 app = typer.Typer(
     name="ql",
@@ -25,7 +25,6 @@ workflow = typer.Typer(
     help="Workflows: list, show, watch, cancel, resume, fork.", no_args_is_help=True, rich_markup_mode=None
 )
 capsule = typer.Typer(help="Capsules: pull, verify.", no_args_is_help=True, rich_markup_mode=None)
-events = typer.Typer(help="Events: tail.", no_args_is_help=True, rich_markup_mode=None)
 deadletter = typer.Typer(
     help="Dead letters: list, show, edit, resend, drop.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -34,7 +33,8 @@ prompt = typer.Typer(
 )
 app.add_typer(workflow, name="workflow")
 app.add_typer(capsule, name="capsule")
-app.add_typer(events, name="events")
+app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="key")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(prompt, name="prompt")
 app.add_typer(llm.app, name="llm")
@@ -195,7 +195,7 @@ def verify(
     capsules.verify(paths, as_json)
 
 
-@events.command()
+@events.app.command()
 def tail(id_: Id, timeout: Timeout = 900) -> None:
     """Print a workflow's events as JSON lines, until it ends."""
     from gateway.cli import workflows

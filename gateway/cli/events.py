@@ -1,0 +1,55 @@
+"""ql events …: durable subscriptions on NATS for other systems."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Events: tail; subscribe, list, delete for other systems.", no_args_is_help=True, rich_markup_mode=None
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Name = Annotated[str, typer.Argument(help="The subscription's name: a-z 0-9 -.", metavar="NAME")]
+
+
+@app.command()
+def subscribe(
+    name: Name,
+    from_sequence: Annotated[int, typer.Option("--from-sequence", help="Begin at this one of the stream.", min=1)] = 0,
+    since: Annotated[str, typer.Option("--since", help="Begin at this time: 2026-11-21T12:00:00Z.")] = "",
+    last_per_subject: Annotated[
+        bool, typer.Option("--last-per-subject", help="Begin with each subject's last.")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin with what comes from now on.")] = False,
+    workflow: Annotated[str, typer.Option("--workflow", help="Only this workflow's.")] = "",
+    stage: Annotated[list[str], typer.Option("--stage", help="Only this stage's; may be repeated.")] = [],  # noqa: B006  typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Make a durable pull consumer for another system, from the first event on, and print how to read it."""
+    from gateway.cli import subscribing
+
+    start = "new" if new else "last_per_subject" if last_per_subject else "all"
+    wanted: dict[str, object] = {"start": start, "workflow": workflow, "stages": stage}
+    if from_sequence:
+        wanted["from_sequence"] = from_sequence
+    if since:
+        wanted["since"] = since
+    subscribing.subscribe(name, wanted, both=new and last_per_subject, as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """The subscriptions, and how far each is."""
+    from gateway.cli import subscribing
+
+    subscribing.list_(as_json)
+
+
+@app.command()
+def delete(name: Name) -> None:
+    """Delete a subscription, and with it how far its reader was."""
+    from gateway.cli import subscribing
+
+    subscribing.delete(name)

@@ -1,0 +1,60 @@
+"""What `ql events subscribe`, `list` and `delete` do."""
+
+from __future__ import annotations
+
+import sys
+from urllib.parse import quote
+
+from gateway.cli import connect, output
+from gateway.cli.client import Client, Json
+from gateway.cli.exits import USAGE, CliError
+
+HOW = """\
+Durable {durable} of stream {stream}: {waiting} events wait in it. To read it, with the user and password of
+    ql key nats issue {name}
+
+Python (nats-py):
+    nc = await nats.connect(NATS_URL, user="{durable}", password=PASSWORD, inbox_prefix=b"_INBOX_{durable}")
+    events = await nc.jetstream(domain="{stream}").pull_subscribe_bind(durable="{durable}", stream="{stream}")
+    for message in await events.fetch(10): ...; await message.ack()
+
+Node.js (nats):
+    const nc = await connect({{servers: NATS_URL, user: "{durable}", pass: PASSWORD, inboxPrefix: "_INBOX_{durable}"}});
+    const events = await nc.jetstream({{domain: "{stream}"}}).consumers.get("{stream}", "{durable}");
+    for await (const message of await events.consume()) {{ ...; message.ack(); }}
+
+nats:
+    nats --server NATS_URL --user {durable} --password PASSWORD --inbox-prefix _INBOX_{durable} --js-domain {stream} \\
+        consumer next {stream} {durable} --count 10 --ack
+"""
+
+
+def subscribe(name: str, wanted: Json, *, both: bool, as_json: bool) -> None:
+    """Have it made and print how to read it."""
+    if both:
+        raise CliError("give only one of --new and --last-per-subject", USAGE, "usage")
+    with Client(connect.known_gateway()) as client:
+        made = client.post("/v1/subscriptions", {"name": name} | wanted)
+    if as_json:
+        output.as_json(made)
+        return
+    sys.stdout.write(output.plain(HOW.format_map(made)))
+
+
+def list_(as_json: bool) -> None:
+    """Print all of them."""
+    with Client(connect.known_gateway()) as client:
+        items = client.get("/v1/subscriptions")["items"]
+    if as_json:
+        output.as_json(items)
+        return
+    heads = ("NAME", "WAITING", "UNACKNOWLEDGED", "ACKNOWLEDGED TO", "HEARS")
+    numbers = ("waiting", "unacknowledged", "acknowledged")
+    output.table(heads, [(row["name"], *(str(row[n]) for n in numbers), " ".join(row["filters"])) for row in items])
+
+
+def delete(name: str) -> None:
+    """Have it deleted."""
+    with Client(connect.known_gateway()) as client:
+        client.delete(f"/v1/subscriptions/{quote(name, safe='')}")
+    sys.stderr.write(f"deleted: {output.plain(name)}\n")
