@@ -36,6 +36,19 @@ COMMANDS = (
     "prompt show",
     "prompt diff",
     "prompt test",
+    "llm calls",
+    "llm call",
+    "llm models",
+    "llm test",
+    "llm cost",
+    "llm quota",
+    "llm roles",
+    "llm arms",
+    "llm switches",
+    "llm off",
+    "llm on",
+    "workflow ledger export",
+    "workflow ledger import",
 )
 SETTINGS = """# Settings
 
