@@ -174,6 +174,54 @@ def fork(
     forks.fork(id_, stage, change, edit, dry_run, as_json)
 
 
+@workflow.command()
+def replay(
+    id_: Id,
+    stage: Annotated[str, typer.Option("--stage", help="Only this stage, with --local.", metavar="STAGE")] = "",
+    local: Annotated[bool, typer.Option("--local", help="Do the stage's recorded work again, here.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Do all of it again; it must be the same.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="With --local: a model may be asked anew.")] = False,
+    debug: Annotated[bool, typer.Option("--pdb", help="With --local: a debugger where it raises.")] = False,
+    stop: Annotated[bool, typer.Option("--break", help="With --local: a debugger where it begins.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What happened when, from the event stream alone; or do the recorded work again and compare."""
+    from gateway.cli import replay as command
+
+    command.replay(id_, stage=stage, local=local, strict=strict, ask=ask, debug=debug, stop=stop, as_json=as_json)
+
+
+@workflow.command()
+def export(
+    id_: Id, out: Annotated[str, typer.Option("--out", "-o", help="The file; - for standard output.")] = "-"
+) -> None:
+    """One file with events, drops, artifacts and ledger, for ql workflow open on any machine."""
+    from gateway.cli import replay as command
+
+    command.export(id_, out)
+
+
+@workflow.command("open")
+def open_file(
+    path: Annotated[Path, typer.Argument(help="A file of ql workflow export.", exists=True, dir_okay=False)],
+    timeline: Annotated[bool, typer.Option("--timeline", help="What happened when (this is the default).")] = False,
+    files: Annotated[bool, typer.Option("--files", help="List the artifacts.")] = False,
+    extract: Annotated[str, typer.Option("--extract", help="Print one: a stage or a sha256.", metavar="NAME")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Check every hash, and the capsule.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Do all of it again; it must be the same.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look into an exported workflow; needs no server."""
+    from gateway.cli import replay as command
+
+    if sum((timeline, files, bool(extract), verify, replay)) > 1:
+        raise exits.CliError("one of --timeline, --files, --extract, --verify, --replay", exits.USAGE, "usage")
+    if replay:
+        command.replay_file(path)
+    else:
+        command.open_(path, files=files, extract=extract, verify=verify, as_json=as_json)
+
+
 @capsule.command()
 def pull(
     id_: Id, out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the archive.")] = Path("out")

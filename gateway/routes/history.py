@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Response
+from msgspec.structs import asdict
 from pydantic import BaseModel, Field
 
 from gateway import ids
+from gateway.history import timeline as timelines
 from gateway.history.read import HistoryDown
-from gateway.history.timeline import timeline
 from gateway.models import Calls
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
@@ -85,8 +85,20 @@ async def show(workflow: str, gateway: Gateway) -> Timeline:
         raise ProblemError(503, "events_unavailable", "The stream can't be read now", str(error)) from error
     if not events:
         raise ids.unknown(workflow)
-    told = await asyncio.to_thread(timeline, events)
-    return Timeline.model_validate(msgspec.to_builtins(told))
+    told = await asyncio.to_thread(timelines.timeline, events)
+    return Timeline(
+        workflow=told.workflow,
+        state=told.state,
+        began=told.began,
+        seconds=told.seconds,
+        steps=[_step(step) for step in told.steps],
+        marks=[Mark(**asdict(mark)) for mark in told.marks],
+        totals=Totals(**asdict(told.totals)),
+    )
+
+
+def _step(step: timelines.Step) -> Step:
+    return Step(**asdict(step) | {"calls": [Calls.of(call) for call in step.calls]})
 
 
 _FILE: dict[int | str, dict[str, Any]] = {

@@ -7,13 +7,14 @@ our own reader takes it apart, and everything in it is checked before anything i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
 
 from contracts import cloudevents
-from contracts.events import Event
+from contracts.events import Event, WorkflowCompleted
 from contracts.paths import UnsafePath
 from workers.kit.capsule.archive import BadArchive, pack
 from workers.kit.capsule.reader import read as unpacked
@@ -130,9 +131,20 @@ def _check_whose(found: Exported, folder: str) -> None:
         raise BadExport("it holds something of another workflow")
     if {event.data.tenant for event in events} - {found.workflow.tenant}:
         raise BadExport("it holds something of another tenant")
+    for event in events:
+        _check_time(event)
     for drop in found.drops:
         if drop.artifact is not None and drop.artifact.sha256 not in found.artifacts:
             raise BadExport(f"the artifact of {drop.stage[:80]!a} {drop.revision} is missing")
+
+
+def _check_time(event: Event) -> None:
+    try:
+        known = datetime.fromisoformat(event.time).tzinfo
+    except ValueError:
+        known = None
+    if known is None:
+        raise BadExport(f"the time of {event.id[:200]!a} is no moment")
 
 
 def missing_events(events: Iterable[Event], drops: Iterable[DropRow]) -> list[str]:
@@ -156,3 +168,9 @@ def _decoded(body: bytes, kind: type[T], where: str) -> T:
 
 def _sha256(body: bytes) -> str:
     return sha256(body).hexdigest()
+
+
+def capsule_of(found: Exported) -> bytes | None:
+    """The bytes of the capsule, that `workflow.completed` names; None where it did not complete."""
+    ends = [event.data for event in found.told() if isinstance(event.data, WorkflowCompleted)]
+    return found.artifacts.get(ends[-1].sha256) if ends else None

@@ -56,13 +56,17 @@ class SimilarClient:
             known=self._strict or run.attempt > 1,
         )
         try:
-            reply = await self._nc.request(FIND, msgspec.json.encode(find), timeout=WITHIN_S)
-            found = msgspec.json.decode(reply.data, type=Found)
+            found = await self.found(find)
             examples = [msgspec.json.decode(body, type=kind) for body in found.examples]
             return {place: tuple(examples[n] for n in nearest) for place, nearest in enumerate(found.nearest)}
         except (nats.errors.Error, msgspec.DecodeError, UnicodeError, RecursionError, IndexError) as error:
             log.info("similar.none", stage=run.stage, error=str(error) or type(error).__name__)
             return {}
+
+    async def found(self, find: Find) -> Found:
+        """What the holder of the store says."""
+        reply = await self._nc.request(FIND, msgspec.json.encode(find), timeout=WITHIN_S)
+        return msgspec.json.decode(reply.data, type=Found)
 
 
 def reads_examples(models: str) -> bool:

@@ -1,0 +1,146 @@
+"""A workflow's history from the stream, with PostgreSQL stopped; its export, and what is made of a hostile one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import nats
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.events import (
+    Data,
+    Event,
+    Input,
+    ModelCalls,
+    Ref,
+    StageCompleted,
+    StageRejected,
+    WorkflowSubmitted,
+    event,
+)
+from contracts.topology import LIFECYCLE, TOPOLOGY
+from gateway.history.read import BATCH, History, HistoryDown
+from gateway.history.timeline import timeline, totals
+from tests.bench.history import fill
+from tests.gateway.conftest import Served
+from tests.gateway.test_events import complete_all
+from tests.gateway.test_workflows import submit
+from workers.keeper.provision import event_stream, make_stream
+from workers.kit.exported import read
+
+WORKFLOW = "01J00000000000000000000000"
+REF = Ref(key="artifacts/default/00/x", offset=0, length=1, sha256="0" * 64)
+
+
+def at(seconds: float) -> str:
+    return f"2026-01-01T00:{int(seconds) // 60:02d}:{seconds % 60:09.6f}Z"
+
+
+def made(stage: str, seconds: float, *inputs: tuple[str, int], revision: int = 1, **more: object) -> Event:
+    taken = tuple(Input(stage=name, revision=number, sha256="0" * 64) for name, number in inputs)
+    fields: dict[str, object] = {
+        "tenant": "default", "workflow": WORKFLOW, "drop": "d", "stage": stage, "revision": revision,
+        "artifact": REF, "media_type": "application/json", "inputs": taken, **more,
+    }  # fmt: skip
+    kind: type[Data] = StageRejected if "opens" in more else StageCompleted
+    outcome = "rejected" if "opens" in more else "completed"
+    return event(kind(**fields), stage=stage, outcome=outcome, revision=revision, time=at(seconds))  # type: ignore[arg-type]
+
+
+def lifecycle(outcome: str, data: Data, seconds: float) -> Event:
+    return event(data, stage=LIFECYCLE, outcome=outcome, revision=1, time=at(seconds))
+
+
+SUBMITTED = lifecycle("submitted", WorkflowSubmitted(tenant="default", workflow=WORKFLOW, prompt_sha256="0" * 64), 0)
+
+
+def test_a_step_waits_from_its_last_input_and_works_before_its_own_event() -> None:
+    calls = (ModelCalls(role="analyst", model="m/x", calls=3, known=1, tokens_in=10, tokens_out=20, cost=0.5),)
+    told = timeline(
+        [
+            SUBMITTED,
+            made("prompt_enhancement", 2, work_ms=500, attempts=3, calls=calls),
+            made("frd_generation", 5, ("prompt_enhancement", 1), work_ms=1000),
+            made("semantic_validation", 6, ("frd_generation", 1), opens=2, target="code_generation", findings=4),
+        ]
+    )
+    first, second, third = told.steps
+    assert (first.ready_s, first.waited_s, first.work_s) == (0, 1.5, 0.5)
+    assert (second.ready_s, second.waited_s, second.work_s) == (2, 2, 1)
+    assert third.outcome == "rejected"
+    assert "back to code_generation as revision 2" in third.note
+    sums = told.totals
+    assert (sums.retries, sums.repairs, sums.calls, sums.known, sums.tokens_out, sums.cost) == (2, 1, 3, 1, 20, 0.5)
+    assert (told.state, told.seconds) == ("active", 6)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(TOPOLOGY.stages)), st.integers(1, 9), st.integers(0, 3_000_000), st.integers(0, 10**7)
+        ),
+        min_size=1,
+        unique_by=lambda each: each[:2],
+    ),
+    st.randoms(),
+)
+def test_any_history_adds_up_whatever_the_order_it_comes_in(
+    drops: list[tuple[str, int, int, int]], shuffled: Random
+) -> None:
+    events = [SUBMITTED]
+    for place, (stage, revision, milliseconds, work_ms) in enumerate(drops):
+        inputs = [(drops[place - 1][0], drops[place - 1][1])] if place else []
+        events.append(made(stage, milliseconds / 1000, *inputs, revision=revision, work_ms=work_ms))
+    told = timeline(events)
+    shuffled.shuffle(events)
+    assert timeline(events) == told
+    assert len(told.steps) == len(drops)
+    assert totals(told.steps) == told.totals
+    for step in told.steps:
+        assert min(step.ready_s, step.waited_s, step.work_s) >= 0
+        assert step.ready_s + step.waited_s + step.work_s == pytest.approx(step.ended_s)
+        assert step.ended_s <= told.seconds
+
+
+async def test_the_stream_alone_tells_the_history_while_postgresql_is_stopped(served: Served) -> None:
+    workflow = await submit(served)
+    await complete_all(served, workflow)
+    await served.state.publisher.drain()
+    pool = served.state.reads._pool  # type: ignore[attr-defined]  # what a stopped database looks like from here
+    await pool.close()
+    assert (await served.http.get(f"/v1/workflows/{workflow}")).status_code == 503
+    told = (await served.http.get(f"/v1/workflows/{workflow}/timeline")).json()
+    assert told["state"] == "completed"
+    assert [step["stage"] for step in told["steps"]] == list(TOPOLOGY.stages)
+    assert (await served.http.get(f"/v1/workflows/{WORKFLOW}/timeline")).status_code == 404
+
+
+async def test_a_history_of_more_than_one_batch_is_whole_and_of_one_workflow(nats_url: str) -> None:
+    nc = await nats.connect(nats_url)
+    try:
+        with pytest.raises(HistoryDown):
+            await History(nc).of("default", "x")
+        await make_stream(nc, event_stream(1 << 30))
+        await fill(nc, nats_url, 2, BATCH + 10)
+        found = await History(nc).of("default", "01BENCH0000000000000000001")
+        assert len(found) == len({each.id for each in found}) == BATCH + 10
+        assert {each.data.workflow for each in found} == {"01BENCH0000000000000000001"}
+        assert await History(nc).of("default", "nobody") == []
+    finally:
+        await nc.close()
+
+
+async def test_an_export_holds_everything_and_has_the_same_bytes_each_time(served: Served) -> None:
+    workflow = await submit(served)
+    active = await served.http.get(f"/v1/workflows/{workflow}/export")
+    assert (active.status_code, active.json()["code"]) == (409, "workflow_active")
+    archive = await complete_all(served, workflow)
+    first, second = [await served.http.get(f"/v1/workflows/{workflow}/export") for _ in range(2)]
+    assert first.content == second.content
+    found = read(first.content)
+    assert found.workflow.id == workflow
+    assert len(found.events) == len(TOPOLOGY.stages) + 2
+    assert archive in found.artifacts.values()
+    assert {drop.artifact.sha256 for drop in found.drops if drop.artifact} == set(found.artifacts)
