@@ -50,7 +50,7 @@ class Chain:
 
     def facts(self, model: Model) -> Facts:
         """What is known of the model beforehand."""
-        return self._provider(model).facts(model)
+        return self._provider(model).facts(model) if model.name == BLUEPRINT or self._others else Facts()
 
     async def ask(self, question: Question, models: Sequence[Model]) -> Told:
         """The first answer that one of them gives."""

@@ -43,11 +43,12 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reach(settings: Settings, environ: MutableMapping[str, str]) -> Reach:
-    """Raises `SettingsError` in a sentence that says what to set."""
+    """Raises `SettingsError` in a sentence that says what to set. Where only the ledger answers, no key is needed."""
     chains = read_chains(settings.models)
     embeddings = read_model(settings.embeddings, "QL_EMBEDDINGS") if settings.embeddings.strip() else None
     models = dict.fromkeys([*chains.all, *([embeddings] if embeddings else [])])
-    parameters = {model: read_parameters(model, environ) for model in models if model.provider != "blueprint"}
+    asked = [model for model in models if model.provider != "blueprint" and not settings.llm_strict]
+    parameters = {model: read_parameters(model, environ) for model in asked}
     limits = read_limits(settings.model_limits, tuple(models))
     prices = read_prices(settings.model_prices, tuple(models))
     forget_keys(environ)

@@ -67,6 +67,7 @@ class Service:
         switches: Switches | None = None,
         embeddings: Model | None = None,
         version: str = "",
+        strict: bool = False,
     ) -> None:
         self._chains = chains
         self._chain = chain
@@ -76,6 +77,7 @@ class Service:
         self._switches = switches or NoSwitches()
         self._embeddings = embeddings
         self._version = version
+        self._strict = strict
         self._asked: dict[tuple[str, str], asyncio.Task[Answer | Problem]] = {}
 
     async def answer(self, question: Question) -> Answer | Problem:
@@ -152,7 +154,7 @@ class Service:
         try:
             if known := await self._ledger.known(call):
                 return _told(known, call)
-            if question.strict:
+            if question.strict or self._strict:
                 if known := await self._ledger.known(self._call(question, stand_in=True)):
                     return _told(known, call)
                 message = await missed(self._ledger, call)

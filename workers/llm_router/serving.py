@@ -50,6 +50,7 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
             switches=Switches(pool),
             embeddings=reach.embeddings,
             version=version(),
+            strict=settings.llm_strict,
         )
         application = app(broker, service, objects)
 
