@@ -1,0 +1,54 @@
+"""QuantumLayer for programs: submit a prompt, follow its events, fetch the package; and stages of your own.
+
+`QuantumLayer` and `AsyncQuantumLayer` have the same methods. `quantumlayer.stages` is the kit for stages of your own
+(it needs nats-py), `quantumlayer.webhooks` checks what a webhook was signed with.
+"""
+
+from . import webhooks
+from .capsules import BadCapsule, Capsule, check_capsule
+from .client import AsyncQuantumLayer, QuantumLayer
+from .errors import (
+    ArtifactLost,
+    Conflict,
+    DropExists,
+    IdempotencyKeyReused,
+    Invalid,
+    NoCapsule,
+    NotFound,
+    NotNow,
+    Problem,
+    QuantumLayerError,
+    TimedOut,
+    Unreachable,
+    WorkflowEnded,
+    WorkflowNotFound,
+)
+from .shapes import Artifact, Drop, Event, Fork, Workflow
+
+__all__ = [
+    "Artifact",
+    "ArtifactLost",
+    "AsyncQuantumLayer",
+    "BadCapsule",
+    "Capsule",
+    "Conflict",
+    "Drop",
+    "DropExists",
+    "Event",
+    "Fork",
+    "IdempotencyKeyReused",
+    "Invalid",
+    "NoCapsule",
+    "NotFound",
+    "NotNow",
+    "Problem",
+    "QuantumLayer",
+    "QuantumLayerError",
+    "TimedOut",
+    "Unreachable",
+    "Workflow",
+    "WorkflowEnded",
+    "WorkflowNotFound",
+    "check_capsule",
+    "webhooks",
+]
