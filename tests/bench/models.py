@@ -21,6 +21,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
+from contracts import subjects
 from deploy.local.factory import Factory
 from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
@@ -40,6 +41,8 @@ from workers.kit.settings import Settings
 CALL_S = 0.5
 STARTED_S = 60.0
 HIT_MS = 3.0
+WATCHED, WATCHED_CALLS = "bench", 100
+"""No more than end before the router takes it that nobody watches any longer."""
 AT_ONCE = 2
 GOALS = {100: 1.1, 1000: 1.3}
 QL = str(Path(sys.executable).parent / "ql")
@@ -110,31 +113,38 @@ async def _answers(nc: Client) -> bool:
 
 
 async def overhead(table: Table, stack: Stack, extent: Extent) -> None:
-    """One question after the other, then fifty at a time, against litellm alone; then the same ones again."""
+    """One question after the other, then fifty at a time, against litellm alone; then watched; then known ones."""
     async with place(stack) as here, provided(here) as provider:
         nc = await nats.connect(here.servers.nats)
         try:
-            one = _asks(LlmClient(nc, Settings.model_validate({"nats_url": here.servers.nats})))
+            client = LlmClient(nc, Settings.model_validate({"nats_url": here.servers.nats}))
+            one = _asks(client)
             await direct.asked(one, -direct.WARM, direct.WARM, 1)
             for round_, in_flight in enumerate((1, 50)):
                 alone = await _direct(provider.url, extent.calls, in_flight)
                 ours = await _through(one, round_ * extent.calls, extent.calls, in_flight)
                 what = f"a call to a model, {in_flight} at a time: through the router, and litellm alone"
                 table.add(what, "stated", _compared(ours, alone))
+            await nc.publish(subjects.watched(TENANT, WATCHED))
+            seen = await _through(_asks(client, WATCHED), 2 * extent.calls, WATCHED_CALLS, 1)
             before = len(await provider.calls())
             known = await _through(one, 0, extent.calls, 1)
             paid = len(await provider.calls()) - before
         finally:
             await nc.close()
+    streamed = f"p50 {statistics.median(seen.calls) * 1000:.1f} ms, {seen.cpu_s * 1000:.2f} CPU-ms of the router"
+    table.add("a call to a model whose answer somebody watches: streamed", "stated", streamed)
     half = statistics.median(known.calls) * 1000
     measured = f"p50 {half:.2f} ms, {known.cpu_s * 1000:.2f} CPU-ms of the router, {paid} calls to the provider"
     table.add("an answer that the ledger knows", f"p50 < {HIT_MS:.0f} ms", measured, half < HIT_MS and not paid)
 
 
-def _asks(client: LlmClient) -> Callable[[int], Awaitable[object]]:
+def _asks(client: LlmClient, workflow: str = "") -> Callable[[int], Awaitable[object]]:
     async def one(n: int) -> Answer:
         messages = (Message(role="system", content=direct.SYSTEM), Message(role="user", content=direct.prompt(n)))
-        question = Question(tenant=TENANT, workflow="", stage="bench", revision=1, task="bench", messages=messages)
+        question = Question(
+            tenant=TENANT, workflow=workflow, stage="bench", revision=1, task="bench", messages=messages
+        )
         answer = await client.ask(question)
         if not isinstance(answer, Answer):
             raise RuntimeError(answer.message)
