@@ -1,0 +1,115 @@
+"""A finished sample looked at again: its history, its file, and the same bytes with no server and no model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.topology import TOPOLOGY
+from tests.flow.conftest import QL, Running
+from workers.kit.exported import read, write
+from workers.kit.stores.drops import DropRow
+
+Packages = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+async def exported(factory: Running, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "wf.qlx"
+    run = await factory.ql("workflow", "export", packages["geometry"]["workflow"], "-o", str(path))
+    assert run.returncode == 0, run.stderr
+    return path
+
+
+def alone(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """`ql` on a machine with no factory: an empty data folder, no server named, a provider's key in the environment."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("QL_")}
+    env |= {"QL_DATA": str(data), "OPENAI_API_KEY": "nobody-is-asked"}
+    return subprocess.run([QL, *arguments], capture_output=True, text=True, env=env, timeout=100, check=False)
+
+
+async def test_the_history_tells_every_stage_with_its_times(factory: Running, packages: Packages) -> None:
+    workflow = packages["geometry"]["workflow"]
+    told = json.loads((await factory.ql("workflow", "replay", workflow, "--json")).stdout)
+    assert told["state"] == "completed"
+    assert {step["stage"] for step in told["steps"]} == set(TOPOLOGY.stages)
+    assert told["totals"]["work_s"] > 0
+    assert told["totals"]["calls"] > 5
+    shown = (await factory.ql("workflow", "replay", workflow)).stdout
+    assert "█" in shown
+    assert all(stage in shown for stage in TOPOLOGY.stages)
+
+
+def test_a_file_opens_with_no_server_and_gives_the_same_capsule(
+    exported: Path, packages: Packages, tmp_path: Path
+) -> None:
+    verified = json.loads(alone("workflow", "open", str(exported), "--verify", "--json", data=tmp_path).stdout)
+    assert (verified["ok"], verified["capsule"]) == (True, True)
+    assert "packaging" in alone("workflow", "open", str(exported), data=tmp_path).stdout
+    files = json.loads(alone("workflow", "open", str(exported), "--files", "--json", data=tmp_path).stdout)
+    assert packages["geometry"]["sha256"] in {file["sha256"] for file in files}
+    brief = alone("workflow", "open", str(exported), "--extract", "prompt_enhancement", data=tmp_path)
+    assert json.loads(brief.stdout)
+    again = alone("workflow", "open", str(exported), "--replay", data=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "packaging 1: the same" in again.stderr
+    assert "test_execution 1: as recorded" in again.stderr  # there are no wheels here to install
+
+
+async def test_a_stage_of_today_is_compared_with_what_was_recorded(factory: Running, packages: Packages) -> None:
+    workflow = packages["geometry"]["workflow"]
+    same = await factory.ql("workflow", "replay", workflow, "--stage", "test_execution", "--local")
+    assert (same.returncode, same.stderr) == (0, "test_execution 1: the same\n")
+    assert (await factory.ql("workflow", "replay", workflow, "--local")).returncode == 2
+
+
+def changed(path: Path, into: Path, stage: str, old: bytes, new: bytes) -> Path:
+    """The file as if `stage` had made something else, sealed anew."""
+    found = read(path.read_bytes())
+    [before] = {drop.artifact.sha256 for drop in found.drops if drop.stage == stage and drop.artifact}
+    body = found.artifacts[before].replace(old, new, 1)
+    assert body != found.artifacts[before]
+    digest = sha256(body).hexdigest()
+    drops = msgspec.json.encode(found.drops).replace(before.encode(), digest.encode())
+    events = tuple(line.replace(before.encode(), digest.encode()) for line in found.events)
+    artifacts = {k: v for k, v in found.artifacts.items() if k != before} | {digest: body}
+    others = msgspec.json.decode(drops, type=tuple[DropRow, ...])
+    into.write_bytes(write(msgspec.structs.replace(found, events=events, artifacts=artifacts, drops=others)))
+    return into
+
+
+def test_the_first_piece_that_differs_is_named_with_its_lines(exported: Path, tmp_path: Path) -> None:
+    path = changed(exported, tmp_path / "x.qlx", "performance_analysis", b'{"', b'{"x":1,"')
+    run = alone("workflow", "open", str(path), "--replay", data=tmp_path)
+    assert run.returncode == 1
+    assert "performance_analysis 1 differs" in run.stdout
+    assert '"x": 1' in run.stdout
+
+
+def test_a_question_that_was_never_asked_stops_it_and_says_where_it_differs(exported: Path, tmp_path: Path) -> None:
+    found = read(exported.read_bytes())
+    row = msgspec.structs.replace(found.workflow, prompt=found.workflow.prompt + " Be quick.")
+    path = tmp_path / "y.qlx"
+    path.write_bytes(write(msgspec.structs.replace(found, workflow=row)))
+    run = alone("workflow", "open", str(path), "--replay", data=tmp_path)
+    assert run.returncode == 1
+    assert "the ledger holds no answer to this question of prompt_enhancement" in run.stdout
+    assert "differs first in" in run.stdout
+
+
+def test_a_debugger_stands_where_a_stage_begins(exported: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workers.local", str(exported), "--stage", "semantic_validation", "--break"]
+    env = {**os.environ, "QL_DATA": str(tmp_path)}
+    run = subprocess.run(
+        command, input="p binding.row.name\nc\n", capture_output=True, text=True, env=env, timeout=60, check=False
+    )
+    assert "'semantic_validation'" in run.stdout
+    assert run.returncode == 0, run.stderr
