@@ -2,7 +2,7 @@
 
 It ends with 1 when a verdict is NOT MET; a row that was skipped has none.
 
-`--only` names parts of it: understanding, start, samples, rows of the pipelines or of the models.
+`--only` names parts of it: understanding, start, history, samples, rows of the pipelines or of the models.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 import uvloop
 
 from deploy.local.paths import data_home, make_folder
-from deploy.local.stack import Stack
-from tests.bench import models, pipelines, processes, samples
+from deploy.local.stack import NATS, Stack
+from tests.bench import history, models, pipelines, processes, samples
 from tests.bench.table import Table, machine
 from tests.flow import understanding
 from tests.flow.noop import Servers
@@ -29,6 +29,9 @@ async def _on_servers(table: Table, *, full: bool, only: set[str]) -> None:
     remove_orphans(data_home())
     folder = make_folder(data_home() / f"tests-{os.getpid()}", 0o711)
     try:
+        if not only or "history" in only:
+            async with Stack(folder / "history", frozenset({NATS})) as own:
+                await history.measure(table, own.urls.nats, full=full)
         async with Stack(folder / "stack") as stack:
             await make_template(stack)
             if not only or "start" in only:
@@ -82,7 +85,7 @@ def main() -> int:
     return 1 if table.unmet else 0
 
 
-PARTS = ("understanding", "start", "samples")
+PARTS = ("understanding", "start", "history", "samples")
 
 if __name__ == "__main__":
     sys.exit(main())
