@@ -31,7 +31,7 @@ from .errors import QuantumLayerError
 from .handling import STREAM, Handling
 from .work import PREFIX, Follower, Function, Permanent, Report, Work
 
-__all__ = ["Follower", "Permanent", "Report", "Work", "observer", "run", "serve", "stage"]
+__all__ = ["Follower", "Function", "Permanent", "Report", "Work", "observer", "run", "serve", "stage"]
 
 _log = logging.getLogger(__name__)
 
