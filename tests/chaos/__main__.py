@@ -41,7 +41,7 @@ def _say(line: str) -> None:
 def main() -> int:
     """Run the chosen rows, all by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="F1 … F30; all by default")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="F1 … F31; all by default")
     parser.add_argument("--lanes", type=int, default=LANES, help="factories that are broken side by side")
     chosen = parser.parse_args()
     wanted = set(chosen.rows) or set(matrix.FAULTS)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from tests.chaos import crashes, disk, joins, messages, outages, processes, soak, stages
+from tests.chaos import crashes, disk, joins, messages, models, outages, processes, soak, stages
 from tests.chaos.case import LIMIT_S, Case, Seen
 from tests.chaos.row import Row
 from tests.chaos.world import REPOSITORY, World
@@ -47,6 +47,7 @@ FAULTS = {
     "F28": "random faults",
     "F29": "200 idle watchers, and slow ones",
     "F30": "replay with live workers",
+    "F31": "kill -9 of router and worker in a model's call",
 }
 ELSEWHERE = {
     "F26": ("tests/gateway/test_process.py",),
@@ -65,6 +66,7 @@ def cases() -> list[Case]:
     return (
         found
         + crashes.cases()
+        + models.cases()
         + [Case(row=row, name="pytest", run=partial(_pytest, files=f)) for row, f in ELSEWHERE.items()]
     )
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,7 +28,9 @@ from tests.providers.server import Call
 from tests.servers import Database
 from workers.kit.settings import Settings
 
-KEY = "sk-planted-5d1c0a7be94f26883b7e"
+KEY = f"sk-planted-{uuid.uuid4().hex}"
+"""Of this run alone: others that run beside it have theirs."""
+
 QUICK = {"QL_LEASE_S": "4", "QL_HEARTBEAT_S": "1", "QL_ACK_WAIT_S": "4", "QL_SWEEP_S": "0.5", "QL_LLM_SILENCE_S": "4"}
 """So that who died is soon replaced."""
 

@@ -176,7 +176,7 @@ async def test_the_key_is_in_no_log_event_artifact_table_stream_process_or_outpu
     for group in ("denied", "babbles"):
         answer = await running.http.post("/v1/llm/generate", json={"prompt": f"say {group}", "group": group})
         said.append(answer.text)
-    commands = (("llm", "calls", "--json", "--limit", "200"), ("llm", "models"), ("doctor",))
+    commands = (("llm", "calls", "--json", "--limit", "200"), ("llm", "models"), ("deadletter", "list"))
     said += await asyncio.gather(*(running.ql(*command) for command in commands))
     places = {
         "outputs": "\n".join(said).encode(),
@@ -197,7 +197,10 @@ async def test_the_key_is_in_no_log_event_artifact_table_stream_process_or_outpu
 
 
 def _files(folder: Path) -> bytes:
-    return b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    """All but the packages of others."""
+    mine = [entry for entry in folder.iterdir() if entry.name not in {"cache", "wheelhouse", "runtime"}]
+    files = [file for entry in mine for file in (entry, *entry.rglob("*")) if file.is_file()]
+    return b"\n".join(file.read_bytes() for file in files)
 
 
 async def _tables(admin: str) -> bytes:
@@ -277,10 +280,10 @@ async def test_a_recorded_workflow_runs_again_in_an_empty_factory_without_key_or
         async with asked(servers, data, environment) as empty:
             for file in files.values():
                 assert "answers are new" in await empty.ql("workflow", "ledger", "import", str(file))
-            again = await asyncio.gather(empty.whole(PROMPT), empty.whole(PROMPT), empty.whole(CHEAP))
-            assert [end["state"] for end in again] == ["completed"] * 3, [end["error"] for end in again]
+            again = await asyncio.gather(empty.whole(PROMPT), empty.whole(CHEAP))
+            assert [end["state"] for end in again] == ["completed"] * 2, [end["error"] for end in again]
             digests = [sha256(await empty.capsule(end["id"])).hexdigest() for end in again]
-            assert digests == [wanted["plain"], wanted["plain"], wanted["cheap"]]
+            assert digests == [wanted["plain"], wanted["cheap"]]
             outcomes = {call["outcome"] for end in again for call in await empty.calls(end["id"])}
             assert outcomes == {"known"}
             other = await empty.whole(PROMPT.replace("pages", "chapters"))
