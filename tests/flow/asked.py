@@ -228,6 +228,11 @@ async def twice(running: Asked, calls: Sequence[Call]) -> list[str]:
     for row in rows:
         sha = sha_of(row["asked"])
         stored[sha] = max(stored.get(sha, 0.0), float(row["at"]))
+    return asked_again(stored, calls)
+
+
+def asked_again(stored: Mapping[str, float], calls: Sequence[Call]) -> list[str]:
+    """What is wrong, where `stored` says when each question's answer was kept."""
     late = [call for call in calls if call.at > stored.get(call.question, float("inf"))]
     found = [f"{one.question[:12]} was asked {one.at - stored[one.question]:.2f} s after its answer" for one in late]
     if missing := set(stored) - {call.question for call in calls}:
