@@ -34,7 +34,13 @@ def _options(url: str) -> dict[str, Any]:
     if at.scheme not in {"http", "https"} or not at.host:
         raise QuantumLayerError(f"{url!r} is no address of a gateway: http://host:port")
     # A proxy of the environment can't reach this machine's loopback.
-    return {"base_url": at, "timeout": ANSWER_S, "trust_env": at.host not in LOOPBACK}
+    # Certificates take long to load, and without TLS there is none to check.
+    return {
+        "base_url": at,
+        "timeout": ANSWER_S,
+        "trust_env": at.host not in LOOPBACK,
+        "verify": at.scheme == "https",
+    }
 
 
 def _request(send: Send) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 SWALLOW = 0
@@ -25,7 +26,6 @@ class Faulty:
 
     url: str = ""
     plan: list[bytes | int] = field(default_factory=list)
-    connections: int = 0
 
 
 @asynccontextmanager
@@ -39,26 +39,36 @@ async def before(gateway_url: str) -> AsyncIterator[Faulty]:
                 await writer.drain()
                 most = None if most is None else most - len(data)
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        faulty.connections += 1
+        serving.add(cast("asyncio.Task[None]", asyncio.current_task()))
         fault = faulty.plan.pop(0) if faulty.plan else None
-        if isinstance(fault, bytes):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(fault)
-            await writer.drain()
-            writer.close()
-            return
         there, back = await asyncio.open_connection(at.hostname, at.port)
-        sending = asyncio.create_task(carry(reader, back))
-        if fault == SWALLOW:
-            await there.readuntil(b"\r\n\r\n")  # the gateway has done it
-        else:
-            await carry(there, writer, fault)
-        sending.cancel()
-        for end in (writer, back):
-            end.close()
+        sending: asyncio.Task[None] | None = None
+        try:
+            if isinstance(fault, bytes):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(fault)
+                await writer.drain()
+                return
+            sending = asyncio.create_task(carry(reader, back))
+            if fault == SWALLOW:
+                await there.readuntil(b"\r\n\r\n")  # the gateway has done it
+            else:
+                await carry(there, writer, fault)
+        finally:
+            if sending is not None:
+                sending.cancel()
+            for end in (writer, back):
+                end.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     faulty.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield faulty
-    server.close()
+    try:
+        yield faulty
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)

@@ -106,9 +106,8 @@ async def test_from_a_prompt_to_what_became_of_it(served: Served, opened: Opened
             await client.cancel(sent.id)
 
 
-@both
-async def test_errors_have_types(served: Served, opened: Opened) -> None:
-    async with opened(served.url) as client:
+async def test_errors_have_types(served: Served) -> None:
+    async with asynchronous(served.url) as client:
         with pytest.raises(WorkflowNotFound) as unknown:
             await client.workflow(UNKNOWN)
         assert (unknown.value.status, unknown.value.code) == (404, "workflow_not_found")
@@ -139,8 +138,10 @@ async def test_what_is_answered_with_not_now_or_cut_off_is_sent_again_and_done_o
             assert faulty.plan == []
             listed = (await served.http.get("/v1/workflows")).json()["items"]
             assert [row["id"] for row in listed] == [sent.id]
-            faulty.plan += [SWALLOW]
+        faulty.plan += [SWALLOW]
+        async with opened(faulty.url) as client:
             await client.add_drop(sent.id, {"stage": "x_a", "revision": 1, "artifact": {"text": "one"}})
+            assert faulty.plan == []
             with pytest.raises(DropExists):
                 await client.add_drop(sent.id, {"stage": "x_a", "revision": 1, "artifact": {"text": "two"}})
 
@@ -178,15 +179,17 @@ async def test_events_go_on_after_cuts_each_once_and_in_order(served: Served, op
         assert faulty.plan == []
 
 
-@both
-async def test_a_fork_is_begun_once(served: Served, opened: Opened) -> None:
-    async with before(served.url) as faulty, opened(faulty.url) as client:
+async def test_a_fork_is_begun_once(served: Served) -> None:
+    async with asynchronous(served.url) as client:
         sent = await client.submit(PROMPT)
         await on_stream(served, sent.id)
         await complete_all(served, sent.id)
         plan = await client.fork(sent.id, from_stage="documentation", dry_run=True)
         assert (plan.id, plan.parent, "code_generation" in plan.plan["reused"]) == ("", sent.id, True)
-        forked = await client.fork(sent.id, from_stage="documentation")
+        async with before(served.url) as faulty, asynchronous(faulty.url) as cut:
+            faulty.plan += [SWALLOW]
+            forked = await cut.fork(sent.id, from_stage="documentation")
+            assert faulty.plan == []
         assert (await client.workflow(forked.id)).state == "active"
         with pytest.raises(Problem) as refused:
             await client.fork(sent.id, from_stage="nonsense")

@@ -1,0 +1,74 @@
+"""The tutorial on a stage of one's own: its code, run as it stands there against a whole factory, and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.stack import RUN_FILE
+from quantumlayer import AsyncQuantumLayer
+from tests.flow.conftest import Running
+
+PAGE = Path(__file__).parents[2] / "docs/tutorials/a-stage-of-your-own.md"
+PROMPT = "A command line tool for a tea shop: teas with a name and a price."
+STAGE = "x_licence_header_check"
+
+
+def programs(folder: Path) -> None:
+    """The page's Python blocks, each in the file that it is called."""
+    blocks = re.findall(r"```python (\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+    assert [name for name, _ in blocks] == ["licence.py", "found.py", "observer.py"]
+    for name, code in blocks:
+        (folder / name).write_text(code, encoding="utf-8")
+
+
+@asynccontextmanager
+async def started(
+    factory: Running, folder: Path, name: str, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    run_file = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())
+    env = {**os.environ, "QL_NATS_URL": run_file["nats"], "QL_GATEWAY_URL": factory.url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, name, *arguments, env=env, cwd=folder, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def test_the_page_s_stage_checks_every_package(factory: Running, tmp_path: Path) -> None:
+    programs(tmp_path)
+    async with (
+        started(factory, tmp_path, "licence.py"),
+        started(factory, tmp_path, "observer.py") as observer,
+        AsyncQuantumLayer(factory.url) as gateway,
+    ):
+        sent = await gateway.submit(PROMPT)
+        done = await gateway.wait(sent.id, timeout=90)
+        assert done.state == "completed", done.error
+        while not (mine := [drop for drop in await gateway.drops(sent.id) if drop.stage == STAGE]):  # noqa: ASYNC110  over HTTP
+            await asyncio.sleep(0.1)
+        assert [drop.state for drop in mine] == ["completed"]
+        async with started(factory, tmp_path, "found.py", sent.id) as found:
+            said = (await found.communicate())[0].decode()
+        assert re.fullmatch(r"revision 1: (\d+) of \1 files have no licence header\n", said), said
+        assert observer.stdout is not None
+        announced = [(await observer.stdout.readline()).decode()]
+        while "tea" not in announced[-1]:  # those of earlier tests come first
+            announced.append((await observer.stdout.readline()).decode())
+        assert announced[-1].endswith("is ready, with grade A\n")
+        kept = await gateway.capsule.download(sent.id, tmp_path)
+        assert (kept.grade, "README.md" in kept.files) == ("A", True)
+    shown = await factory.ql("workflow", "show", sent.id, "--json")
+    assert STAGE in [drop["stage"] for drop in json.loads(shown.stdout)["drops"]]
