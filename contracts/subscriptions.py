@@ -29,7 +29,10 @@ class BadName(ValueError):
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks for a durable. `sequence` (from 1) or `since` says where it begins; `start` holds when neither is given."""
+    """Asks for a durable. `sequence` (from 1) or `since` says where it begins; `start` holds when neither is given.
+
+    What is not acknowledged within `ack_wait_s` comes again. `ordered`: nothing comes before the last is acknowledged.
+    """
 
     tenant: str
     name: str
@@ -38,6 +41,8 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     workflow: str = ""
     stages: tuple[str, ...] = ()
+    ordered: bool = False
+    ack_wait_s: int = 30
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,9 @@ Name = Annotated[str, typer.Argument(help="The subscription's name: a-z 0-9 -.",
 @app.command()
 def subscribe(
     name: Name,
-    from_sequence: Annotated[int, typer.Option("--from-sequence", help="Begin at this one of the stream.", min=1)] = 0,
+    from_sequence: Annotated[
+        int | None, typer.Option("--from-sequence", help="Begin at this one of the stream.", min=1)
+    ] = None,
     since: Annotated[str, typer.Option("--since", help="Begin at this time: 2026-11-21T12:00:00Z.")] = "",
     last_per_subject: Annotated[
         bool, typer.Option("--last-per-subject", help="Begin with each subject's last.")
@@ -25,14 +27,17 @@ def subscribe(
     new: Annotated[bool, typer.Option("--new", help="Begin with what comes from now on.")] = False,
     workflow: Annotated[str, typer.Option("--workflow", help="Only this workflow's.")] = "",
     stage: Annotated[list[str], typer.Option("--stage", help="Only this stage's; may be repeated.")] = [],  # noqa: B006  typer copies it
+    ordered: Annotated[bool, typer.Option("--ordered", help="Nothing before the last is acknowledged.")] = False,
+    ack_wait: Annotated[int, typer.Option("--ack-wait", help="Seconds until it comes again.", min=1, max=3600)] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Make a durable pull consumer for another system, from the first event on, and print how to read it."""
     from gateway.cli import subscribing
 
     start = "new" if new else "last_per_subject" if last_per_subject else "all"
-    wanted: dict[str, object] = {"start": start, "workflow": workflow, "stages": stage}
-    if from_sequence:
+    wanted: dict[str, object] = {"start": start, "workflow": workflow, "stages": stage, "ordered": ordered}
+    wanted["ack_wait"] = ack_wait
+    if from_sequence is not None:
         wanted["from_sequence"] = from_sequence
     if since:
         wanted["since"] = since

@@ -16,7 +16,7 @@ Durable {durable} of stream {stream}: {waiting} events wait in it. To read it, w
 Python (nats-py):
     nc = await nats.connect(NATS_URL, user="{durable}", password=PASSWORD, inbox_prefix=b"_INBOX_{durable}")
     events = await nc.jetstream(domain="{stream}").pull_subscribe_bind(durable="{durable}", stream="{stream}")
-    for message in await events.fetch(10): ...; await message.ack()
+    (message,) = await events.fetch(1); ...; await message.ack()
 
 Node.js (nats):
     const nc = await connect({{servers: NATS_URL, user: "{durable}", pass: PASSWORD, inboxPrefix: "_INBOX_{durable}"}});

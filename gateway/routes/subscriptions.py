@@ -40,6 +40,8 @@ class NewSubscription(BaseModel):
     since: datetime | None = Field(default=None, description="Without a zone: UTC")
     workflow: str = Field(default="", pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")
     stages: list[str] = Field(default=[], max_length=32, description="Only these stages'; `workflow`: the lifecycle")
+    ordered: bool = Field(default=False, description="Nothing comes before the last is acknowledged")
+    ack_wait: int = Field(default=30, ge=1, le=3600, description="Seconds, after which what was not comes again")
 
     @model_validator(mode="after")
     def _one_beginning(self) -> Self:
@@ -94,6 +96,8 @@ async def subscribe(body: NewSubscription, gateway: Gateway) -> Subscription:
         since=body.since,
         workflow=body.workflow,
         stages=tuple(body.stages),
+        ordered=body.ordered,
+        ack_wait_s=body.ack_wait,
     )
     return Subscription.of(_done(await gateway.keeping.subscribe(asked)))
 

@@ -24,7 +24,6 @@ from workers.kit.runner.api import ApiError, call, find
 MOST = 32
 """Durables a tenant may have; each costs the server memory for what waits to be acknowledged."""
 UNACKNOWLEDGED = 1000
-ACK_WAIT_S = 30
 _EXISTS = (10013, 10148)
 """JetStream's codes for a consumer of that name with another configuration."""
 
@@ -97,9 +96,9 @@ def _request(durable: str, asked: Subscribe) -> dict[str, object]:
         "filter_subjects": list(subscriptions.filters(asked.tenant, asked.workflow, asked.stages)),
         "deliver_policy": asked.start,
         "ack_policy": "explicit",
-        "ack_wait": ACK_WAIT_S * 1_000_000_000,
+        "ack_wait": asked.ack_wait_s * 1_000_000_000,
         "max_deliver": -1,
-        "max_ack_pending": UNACKNOWLEDGED,
+        "max_ack_pending": 1 if asked.ordered else UNACKNOWLEDGED,
         "replay_policy": "instant",
     }
     if asked.sequence > 0:
