@@ -139,7 +139,11 @@ def result(event_subject: str) -> str:
     return event_subject.replace("ql.evt.", f"{RESULTS}.", 1)
 
 
-OBSERVERS: Mapping[str, tuple[str, ...]] = {"learning": ("ql.evt.*.*.workflow.completed.*",)}
+PAUSES = "ql.ctl.pauses"
+"""A nudge: some stage was paused, or goes on; plain NATS, a lost one costs a second."""
+
+
+OBSERVERS: Mapping[str, tuple[str, ...]] = {"learning": ("ql.evt.*.*.workflow.completed.*",), "webhooks": (EVENTS,)}
 """Who follows events by a durable of its own and wakes nobody, and the filters of that durable."""
 
 

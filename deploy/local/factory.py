@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from contracts import subjects
 from deploy.local import lock
 from deploy.local.credentials import write_private
 from deploy.local.errors import StackError
@@ -148,7 +149,8 @@ class Factory:
         keys = {name: os.environ[name] for name in PROVIDER_KEYS & os.environ.keys()}
         await self.processes.start("llm_router", [python, "-m", "workers.llm_router"], worker | keys)
         await self.processes.start("workers", [python, "-m", "workers", "--all"], worker)
-        await self.processes.start("learning", [python, "-m", "workers.observers", "learning"], worker)
+        for observer in subjects.OBSERVERS:
+            await self.processes.start(observer, [python, "-m", "workers.observers", observer], worker)
         listening = gateway | {"QL_HTTP_PORT": str(port), "QL_HTTP_HOST": self._settings.http_host}
         await self.processes.start("gateway", [python, "-m", "gateway"], listening)
         self.url = f"http://{self._settings.http_host}:{port}"

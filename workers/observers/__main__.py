@@ -1,4 +1,7 @@
-"""`python -m workers.observers learning`: remember what went well, and tell it to the stages that ask."""
+"""`python -m workers.observers NAME`.
+
+learning: remember what went well, and tell it to the stages that ask. webhooks: tell events to those who want them.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,17 @@ from workers.kit.similar.embedding import Away, Embedder, Hashing, Routed
 from workers.kit.similar.service import Finder
 from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stores.artifacts import S3Artifacts
-from workers.kit.stores.drops import StoreDown
-from workers.kit.stores.pg import PgReads, Pool, open_pool
+from workers.kit.stores.pg import PgReads
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.retrievals import PgRetrievals
+from workers.kit.stores.webhooks import Deliveries
 
-from . import learning
+from . import learning, webhooks
+from .sending import Sender
+from .waiting import waited_for
 
 USAGE = 2
 CONNECTIONS = 4
-WAIT_S = 2.0
 CACHE_BYTES = 8 << 20
 log = structlog.get_logger(__name__)
 
@@ -37,16 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Observe until told to stop; 2 for a mistake in the settings, 1 when the bus can't be used."""
     parser = argparse.ArgumentParser(prog="python -m workers.observers", description=__doc__)
     parser.add_argument("observer", choices=sorted(subjects.OBSERVERS))
-    parser.parse_args(arguments)
+    observer: str = parser.parse_args(arguments).observer
+    needed, observe = {learning.NAME: (_for_learning, _learn), webhooks.NAME: (_for_all, _deliver)}[observer]
     try:
         settings = load()
-        check(settings)
+        if missing := needed(settings):
+            raise SettingsError(f"the {observer} observer needs {', '.join(missing)}")
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
-    close = telemetry.setup(learning.NAME, log_level=settings.log_level, otlp_url=settings.otlp_url)
+    close = telemetry.setup(observer, log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(_learn(settings))
+        asyncio.run(observe(settings))
     except nats.errors.Error as error:
         sys.stderr.write(f"the bus can't be used: {error}\n")
         return 1
@@ -55,29 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check(settings: Settings) -> None:
-    """Raises `SettingsError` that names every setting the observer can't do without."""
-    missing = [f"QL_{name.upper()}" for name in ("nats_url", "database_url", "s3_url") if not getattr(settings, name)]
-    if not settings.qdrant_url and settings.data is None:
-        missing.append("QL_QDRANT_URL or QL_DATA")
-    if missing:
-        raise SettingsError(f"the learning observer needs {', '.join(missing)}")
+def _for_all(settings: Settings) -> list[str]:
+    """What the observer can't do without, and has not."""
+    return [f"QL_{name.upper()}" for name in ("nats_url", "database_url") if not getattr(settings, name)]
+
+
+def _for_learning(settings: Settings) -> list[str]:
+    missing = _for_all(settings) + ([] if settings.s3_url else ["QL_S3_URL"])
+    return missing if settings.qdrant_url or settings.data is not None else [*missing, "QL_QDRANT_URL or QL_DATA"]
 
 
 async def _learn(settings: Settings) -> None:
-    pool = await _waited_for(settings.database_url)
+    pool = await waited_for(settings.database_url, CONNECTIONS, learning.NAME)
     store = Store(settings.qdrant_url, settings.data / FOLDER if settings.data else None)
-    broker = NatsBroker(
-        settings.nats_url,
-        name="quantumlayer-learning",
-        apply_types=False,
-        decoder=_as_it_is,
-        logger=None,
-        graceful_timeout=settings.grace_s,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
-        error_cb=_failed,
-    )
+    broker = _broker(settings, learning.NAME)
     try:
         with contextlib.suppress(Away):  # it is told when somebody asks
             await store.open()
@@ -93,14 +90,29 @@ async def _learn(settings: Settings) -> None:
         await pool.close()
 
 
-async def _waited_for(url: str) -> Pool:
-    """Until PostgreSQL is there: a factory does not end for want of examples."""
-    while True:
-        try:
-            return await open_pool(url, CONNECTIONS)
-        except StoreDown as error:
-            log.warning("learning.waits", error=str(error))
-            await asyncio.sleep(WAIT_S)
+async def _deliver(settings: Settings) -> None:
+    pool = await waited_for(settings.database_url, CONNECTIONS, webhooks.NAME)
+    deliveries, sender = Deliveries(pool), Sender(private=settings.webhook_private)
+    try:
+        courier = webhooks.Courier(deliveries, sender)
+        await webhooks.app(_broker(settings, webhooks.NAME), deliveries, courier).run()
+    finally:
+        await sender.close()
+        await pool.close()
+
+
+def _broker(settings: Settings, name: str) -> NatsBroker:
+    return NatsBroker(
+        settings.nats_url,
+        name=f"quantumlayer-{name}",
+        apply_types=False,
+        decoder=_as_it_is,
+        logger=None,
+        graceful_timeout=settings.grace_s,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # nats-py takes seconds as a float as well
+        error_cb=_failed,
+    )
 
 
 async def _failed(error: Exception) -> None:

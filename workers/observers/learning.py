@@ -6,22 +6,18 @@ the same points.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
-import nats.errors
 import structlog
 from faststream import AckPolicy, FastStream
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
-from nats.aio.client import Client
 
 from contracts import artifacts as bodies
 from contracts import cloudevents, subjects
 from contracts.artifacts import Brief, Contract, SourceTree
 from contracts.events import WorkflowCompleted
 from workers.kit import crash
-from workers.kit.runner.api import ApiError, find
 from workers.kit.similar.embedding import Away, Embedder
 from workers.kit.similar.service import NOTHING, Finder
 from workers.kit.similar.store import Point, Store
@@ -29,6 +25,7 @@ from workers.kit.similar.wire import FIND, QUEUE, Collection, Find
 from workers.kit.stores.drops import ArtifactLost, Artifacts, DropRow, ReadModel, StoreDown
 
 from .samples import of_code, of_prompt
+from .waiting import provisioned
 
 NAME = "learning"
 GOOD = frozenset({"A"})
@@ -36,7 +33,6 @@ TRIES = 5
 """Deliveries of a message before what nobody foresaw is given up; what is away is waited for, for ever."""
 
 FINDS_AT_ONCE = 64
-LOOK_S = 0.5
 PULL_S = 2.0
 """So long a pull waits that went to a stream which is gone."""
 log = structlog.get_logger(__name__)
@@ -101,21 +97,11 @@ def app(broker: NatsBroker, learner: Learner, finder: Finder) -> FastStream:
 
     service = FastStream(broker, logger=None)
 
-    async def provisioned() -> None:
-        nc = await broker.connect()
-        while not await _there(nc):  # noqa: ASYNC110  # the keeper tells nobody
-            await asyncio.sleep(LOOK_S)
-        log.info("observer.started", observer=NAME)
+    async def begin() -> None:
+        await provisioned(await broker.connect(), NAME)
 
-    service.on_startup(provisioned)
+    service.on_startup(begin)
     return service
-
-
-async def _there(nc: Client) -> bool:
-    try:
-        return await find(nc, f"CONSUMER.INFO.{subjects.STREAM}.{NAME}") is not None
-    except (ApiError, nats.errors.Error):
-        return False
 
 
 async def _answered(message: NatsMessage, finder: Finder) -> object:

@@ -41,6 +41,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     done: dict[str, int]
     held: str = ""
+    paused: tuple[str, ...] = ()
 
 
 def check(settings: Settings) -> None:
@@ -90,6 +91,7 @@ class _Process:
         )
         self._broker.subscriber(HEALTH)(self._health)
         self._broker.subscriber(subjects.CANCELS, no_reply=True)(self._cancelled)
+        self._broker.subscriber(subjects.PAUSES, no_reply=True)(self._paused)
         self.app = FastStream(self._broker, logger=None)
         self.app.on_startup(self._open)
         self.app.after_startup(self._start)
@@ -147,6 +149,11 @@ class _Process:
             with contextlib.suppress(subjects.BadSubject):
                 self._worker.nudge(*subjects.parse_cancel(message.raw_message.subject))
 
+    async def _paused(self, _: object) -> None:
+        """A nudge as well."""
+        if self._worker is not None:
+            self._worker.pauses_changed()
+
     async def _health(self, _: object) -> bytes:
         worker = self._worker
         told = Health(
@@ -154,6 +161,7 @@ class _Process:
             in_flight=worker.in_flight if worker else 0,
             done=dict(worker.counts.done) if worker else {},
             held=worker.held if worker else "",
+            paused=tuple(sorted(worker.paused)) if worker else (),
         )
         return msgspec.json.encode(told)
 

@@ -60,7 +60,7 @@ class PullLoop:
         self._pinged = asyncio.Event()
         self._pings: list[asyncio.Future[None]] = []
         self._stopping = False
-        self._held = False
+        self._held: set[str] = set()
 
     @property
     def in_flight(self) -> int:
@@ -119,15 +119,18 @@ class PullLoop:
         self._pinged.set()
         await answer
 
-    async def hold(self) -> None:
-        """Take nothing new until `let_go`: the credit goes back, what was on its way is still worked at."""
-        self._held = True
+    async def hold(self, reason: str = "") -> None:
+        """Take nothing new until `let_go` for the same reason: the credit goes back, what was on its way is still
+        worked at."""
+        self._held.add(reason)
         await self._drain()
         self._asked = 0
 
-    def let_go(self) -> None:
-        """Take work again."""
-        self._held = False
+    def let_go(self, reason: str = "") -> None:
+        """Take work again, unless there is another reason not to."""
+        self._held.discard(reason)
+        if self._held:
+            return
         self._patience = 0.0
         self.repair()
 

@@ -21,6 +21,7 @@ from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
 
 from .outbox import Counts, Outbox
+from .pausing import Pauses
 from .publish import Publisher
 
 UNPUBLISHED_S = 5
@@ -58,6 +59,7 @@ class Sweeper:
         nc: Client,
         settings: Settings,
         counts: Counts,
+        pauses: Pauses | None = None,
     ) -> None:
         self._stages = tuple(stages)
         self._first = topology.first.name in stages
@@ -67,6 +69,7 @@ class Sweeper:
         self._nc = nc
         self._settings = settings
         self._counts = counts
+        self._pauses = pauses
         self._woken: dict[tuple[str, str], float] = {}
         self._refused: dict[str, float] = {}
         self._rest_s: dict[str, float] = {}
@@ -91,7 +94,10 @@ class Sweeper:
     async def sweep(self) -> None:
         """One look at everything."""
         await self._duty("relay", self._relay)
+        paused = self._pauses.stages if self._pauses else ()
         for stage in self._stages:
+            if stage in paused:  # nobody would come
+                continue
             await self._duty(f"wake {stage}", self._wake, stage)
         if self._first:
             await self._duty("admit", self._admit)

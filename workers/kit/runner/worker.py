@@ -22,6 +22,7 @@ from .attempt import Attempts, BackOff
 from .handover import Handover, Seat
 from .memo import Memo
 from .outbox import Counts, Outbox
+from .pausing import Pauses
 from .pressure import Pressure, cgroup_share
 from .publish import Publisher
 from .pull import PullLoop
@@ -83,13 +84,17 @@ class Worker:
                 heir = Heir(stage=name, takes=binding.takes, lease_s=settings.lease_s)
                 handover.seat(binding.row.needs[0], Seat(heir, loop, work.handle))
         names = [binding.row.name for binding in bindings]
+        self._pauses = Pauses(drops, self._loops)
         self._sweeper = (
-            Sweeper(names, topology, drops, publisher, self._outbox, nc, settings, self.counts) if sweeps else None
+            Sweeper(names, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
+            if sweeps
+            else None
         )
         self._pressure = Pressure(self, settings.memory_limit or cgroup_share())
         self._relieving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._pausing: asyncio.Task[None] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -101,9 +106,15 @@ class Worker:
         """Why no new work is taken; '' while it is."""
         return self._pressure.held
 
+    @property
+    def paused(self) -> frozenset[str]:
+        """The stages here for which no new work is taken."""
+        return self._pauses.stages
+
     async def ping(self) -> None:
         """A round trip through every task that works here without being asked; raises where one has ended."""
         tasks = {"heartbeat": self._beating, "sweeper": self._sweeping, "memory watch": self._relieving}
+        tasks["pause watch"] = self._pausing
         if ended := [name for name, task in tasks.items() if task is not None and task.done()]:
             raise RuntimeError(f"the {' and the '.join(ended)} of this process ended")
         for loop in self._loops:
@@ -124,6 +135,8 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to fetch; durables that are not there yet are waited for."""
+        await self._pauses.look()  # before anything is asked for
+        self._pausing = asyncio.create_task(self._pauses.run())
         self._beating = asyncio.create_task(self._wheel.run())
         for loop in self._loops:
             await loop.start()
@@ -133,7 +146,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Fetch no more, finish what runs within the grace time, hand the rest back, leave nothing untold."""
-        for task in (self._sweeping, self._relieving):
+        for task in (self._sweeping, self._relieving, self._pausing):
             if task is not None:
                 task.cancel()
         await asyncio.gather(*(loop.stop(self._settings.grace_s) for loop in self._loops))
@@ -146,6 +159,10 @@ class Worker:
     def nudge(self, tenant: str, workflow: str) -> None:
         """Somebody says that the workflow was cancelled: work at it ends now, if the store says so too."""
         self._wheel.nudge(tenant, workflow)
+
+    def pauses_changed(self) -> None:
+        """Somebody says that a stage was paused, or goes on: look, if the store says so too."""
+        self._pauses.soon()
 
     def reconnected(self) -> None:
         """The server has forgotten what was asked of it: ask again."""

@@ -277,6 +277,10 @@ class Drops(StreamMemory, Protocol):
         """Whether this process does the duty now; until `for_s` seconds have passed no other is told so."""
         ...
 
+    async def paused(self) -> frozenset[str]:
+        """The stages that take no work now, for any tenant."""
+        ...
+
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         """End the active workflows whose deadline has passed; their events."""
         ...

@@ -200,6 +200,9 @@ class MemoryDrops:
             duties[duty] = now + timedelta(seconds=for_s)
         return mine
 
+    async def paused(self) -> frozenset[str]:
+        return frozenset(self.memory.pauses)
+
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         return self.memory.expire(limit)
 

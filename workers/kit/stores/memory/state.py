@@ -65,6 +65,7 @@ class Memory:
     letters: dict[tuple[str, str], DeadLetter] = field(default_factory=dict)
     stream: str = ""
     duties: dict[str, datetime] = field(default_factory=dict)
+    pauses: set[str] = field(default_factory=set)
 
     def room(self, tenant: str, most: int) -> int:
         """How many more of the tenant's workflows may be on the bus."""

@@ -19,6 +19,7 @@ from workers.kit.stores.drops import (
     StoredEvent,
 )
 from workers.kit.stores.handover import Heir
+from workers.kit.stores.pauses import paused
 
 from . import admission, at_once, claims, commits, forks, letters, outbox
 from .group import Group
@@ -134,6 +135,10 @@ class PgDrops:
     async def on_duty(self, duty: str, *, for_s: float) -> bool:
         async with connected(self.pool) as connection:
             return await on_duty(connection, duty, for_s)
+
+    async def paused(self) -> frozenset[str]:
+        async with connected(self.pool) as connection:
+            return await paused(connection)
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         async with transaction(self.pool) as connection:
