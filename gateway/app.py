@@ -28,9 +28,11 @@ from gateway.routes import (
     history,
     ledger,
     llm,
+    stages,
     subscriptions,
     switches,
     usage,
+    webhooks,
     workflows,
 )
 from gateway.state import State
@@ -38,11 +40,13 @@ from gateway.subscriptions import Keeping
 from gateway.trace import Tracing
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.pauses import PauseBoard
 from workers.kit.stores.pg import PgReads, open_pool
 from workers.kit.stores.pg.foreign import PgForeignDrops
 from workers.kit.stores.pg.recordings import PgRecordings
 from workers.kit.stores.pg.usage import PgUsage
 from workers.kit.stores.switches import SwitchBoard
+from workers.kit.stores.webhooks import Webhooks
 
 POOL = 8
 
@@ -78,6 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
         switches,
         usage,
         ledger,
+        webhooks,
+        stages,
         health,
     ):
         app.include_router(module.router)
@@ -117,6 +123,8 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             recordings=PgRecordings(pool, objects),
             foreign=PgForeignDrops(pool),
             uploads=foreign.uploads(),
+            webhooks=Webhooks(pool),
+            pauses=PauseBoard(pool),
         )
         await publisher.drain()
     finally:

@@ -6,7 +6,7 @@ The position of an event is `<stream creation time in µs>-<sequence>`: one from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Literal
@@ -84,6 +84,18 @@ class Live:
         """Raises `LiveDown` when the bus or its stream does not answer."""
         await self._epoch()
 
+    async def queued(self, durables: Sequence[str]) -> dict[str, int]:
+        """Messages that nobody has taken yet, by durable; none for one that the bus does not tell of."""
+        said = await asyncio.gather(*(self._pending(durable) for durable in durables))
+        return {durable: pending for durable, pending in zip(durables, said, strict=True) if pending is not None}
+
+    async def _pending(self, durable: str) -> int | None:
+        try:
+            answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{STREAM}.{durable}", b"", timeout=ANSWER_S)
+            return msgspec.json.decode(answer.data, type=_ConsumerInfo).num_pending
+        except (NatsError, OSError, msgspec.DecodeError):
+            return None
+
     async def follow(self, tenant: str, workflow: str, after: str = "") -> AsyncGenerator[Seen, None]:
         """Everything after position `after` ('' from the start), until the caller has enough; ends after a `lag`.
 
@@ -148,6 +160,10 @@ class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class _StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     created: str = ""
     error: _Refusal = _Refusal()
+
+
+class _ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    num_pending: int | None = None
 
 
 class _Backlogs:

@@ -71,6 +71,13 @@ class Publisher:
         except (NatsError, OSError) as error:
             _log.warning("nudge_lost", error=repr(error))
 
+    async def pauses_changed(self) -> None:
+        """Nudge every worker; a nudge may be lost, a look at the store a second later says the same."""
+        try:
+            await self._nc.publish(subjects.PAUSES)
+        except (NatsError, OSError) as error:
+            _log.warning("nudge_lost", error=repr(error))
+
     async def wake(self, stage: str, tenant: str, workflow: str) -> None:
         """Ask a stage to look at a workflow; raises `BusDown`."""
         try:

@@ -13,8 +13,10 @@ from workers.kit.stores.foreign import ForeignDrops
 from workers.kit.stores.usage import UsageReads
 
 if TYPE_CHECKING:
+    from workers.kit.stores.pauses import PauseBoard
     from workers.kit.stores.pg.recordings import PgRecordings
     from workers.kit.stores.switches import SwitchBoard
+    from workers.kit.stores.webhooks import Webhooks
 
     from .history.read import History
     from .limits import Room
@@ -47,6 +49,8 @@ class State:
     recordings: PgRecordings
     foreign: ForeignDrops
     uploads: Room
+    webhooks: Webhooks
+    pauses: PauseBoard
 
 
 async def _state(request: Request) -> State:  # async: FastAPI sends what is not to a thread

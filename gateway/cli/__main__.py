@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gateway.cli import events, exits, keys, ledger, llm, output
+from gateway.cli import events, exits, keys, ledger, llm, output, stages, webhooks
 
 app = typer.Typer(
     name="ql",
@@ -38,6 +38,8 @@ app.add_typer(keys.app, name="key")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(prompt, name="prompt")
 app.add_typer(llm.app, name="llm")
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(stages.app, name="stage")
 workflow.add_typer(ledger.app, name="ledger")
 
 Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE reads a file, - standard input.")]
@@ -280,12 +282,14 @@ def edit(
 
 @deadletter.command()
 def resend(
-    id_: OneOrAll = "", every: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False
+    id_: OneOrAll = "",
+    every: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    stage: Annotated[str, typer.Option("--stage", help="Every dead letter of this stage.")] = "",
 ) -> None:
     """Let the work go on: resume the failed workflow, or have the (edited) message read again."""
     from gateway.cli import deadletters
 
-    deadletters.resend(id_, every)
+    deadletters.resend(id_, every, stage)
 
 
 @deadletter.command()
@@ -293,11 +297,12 @@ def drop(
     id_: OneOrAll = "",
     every: Annotated[bool, typer.Option("--all", help="Every dead letter; asks for --yes.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Really all of them.")] = False,
+    stage: Annotated[str, typer.Option("--stage", help="Every dead letter of this stage; asks for --yes.")] = "",
 ) -> None:
     """Forget dead letters; their workflows stay as they are."""
     from gateway.cli import deadletters
 
-    deadletters.drop(id_, every, yes)
+    deadletters.drop(id_, every, yes, stage)
 
 
 @prompt.command("list")

@@ -87,27 +87,29 @@ def _read(body: str) -> bytes:
     return raw
 
 
-def resend(letter: str, every: bool) -> None:
-    """Let the work go on, for one or for every letter."""
-    _each(letter, every, "sent again", lambda client, id_: client.post(f"/v1/deadletters/{id_}/resend"))
+def resend(letter: str, every: bool, stage: str = "") -> None:
+    """Let the work go on, for one or for every letter (of a stage)."""
+    _each(letter, every, stage, "sent again", lambda client, id_: client.post(f"/v1/deadletters/{id_}/resend"))
 
 
-def drop(letter: str, every: bool, yes: bool) -> None:
-    """Forget one letter, or every letter; the latter only after a yes, because nothing brings them back."""
-    if every and not letter and not yes:
-        raise CliError("this forgets every dead letter for good; if you mean it, say --all --yes", USAGE, "usage")
-    _each(letter, every, "dropped", lambda client, id_: client.delete(f"/v1/deadletters/{id_}"))
+def drop(letter: str, every: bool, yes: bool, stage: str = "") -> None:
+    """Forget one letter, or every letter (of a stage); the latter only after a yes: nothing brings them back."""
+    if (every or stage) and not letter and not yes:
+        which, how = (f"every dead letter of {stage}", "--stage") if stage else ("every dead letter", "--all")
+        raise CliError(f"this forgets {which} for good; if you mean it, say {how} --yes", USAGE, "usage")
+    _each(letter, every, stage, "dropped", lambda client, id_: client.delete(f"/v1/deadletters/{id_}"))
 
 
-def _each(letter: str, every: bool, done: str, act: Callable[[Client, str], object]) -> None:
+def _each(letter: str, every: bool, stage: str, done: str, act: Callable[[Client, str], object]) -> None:
+    every = every or bool(stage)
     if every == bool(letter):
-        raise CliError("name one dead letter, or all of them with --all", USAGE, "usage")
+        raise CliError("name one dead letter, or all of them with --all, or those of a --stage", USAGE, "usage")
     with Client(connect.known_gateway()) as client:
         if letter:
             act(client, letter)
             sys.stderr.write(f"{done}: {letter}\n")
             return
-        letters = list(_ids(client))
+        letters = list(_ids(client, stage))
         refused = sum(not _did(act, client, id_) for id_ in letters)
     sys.stderr.write(f"{done}: {len(letters) - refused} of {len(letters)}\n")
     if refused:
@@ -125,11 +127,11 @@ def _did(act: Callable[[Client, str], object], client: Client, letter: str) -> b
     return True
 
 
-def _ids(client: Client) -> Iterator[str]:
+def _ids(client: Client, stage: str) -> Iterator[str]:
     cursor = ""
     while True:
         page = client.get("/v1/deadletters", limit=MOST, cursor=cursor)
-        yield from (row["id"] for row in page["items"])
+        yield from (row["id"] for row in page["items"] if stage in {"", row["stage"]})
         if not page["next"]:
             return
         cursor = page["next"]

@@ -1,0 +1,59 @@
+"""ql stage …: what waits for each stage, and pausing one for everybody."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from gateway.cli import connect, output
+from gateway.cli.client import Client, Json
+
+app = typer.Typer(help="Stages: list, pause, resume (for everybody).", no_args_is_help=True, rich_markup_mode=None)
+AT = "/v1/stages"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Name = Annotated[str, typer.Argument(help="The stage's name; see: ql stage list", metavar="STAGE")]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Every stage with what waits for it."""
+    with Client(connect.known_gateway()) as client:
+        found = client.get(AT)["items"]
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (stage["name"], _count(stage["pending"]), str(stage["working"]), str(stage["again"]), _is(stage))
+        for stage in found
+    ]
+    output.table(("STAGE", "PENDING", "WORKING", "AGAIN", "IS"), rows)
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)
+
+
+def _is(stage: Json) -> str:
+    paused = stage["paused"]
+    return f"paused since {paused['since'][:19]}: {paused['reason'] or 'no reason given'}" if paused else "on"
+
+
+@app.command()
+def pause(
+    stage: Name, reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it.")] = ""
+) -> None:
+    """Take no new work for a stage, for any tenant; what was begun is finished."""
+    with Client(connect.known_gateway()) as client:
+        found = client.post(f"{AT}/{quote(stage, safe='')}/pause", {"reason": reason})
+    sys.stderr.write(output.plain(f"{found['name']}: {_is(found)}\n"))
+
+
+@app.command()
+def resume(stage: Name) -> None:
+    """Let a stage take work again."""
+    with Client(connect.known_gateway()) as client:
+        found = client.post(f"{AT}/{quote(stage, safe='')}/resume")
+    sys.stderr.write(output.plain(f"{found['name']}: {_is(found)}\n"))

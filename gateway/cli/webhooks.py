@@ -1,0 +1,144 @@
+"""ql webhook …: addresses that hear of your events."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from gateway.cli import connect, output
+from gateway.cli.client import Client, Json
+
+app = typer.Typer(
+    help="Webhooks: add, list, show, test, resend, rotate, enable, remove.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+AT = "/v1/webhooks"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Id = Annotated[str, typer.Argument(help="The webhook's id.", metavar="WEBHOOK")]
+ONCE = "This is the only time that the secret is shown; its receiver needs it to know who calls.\n"
+
+
+def _path(webhook: str, more: str = "") -> str:
+    return f"{AT}/{quote(webhook, safe='')}{more}"
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="Where to: https, at a public address.")],
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", help="<stage>.<outcome>, * for any; several times. workflow.* if not given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have events told to an address; prints its secret, once."""
+    body: Json = {"url": url} | ({"types": on} if on else {})
+    with Client(connect.known_gateway()) as client:
+        made = client.post(AT, body)
+    if as_json:
+        output.as_json(made)
+        return
+    sys.stdout.write(output.plain(f"{made['id']}\n{made['secret']}\n"))
+    sys.stderr.write(ONCE)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Your webhooks."""
+    with Client(connect.known_gateway()) as client:
+        found = client.get(AT)["items"]
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (hook["id"], "off" if hook["disabled_at"] else "on", " ".join(hook["types"]), hook["url"]) for hook in found
+    ]
+    output.table(("WEBHOOK", "IS", "EVENTS", "ADDRESS"), rows)
+
+
+@app.command()
+def show(
+    id_: Id,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="So many deliveries.")] = 20,
+    state: Annotated[str, typer.Option(help="Only these deliveries: waiting, delivered, failed.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """One webhook with its newest deliveries."""
+    with Client(connect.known_gateway()) as client:
+        hook = client.get(_path(id_))
+        only = {"state": state} if state else {}
+        deliveries = client.get(_path(id_, "/deliveries"), limit=limit, **only)["items"]
+    if as_json:
+        output.as_json({**hook, "deliveries": deliveries})
+        return
+    off = f"  off since {hook['disabled_at'][:19]}: {hook['disabled_reason']}" if hook["disabled_at"] else ""
+    sys.stdout.write(output.plain(f"{hook['id']}  {hook['url']}  on {' '.join(hook['types'])}{off}\n"))
+    output.table(
+        ("DELIVERY", "STATE", "TRIED", "STATUS", "NEXT", "ERROR"),
+        [
+            (
+                row["id"],
+                row["state"],
+                str(row["attempts"]),
+                str(row["status"] or "-"),
+                (row["next_at"] or "-")[:19],
+                row["error"] or "",
+            )
+            for row in deliveries
+        ],
+    )
+
+
+@app.command()
+def test(id_: Id) -> None:
+    """Send something that is no event."""
+    with Client(connect.known_gateway()) as client:
+        made = client.post(_path(id_, "/test"))
+    sys.stdout.write(made["id"] + "\n")
+    sys.stderr.write(f"what came of it: ql webhook show {id_}\n")
+
+
+@app.command()
+def resend(id_: Id, delivery: Annotated[str, typer.Argument(help="The delivery's id.")]) -> None:
+    """Send a delivery again, with the same webhook-id."""
+    with Client(connect.known_gateway()) as client:
+        client.post(_path(id_, f"/deliveries/{quote(delivery, safe='')}/resend"))
+    sys.stderr.write(f"what came of it: ql webhook show {id_}\n")
+
+
+@app.command()
+def rotate(
+    id_: Id,
+    keep: Annotated[
+        float, typer.Option("--keep-hours", min=0, max=720, help="The old secret signs too for so long.")
+    ] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """A new secret, printed once."""
+    with Client(connect.known_gateway()) as client:
+        made = client.post(_path(id_, "/rotate"), {"keep_hours": keep})
+    if as_json:
+        output.as_json(made)
+        return
+    sys.stdout.write(made["secret"] + "\n")
+    sys.stderr.write(ONCE)
+
+
+@app.command()
+def enable(id_: Id) -> None:
+    """Deliver again to one that a 410 turned off."""
+    with Client(connect.known_gateway()) as client:
+        client.post(_path(id_, "/enable"))
+    sys.stderr.write(f"on: {id_}\n")
+
+
+@app.command()
+def remove(id_: Id) -> None:
+    """Tell it nothing more, and forget its deliveries."""
+    with Client(connect.known_gateway()) as client:
+        client.delete(_path(id_))
+    sys.stderr.write(f"removed: {id_}\n")
