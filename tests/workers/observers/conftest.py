@@ -62,7 +62,7 @@ async def running(servers: Servers, parts: Made) -> AsyncIterator[Pipeline]:
 
 
 @contextlib.asynccontextmanager
-async def observer(servers: Servers, data: Path, **settings: str) -> AsyncIterator[Process]:
+async def observer(servers: Servers, data: Path, *, name: str = "learning", **settings: str) -> AsyncIterator[Process]:
     """The process as `ql up` starts it."""
     environ = {
         "PATH": os.defpath,
@@ -73,7 +73,7 @@ async def observer(servers: Servers, data: Path, **settings: str) -> AsyncIterat
         "QL_DATA": str(data),
         **settings,
     }
-    command = [sys.executable, "-m", "workers.observers", "learning"]
+    command = [sys.executable, "-m", "workers.observers", name]
     process = await asyncio.create_subprocess_exec(*command, env=environ, stderr=DEVNULL)
     try:
         yield process
