@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,12 +31,24 @@ def programs(folder: Path) -> None:
         (folder / name).write_text(code, encoding="utf-8")
 
 
+async def credential(factory: Running, folder: Path) -> str:
+    """What the page's commands give: the address with a user who may read one subscription."""
+    lines = [line.strip() for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    ql ")]
+    subscribe, issue = (shlex.split(line)[1:] for line in lines[:2])
+    made = await factory.ql(*subscribe, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    issued = await factory.ql(*issue, "--json", cwd=folder)
+    assert issued.returncode == 0, issued.stderr
+    told = json.loads(issued.stdout)
+    return f"nats://{told['user']}:{told['password']}@{told['server'].removeprefix('nats://')}"
+
+
 @asynccontextmanager
 async def started(
-    factory: Running, folder: Path, name: str, *arguments: str
+    factory: Running, folder: Path, name: str, *arguments: str, nats: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     run_file = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())
-    env = {**os.environ, "QL_NATS_URL": run_file["nats"], "QL_GATEWAY_URL": factory.url}
+    env = {**os.environ, "QL_NATS_URL": nats or run_file["nats"], "QL_GATEWAY_URL": factory.url}
     process = await asyncio.create_subprocess_exec(
         sys.executable, name, *arguments, env=env, cwd=folder, stdout=asyncio.subprocess.PIPE
     )
@@ -50,7 +63,7 @@ async def started(
 async def test_the_page_s_stage_checks_every_package(factory: Running, tmp_path: Path) -> None:
     programs(tmp_path)
     async with (
-        started(factory, tmp_path, "licence.py"),
+        started(factory, tmp_path, "licence.py", nats=await credential(factory, tmp_path)),
         started(factory, tmp_path, "observer.py") as observer,
         AsyncQuantumLayer(factory.url) as gateway,
     ):

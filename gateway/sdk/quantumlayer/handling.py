@@ -87,7 +87,8 @@ class Handling:
             try:
                 await self._js.add_consumer(STREAM, config)
             except (NatsError, OSError) as error:
-                how = " ".join(["ql events subscribe", self._follower.subscription, *self._follower.stages])
+                stages = "".join(f" --stage {each}" for each in self._follower.stages)
+                how = f"ql events subscribe {self._follower.subscription}{stages}"
                 raise QuantumLayerError(f"there is no subscription {name}; make it, as in: {how}") from error
         heard = config.filter_subjects or [config.filter_subject or ">"]
         if deaf := [each for each in wanted if not any(_covers(other, each) for other in heard)]:
