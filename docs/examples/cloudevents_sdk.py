@@ -23,9 +23,9 @@ async def main() -> None:
             for message in await waiting.fetch(50, timeout=1):
                 event = from_http(message.headers or {}, message.data)
                 print(event["id"], event["type"], event["time"], sorted(event.get_data()))
-                await message.ack()
+                await message.ack_sync()
     except TimeoutError:
-        await connection.drain()
+        await connection.close()
 
 
 asyncio.run(main())

@@ -10,10 +10,8 @@ import shlex
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from deploy.local.stack import RUN_FILE
 from tests.flow.conftest import PROMPTS, Running
 
 ROOT = Path(__file__).parents[2]
@@ -46,8 +44,9 @@ async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Run
     """Thirteen lines that know the AsyncAPI document only."""
     page = (ROOT / "docs/how-to/follow-events.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
-    run_file = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())
-    env = {**os.environ, "NATS_URL": run_file["nats"], "GATEWAY_URL": factory.url}
+    issued = json.loads((await factory.ql("key", "nats", "issue", "capsules", "--json")).stdout)
+    url = issued["server"].replace("//", f"//{issued['user']}:{issued['password']}@")
+    env = {**os.environ, "NATS_URL": url, "GATEWAY_URL": factory.url}
     listening = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )

@@ -21,6 +21,7 @@ import pytest
 
 from deploy.local.stack import RUN_FILE
 from tests.flow.conftest import PROMPTS, Running
+from tests.flow.test_documentation import commands
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 FOLLOW = (sys.executable, str(EXAMPLES / "follow.py"))
@@ -158,3 +159,15 @@ async def test_node_reads_them_too(factory: Running, workflow: str, tmp_path: Pa
     async with running(["node", "follow.mjs"], env, tmp_path) as process:
         told = await lines(process, until=max(everything)[0])
     assert [(event["sequence"], event["id"]) for event in told] == sorted(everything)
+
+
+async def test_the_commands_of_the_page(factory: Running, workflow: str) -> None:
+    lines = commands(EXAMPLES.parent / "how-to" / "follow-events.md")
+    assert len(lines) == 7
+    for line in lines:
+        ended = await factory.ql(*line.replace("WORKFLOW", workflow).split()[1:])
+        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
+        if line.startswith(("ql events list", "ql key nats list")):
+            assert "default_billing" in ended.stdout or "billing " in ended.stdout
+    again = await factory.ql("key", "nats", "revoke", "billing")
+    assert (again.returncode, again.stderr.count("no credential")) == (1, 1)
