@@ -32,6 +32,7 @@ FACT = "ql.evt.acme.w1.packaging.completed.1"
 class Bus:
     """A server with a stream, two tenants' durables, and one issued credential."""
 
+    stack: Stack
     admin: Client
     folder: Path
     url: str
@@ -75,7 +76,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
         folder = tmp_path / "nats"
         _, password = tenants.issue(folder / tenants.FILE, "acme", "billing")
         await reload(folder, stack.urls.nats)
-        yield Bus(admin=admin, folder=folder, url=stack.urls.nats, password=password)
+        yield Bus(stack=stack, admin=admin, folder=folder, url=stack.urls.nats, password=password)
         await admin.close()
 
 
@@ -262,6 +263,15 @@ async def test_one_that_is_revoked_is_cut_off_and_others_stay(bus: Bus) -> None:
     durable = await audit.jetstream(domain="QL").pull_subscribe_bind(durable=OURS, stream=STREAM)
     assert (await durable.fetch(1, timeout=5))[0].data == b"seen by another"
     await audit.close()
+
+
+async def test_it_outlives_a_restart_of_the_server(bus: Bus) -> None:
+    await bus.admin.jetstream().publish(FACT, b"before")
+    await bus.stack.stop(NATS)
+    await bus.stack.start(NATS)
+    async with bus.connected() as (nc, _):
+        durable = await nc.jetstream(domain="QL").pull_subscribe_bind(durable=OURS, stream=STREAM)
+        assert (await durable.fetch(1, timeout=5))[0].data == b"before"
 
 
 async def login(url: str, user: str, password: str) -> bytes:
