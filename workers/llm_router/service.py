@@ -11,6 +11,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, Protocol
 
@@ -54,6 +55,14 @@ class NoSwitches:
         return {}
 
 
+@dataclass(slots=True)
+class _Asking:
+    """A call that runs, and the workflows that wait for it."""
+
+    task: asyncio.Task[Answer | Problem]
+    workflows: set[str]
+
+
 class Service:
     """Chains of models behind one ledger. Another `version` of the built-in one never gives what this one said."""
 
@@ -78,21 +87,40 @@ class Service:
         self._embeddings = embeddings
         self._version = version
         self._strict = strict
-        self._asked: dict[tuple[str, str], asyncio.Task[Answer | Problem]] = {}
+        self._asked: dict[tuple[str, str], _Asking] = {}
 
     async def answer(self, question: Question) -> Answer | Problem:
         """The answer, or why there is none; raises nothing."""
         call = self._call(question)
         asked = (question.tenant, call.question)
-        task = self._asked.get(asked)
-        if task is None:
-            task = self._asked[asked] = asyncio.create_task(self._resolved(question, call))
-            task.add_done_callback(lambda _: self._asked.pop(asked, None))
-            return await asyncio.shield(task)
-        reply = await asyncio.shield(task)
+        asking = self._asked.get(asked)
+        if asking is None:
+            made = self._asked[asked] = _Asking(asyncio.create_task(self._resolved(question, call)), set())
+            made.workflows.add(question.workflow)
+            made.task.add_done_callback(lambda _: self._forget(asked, made))
+            return await _waited(made.task)
+        asking.workflows.add(question.workflow)
+        reply = await _waited(asking.task)
         if isinstance(reply, Problem) or reply.instead:
             return reply
         return await self._resolved(question, call)  # from the ledger, which notes who else was told
+
+    def asks_for(self, tenant: str, workflow: str) -> bool:
+        """Whether a call runs for which this workflow waits."""
+        return any(of == tenant and workflow in asking.workflows for (of, _), asking in self._asked.items())
+
+    def leave(self, tenant: str, workflow: str) -> None:
+        """The workflow has ended: the calls for which nobody else waits are cut off."""
+        for asked, asking in list(self._asked.items()):
+            if asked[0] == tenant and workflow in asking.workflows:
+                asking.workflows.discard(workflow)
+                if not asking.workflows:
+                    self._forget(asked, asking)  # who asks the same from now on begins anew
+                    asking.task.cancel()
+
+    def _forget(self, asked: tuple[str, str], asking: _Asking) -> None:
+        if self._asked.get(asked) is asking:
+            del self._asked[asked]
 
     async def embed(self, asked: Embed) -> Embedded | Problem:
         """A vector for each text, where a model is set for that; raises nothing."""
@@ -235,6 +263,17 @@ class Service:
         facts = [self._chain.facts(model) for model in models]
         wanted = question.max_tokens or TOKENS_OUT
         return max(one.cost_in * tokens_in + one.cost_out * min(wanted, one.most_out or wanted) for one in facts)
+
+
+async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:
+    """What it says; whoever leaves takes it from nobody."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        me = asyncio.current_task()
+        if not task.cancelled() or (me is not None and me.cancelling()):
+            raise
+    return Problem(kind="transient", message="the call was cut off: its workflow has ended", retry_after=RETRY_S)
 
 
 def _told(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), known: bool = True) -> Answer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from faststream import FastStream
 
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import open_pool
+from workers.kit.stores.pg.ended import has_ended
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.switches import Switches
 
@@ -17,6 +19,7 @@ from .app import app, connection
 from .breaker import Breaker
 from .bucket import Bucket
 from .chain import Chain
+from .leaving import heed
 from .limits import Limits
 from .live import Live, listen
 from .providers import Blueprint, version
@@ -52,6 +55,7 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
             version=version(),
             strict=settings.llm_strict,
         )
+        heed(broker, service, partial(has_ended, pool))
         application = app(broker, service, objects)
 
         @application.after_startup
