@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from contracts import subjects
 from contracts.artifacts import JSON
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
-from tests.gateway.test_control import FIRST, SECOND, claimed
+from tests.gateway.test_cli import against
+from tests.gateway.test_control import FIRST, SECOND, buried, claimed
 from tests.gateway.test_events import REF, work
 from tests.gateway.test_workflows import on_stream, submit
 from workers.kit.stores.drops import Completed
@@ -62,3 +65,33 @@ async def test_a_stage_that_is_not_there_can_t_be_paused(served: Served) -> None
         answer = await served.http.post(f"/v1/stages/no_such_stage/{act}")
         assert (answer.status_code, answer.json()["code"]) == (404, "stage_not_found")
     assert await served.drops.paused() == frozenset()
+
+
+async def test_the_command_line_pauses_lists_and_resumes(served: Served) -> None:
+    paused = await against(served, "stage", "pause", SECOND, "--reason", "a new sandbox")
+    assert paused.returncode == 0, paused.stderr
+    assert await served.drops.paused() == {SECOND}
+    assert b"a new sandbox" in (await against(served, "stage", "list")).stdout
+    listed = json.loads((await against(served, "stage", "list", "--json")).stdout)
+    assert [each["name"] for each in listed if each["paused"]] == [SECOND]
+    assert (await against(served, "stage", "resume", SECOND)).returncode == 0
+    assert await served.drops.paused() == frozenset()
+    unknown = await against(served, "stage", "pause", "no_such_stage")
+    assert unknown.returncode == 1
+    assert b"No such stage" in unknown.stderr
+
+
+async def test_the_dead_letters_of_one_stage_are_dealt_with_alone(served: Served) -> None:
+    workflow = await submit(served)
+    good = (await on_stream(served, workflow)).data or b""
+    await buried(served, workflow, good)
+    none = await against(served, "deadletter", "resend", "--stage", FIRST)
+    assert (none.returncode, none.stderr) == (0, b"sent again: 0 of 0\n")
+    unsure = await against(served, "deadletter", "drop", "--stage", SECOND)
+    assert unsure.returncode == 2
+    assert b"--stage --yes" in unsure.stderr
+    resent = await against(served, "deadletter", "resend", "--stage", SECOND)
+    assert (resent.returncode, resent.stderr) == (0, b"sent again: 1 of 1\n")
+    await buried(served, workflow, b"one")
+    dropped = await against(served, "deadletter", "drop", "--stage", SECOND, "--yes")
+    assert (dropped.returncode, dropped.stderr) == (0, b"dropped: 1 of 1\n")

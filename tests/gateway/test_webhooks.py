@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import asyncpg
 import pytest
 
 from tests.gateway.conftest import Served
+from tests.gateway.test_cli import against
 from tests.servers import Database
 from workers.kit.stores.webhooks import MOST
 
@@ -109,3 +111,28 @@ async def test_the_log_is_paged_and_what_is_in_it_is_sent_again(served: Served, 
     assert (await served.http.post(f"{at}/enable")).json()["disabled_at"] is None
     assert (await served.http.post(f"{at}/test")).status_code == 202
     assert (await served.http.post(f"/v1/webhooks/{NOBODY}/enable")).status_code == 404
+
+
+async def test_the_command_line_adds_shows_rotates_and_removes(served: Served) -> None:
+    made = await against(served, "webhook", "add", URL, "--on", "*.failed", "--on", "workflow.completed")
+    assert made.returncode == 0, made.stderr
+    name, secret = made.stdout.decode().split()
+    assert secret.startswith("whsec_")
+    assert b"only time" in made.stderr
+    listed = json.loads((await against(served, "webhook", "list", "--json")).stdout)
+    assert [(hook["id"], hook["types"]) for hook in listed] == [(name, ["*.failed", "workflow.completed"])]
+    tested = (await against(served, "webhook", "test", name)).stdout.decode().strip()
+    shown = await against(served, "webhook", "show", name)
+    assert tested in shown.stdout.decode()
+    assert secret.encode() not in shown.stdout
+    assert (await against(served, "webhook", "resend", name, tested)).returncode == 0
+    rotated = await against(served, "webhook", "rotate", name, "--keep-hours", "1")
+    assert rotated.stdout.startswith(b"whsec_")
+    assert (await against(served, "webhook", "enable", name)).returncode == 0
+    refused = await against(served, "webhook", "add", "https://127.0.0.1/")
+    assert refused.returncode == 1
+    assert b"no public address" in refused.stderr
+    assert (await against(served, "webhook", "remove", name)).returncode == 0
+    gone = await against(served, "webhook", "show", name)
+    assert gone.returncode == 1
+    assert b"No such webhook" in gone.stderr
