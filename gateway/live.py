@@ -96,6 +96,10 @@ class Live:
         except (NatsError, OSError, msgspec.DecodeError):
             return None
 
+    async def before(self, sequence: int) -> str:
+        """The position right before this one of the stream of today; raises `LiveDown`."""
+        return f"{await self._epoch()}-{sequence - 1}"
+
     async def follow(self, tenant: str, workflow: str, after: str = "") -> AsyncGenerator[Seen, None]:
         """Everything after position `after` ('' from the start), until the caller has enough; ends after a `lag`.
 

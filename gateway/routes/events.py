@@ -8,7 +8,7 @@ from contextlib import ExitStack, aclosing
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -68,13 +68,16 @@ class EventStream(StreamingResponse):
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "CloudEvents in JSON"},
-        **responses(404, 503),
+        **responses(404, 422, 503),
     },
 )
 async def follow(
     workflow: str,
     gateway: Gateway,
     last_event_id: Annotated[str, Header(max_length=64, description="Resume after this event")] = "",
+    from_sequence: Annotated[
+        int | None, Query(ge=1, lt=1 << 53, description="Begin at this one of the stream; Last-Event-ID goes before")
+    ] = None,
 ) -> StreamingResponse:
     """What has happened, then what happens; the stream ends with the workflow."""
     if await gateway.reads.workflow(TENANT, ids.checked(workflow)) is None:
@@ -83,6 +86,8 @@ async def follow(
         place.enter_context(gateway.streams.place())
         try:
             await gateway.live.ready()
+            if from_sequence is not None and not last_event_id:
+                last_event_id = await gateway.live.before(from_sequence)
         except LiveDown as error:
             raise ProblemError(503, "events_unavailable", "Events can't be followed now", str(error)) from error
         return EventStream(_frames(gateway, workflow, last_event_id), place.pop_all())

@@ -44,10 +44,10 @@ async def complete_all(served: Served, workflow: str) -> bytes:
     return archive
 
 
-async def followed(served: Served, workflow: str, last: str = "") -> list[httpx_sse.ServerSentEvent]:
+async def followed(served: Served, workflow: str, last: str = "", query: str = "") -> list[httpx_sse.ServerSentEvent]:
     headers = {"Last-Event-ID": last} if last else {}
     async with httpx_sse.aconnect_sse(
-        served.http, "GET", f"/v1/workflows/{workflow}/events", headers=headers
+        served.http, "GET", f"/v1/workflows/{workflow}/events{query}", headers=headers
     ) as source:
         assert source.response.status_code == 200
         return [event async for event in source.aiter_sse() if event.event != "progress" and event.event != "message"]
@@ -71,6 +71,11 @@ async def test_a_client_that_comes_back_gets_what_it_has_not_seen(served: Served
     assert [event.data for event in again] == [event.data for event in events[5:]]
     elsewhere = await followed(served, workflow, "12345-7")
     assert [event.data for event in elsewhere] == [event.data for event in events]
+    sequence = int(events[6].id.partition("-")[2])
+    begun = await followed(served, workflow, query=f"?from_sequence={sequence}")
+    assert [event.data for event in begun] == [event.data for event in events[6:]]
+    both = await followed(served, workflow, events[4].id, query=f"?from_sequence={sequence}")
+    assert [event.data for event in both] == [event.data for event in events[5:]]
 
 
 async def test_a_failed_workflow_tells_its_error_and_has_no_capsule(served: Served) -> None:
