@@ -22,7 +22,7 @@ async def main() -> None:
         while True:
             for message in await waiting.fetch(50, timeout=1):
                 event = from_http(message.headers or {}, message.data)
-                print(event["id"], event["type"], event["time"], sorted(event.get_data()))
+                print(event["id"], event["type"], event["time"], list(event.get_data() or {}))
                 await message.ack_sync()
     except TimeoutError:
         await connection.close()
