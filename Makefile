@@ -51,6 +51,8 @@ check: setup ## types, lint, layers, generated files, compose file and Dockerfil
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.generate --check
+	$(BIN)/python -m contracts.compatibility
+	$(BIN)/ql prompt test > /dev/null
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint deploy/Dockerfile
