@@ -93,7 +93,7 @@ def test_every_container_is_closed_up(name: str) -> None:
     assert re.fullmatch(r"[a-z/_]+:v?[0-9][\w.-]+", service["image"])
     assert "healthcheck" in service or name in ONE_SHOT
     assert ("ports" in service) is (name == "gateway")
-    assert "outside" not in service["networks"] or name in {"gateway", "llm_router", "resolver"}
+    assert "outside" not in service["networks"] or name in {"gateway", "llm_router", "resolver", "webhooks"}
     waits = service.get("depends_on", {}).values()
     assert {wait["condition"] for wait in waits} <= {"service_healthy", "service_completed_successfully"}
 
