@@ -15,6 +15,7 @@ from urllib.parse import quote
 from gateway.cli import connect, output
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, USAGE, CliError
+from workers.kit.llm.wire import PROVIDERS
 
 if TYPE_CHECKING:
     from workers.kit.stores.switches import SwitchBoard
@@ -38,6 +39,9 @@ def list_(as_json: bool) -> None:
 def off(provider: str, reason: str, tenant: str) -> None:
     """Switch it off."""
     _check(provider)
+    if provider not in {*PROVIDERS, "*"}:
+        said = f"{provider} is no provider that a router asks; there are {', '.join(PROVIDERS)}, and '*' for all"
+        raise CliError(said, USAGE, "provider")
     if tenant:
         _as_operator(tenant, lambda board: board.turn_off(tenant, provider, reason))
     else:

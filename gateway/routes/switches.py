@@ -10,6 +10,8 @@ from fastapi import APIRouter, Path, Response
 from gateway.asked import Off, Switch, Switches
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
+from workers.kit.llm.wire import PROVIDERS
+from workers.kit.stores.switches import ALL
 
 router = APIRouter(prefix="/v1/llm/switches", tags=["models"])
 
@@ -25,6 +27,9 @@ async def list_switches(gateway: Gateway) -> Switches:
 @router.put("/{provider}", operation_id="switchOff", responses=responses(422, 503))
 async def off(provider: Provider, gateway: Gateway, body: Off | None = None) -> Switches:
     """Within two seconds nobody asks this provider for you; calls that run are not cut off."""
+    if provider not in {*PROVIDERS, ALL}:
+        detail = f"{provider} is no provider that a router asks; there are {', '.join(PROVIDERS)}, and {ALL} for all."
+        raise ProblemError(422, "unknown_provider", "No such provider", detail)
     await gateway.switches.turn_off(TENANT, provider, body.reason if body else "")
     return await _all(gateway)
 

@@ -266,6 +266,19 @@ async def _until_not(status: int, asking: Asking) -> httpx.Response:
     pytest.fail(f"it is still {status}")
 
 
+async def test_what_is_no_provider_can_not_be_switched_off(asking: Asking) -> None:
+    answer = await asking.served.http.put("/v1/llm/switches/nosuch")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_provider")
+    off = await against(asking.served, "llm", "off", "nosuch")
+    assert off.returncode == 2
+    operator = await asyncio.to_thread(ql, "llm", "off", "nosuch", "--tenant", "*")
+    assert operator.returncode == 2
+    for said in (answer.text, off.stderr.decode(), operator.stderr.decode()):
+        assert "nosuch is no provider" in said
+        assert "openai" in said
+    assert (await asking.get("/v1/llm/switches"))["items"] == []
+
+
 async def test_an_operator_switches_off_for_all_tenants(asking: Asking) -> None:
     def operate(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return ql("llm", *arguments, "--tenant", "*", QL_DATABASE_URL=asking.database.worker)

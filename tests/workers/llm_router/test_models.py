@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from workers.kit.llm import wire
 from workers.kit.settings import PROVIDER_KEYS, Settings, SettingsError
-from workers.llm_router.models import PROVIDERS, Limit, Model, read_chains, read_limits, read_parameters, read_prices
+from workers.llm_router.models import (
+    BLUEPRINT,
+    PROVIDERS,
+    Limit,
+    Model,
+    read_chains,
+    read_limits,
+    read_parameters,
+    read_prices,
+)
 from workers.llm_router.reach import reach
 from workers.llm_router.scrub import MOST, Scrub
 
@@ -105,6 +115,10 @@ def test_every_variable_that_holds_a_key_is_kept_from_other_processes() -> None:
     for provider in PROVIDERS.values():
         for parameter, names in (*provider.needs.items(), *provider.takes.items()):
             assert parameter not in secret or {*names} <= PROVIDER_KEYS
+
+
+def test_who_switches_a_provider_off_knows_all_of_them() -> None:
+    assert set(wire.PROVIDERS) == {*PROVIDERS, BLUEPRINT.partition("/")[0]}
 
 
 def test_limits_are_a_provider_s_or_a_model_s() -> None:

@@ -21,6 +21,9 @@ BREAKER_BUCKET = "QL_LLM"
 BREAKER_NEWS = "ql.svc.llm.health"
 """The bucket's values are republished under this prefix."""
 
+PROVIDERS = ("anthropic", "azure", "bedrock", "blueprint", "groq", "ollama", "openai", "vllm")
+"""Whose models a router can ask: what stands before the slash of a model's name."""
+
 WATCH_S = 5.0
 """So often a gateway tells that a workflow is watched. Only such a workflow's answers are streamed."""
 
