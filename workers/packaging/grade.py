@@ -11,7 +11,6 @@ A  none of these
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from contracts.artifacts import File, Finding, Grade
@@ -86,12 +85,20 @@ def _unproven(parts: Parts, trace: Sequence[TraceEntry]) -> Iterator[Reason]:
 
 
 def _stood_in(parts: Parts) -> Iterator[Reason]:
-    """One sentence for each reason, however many files it is the reason for."""
+    """One sentence for each reason, however many files it is the reason for.
+
+    What stands before a colon is the reason, after it come the numbers of one call: told where they are all the same.
+    """
     files: tuple[File, ...] = (*parts.docs.files, *parts.tree.files, *parts.suite.files)
-    why = Counter((file.model, " ".join(file.instead.split()).rstrip(".")) for file in files if file.instead)
-    for (model, sentence), count in sorted(why.items()):
-        were = "was" if count == 1 else "were"
-        yield "C", f"{count} of {len(files)} files {were} written by {model} instead: {sentence[:_LETTERS]}."
+    why: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        if file.instead:
+            sentence = " ".join(file.instead.split()).rstrip(".")
+            why.setdefault((file.model, sentence.partition(": ")[0]), []).append(sentence)
+    for (model, reason), sentences in sorted(why.items()):
+        were = "was" if len(sentences) == 1 else "were"
+        told = sentences[0] if len(set(sentences)) == 1 else reason
+        yield "C", f"{len(sentences)} of {len(files)} files {were} written by {model} instead: {told[:_LETTERS]}."
 
 
 def _partly(parts: Parts, inputs: Inputs) -> Iterator[Reason]:

@@ -10,6 +10,7 @@ import pytest
 from contracts.artifacts import FileCoverage, Finding, TestResult
 from tests.workers.packaging.sample import INPUTS, PARTS, parts
 from tests.workers.semantic_validation.sample import tree
+from workers.kit.stores.calls import Over
 from workers.packaging.grade import grade
 from workers.packaging.trace import trace, unmet
 
@@ -83,6 +84,23 @@ def test_files_by_a_stand_in_are_told_once_and_cost_the_good_grades() -> None:
     assert mark == "C"
     assert reasons[0] == f"2 of {files} files were written by blueprint/default instead: {SPENT}."
     assert sum(SPENT in reason for reason in reasons) == 1
+
+
+def test_files_whose_calls_had_other_numbers_have_one_reason() -> None:
+    def over(estimate: float, allowed: float = 0.01) -> str:
+        return Over(scope="workflow", allowed=allowed, spent=0.009, held=0, estimate=estimate).sentence
+
+    first, *others = PARTS.docs.files
+    docs = (msgspec.structs.replace(first, instead=over(0.002)), *others)
+    tree = tuple(msgspec.structs.replace(file, instead=over(0.003)) for file in PARTS.tree.files)
+    suite = tuple(msgspec.structs.replace(file, instead=over(0.003, 0.5)) for file in PARTS.suite.files)
+    files = {"docs__files": docs, "tree__files": tree, "suite__files": suite}
+    made = parts(**{of: tuple(msgspec.structs.replace(file, model="m") for file in some) for of, some in files.items()})
+    told = [reason for reason in grade(made, trace(made), (), INPUTS)[1] if " instead: " in reason]
+    assert len(told) == 2
+    assert told[0].startswith(f"{1 + len(tree)} of ")
+    assert told[0].endswith(" instead: the workflow's budget of 0.01 USD would be crossed.")
+    assert over(0.003, 0.5) in told[1]
 
 
 def test_a_stand_in_excuses_nothing_worse() -> None:
