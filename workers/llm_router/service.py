@@ -93,17 +93,17 @@ class Service:
         """The answer, or why there is none; raises nothing."""
         call = self._call(question)
         asked = (question.tenant, call.question)
-        asking = self._asked.get(asked)
-        if asking is None:
-            made = self._asked[asked] = _Asking(asyncio.create_task(self._resolved(question, call)), set())
-            made.workflows.add(question.workflow)
-            made.task.add_done_callback(lambda _: self._forget(asked, made))
-            return await _waited(made.task)
-        asking.workflows.add(question.workflow)
-        reply = await _waited(asking.task)
-        if isinstance(reply, Problem) or reply.instead:
-            return reply
-        return await self._resolved(question, call)  # from the ledger, which notes who else was told
+        while (asking := self._asked.get(asked)) is not None:
+            asking.workflows.add(question.workflow)
+            reply = await _waited(asking.task)
+            if isinstance(reply, Answer) and not reply.instead:
+                return await self._resolved(question, call)  # from the ledger, which notes who else was told
+            if question.workflow not in asking.workflows:
+                return reply  # it has ended, and was left behind
+            self._forget(asked, asking)  # money and `strict` are each workflow's own: what stopped one stops no other
+        made = self._asked[asked] = _Asking(asyncio.create_task(self._resolved(question, call)), {question.workflow})
+        made.task.add_done_callback(lambda _: self._forget(asked, made))
+        return await _waited(made.task)
 
     def asks_for(self, tenant: str, workflow: str) -> bool:
         """Whether a call runs for which this workflow waits."""

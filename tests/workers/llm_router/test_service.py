@@ -79,6 +79,25 @@ async def test_equal_questions_at_once_are_one_call_on_one_router_and_on_two() -
     assert {used.call.workflow for used in ledger.used} == {f"w{n}" for n in range(20)}  # each has it in its record
 
 
+@pytest.mark.parametrize("stand_in", [True, False])
+async def test_what_stops_one_workflow_is_not_told_to_another_that_asks_the_same(*, stand_in: bool) -> None:
+    one = service(provider := Counting(), MemoryLedger(budgets={"poor": 0.0001}))
+    asked = buildable() if stand_in else question()
+    workflows = ("poor", "w2", "w3")
+    poor, *others = await asyncio.gather(*(one.answer(replace(asked, workflow=name)) for name in workflows))
+    assert poor.instead if isinstance(poor, Answer) else poor.code == "over_budget"
+    assert [reply.text for reply in others if isinstance(reply, Answer) and not reply.instead] == ["answer 1"] * 2
+    assert provider.calls == 1
+
+
+async def test_a_strict_asker_s_miss_is_its_own() -> None:
+    one = service(Counting())
+    strict, other = await asyncio.gather(one.answer(replace(question(), strict=True)), one.answer(question("write")))
+    assert isinstance(strict, Problem)
+    assert strict.code == "not_in_ledger"
+    assert isinstance(other, Answer)
+
+
 async def test_an_asker_who_leaves_takes_the_answer_from_nobody() -> None:
     provider = Counting()
     one = service(provider)
