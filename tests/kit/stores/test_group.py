@@ -156,6 +156,22 @@ async def test_what_is_done_for_one_who_left_is_handed_back() -> None:
     assert server.taken_back == ["A"]
 
 
+async def test_what_is_answered_to_one_who_leaves_in_that_very_turn_is_handed_back() -> None:
+    server = Server()
+    server.open.set()
+    asked: list[asyncio.Task[str]] = []
+
+    async def run(items: Sequence[str]) -> Sequence[str | Exception]:
+        answers = await server.run(items)
+        asyncio.get_running_loop().call_soon(asked[0].cancel)  # after the answer is set, before its caller has it
+        return answers
+
+    asked += asks(Group(run, orphan=server.take_back), "a")
+    assert isinstance((await settled(*asked))[0], asyncio.CancelledError)
+    await some_steps()
+    assert server.taken_back == ["A"]
+
+
 async def test_nobody_waits_for_a_flusher_that_was_stopped() -> None:
     server = Server()
     group = Group(server.run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from workers.kit.stores.drops import StoreDown
@@ -28,8 +28,8 @@ class Group(Generic[Item, Answer]):
     `run` answers the items of one batch in their order, in one transaction; an exception among its answers is raised to
     that item's caller alone. When `run` itself fails, `StoreDown` goes to every caller of the batch, and after any
     other error the batch is run again in halves, down to the item that is to blame. Two items of one `key` are never in
-    the same batch: the second sees what the first did. `orphan` gets every answer whose caller was cancelled while its
-    batch was running; an item whose caller left before that is not run.
+    the same batch: the second sees what the first did. `orphan` gets every answer whose caller was cancelled before
+    it had it; an item whose caller left before that is not run.
     """
 
     def __init__(
@@ -56,10 +56,18 @@ class Group(Generic[Item, Answer]):
         self._queue.append((item, future))
         if self._running < self._flushers:
             self._running += 1
-            task = asyncio.create_task(self._flush())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await future
+            self._keep(self._flush())
+        try:
+            return await future
+        except asyncio.CancelledError:  # in the very turn in which the answer came, perhaps: nobody else has seen it
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._keep(self._hand_back([(item, future.result())]))
+            raise
+
+    def _keep(self, doing: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _flush(self) -> None:
         """Until nobody asks any more."""
@@ -111,6 +119,9 @@ class Group(Generic[Item, Answer]):
                 orphans.append((item, answer))
             else:
                 future.set_result(answer)
+        await self._hand_back(orphans)
+
+    async def _hand_back(self, orphans: Sequence[tuple[Item, Answer]]) -> None:
         if self._orphan is not None:
             with contextlib.suppress(StoreDown):  # what nobody takes back lapses by itself
                 for item, answer in orphans:
