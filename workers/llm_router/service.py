@@ -24,7 +24,7 @@ from workers.kit.stores import calls
 from workers.kit.stores.calls import AnswerTooLong, Call, Ledger, Over, Spent
 from workers.kit.stores.differences import missed
 from workers.kit.stores.drops import ArtifactLost, StoreDown
-from workers.kit.stores.turns import Turn, Turns
+from workers.kit.stores.turns import MoneyHeld, Turn, Turns
 
 from .chain import Chain, Told
 from .limits import Limited, Limits
@@ -33,6 +33,7 @@ from .said import Completion, Failed
 
 RETRY_S = 1.0
 OFF_S = 30.0
+HELD_S = 5.0
 CHARS_A_TOKEN = 3
 """For an estimate that must not be too low."""
 TOKENS_OUT = 2048
@@ -196,6 +197,8 @@ class Service:
             )
         except Limited as error:
             return Problem(kind="transient", message=str(error), retry_after=error.retry_after, code="rate_limited")
+        except MoneyHeld as error:
+            return Problem(kind="transient", message=str(error), retry_after=HELD_S, code="rate_limited")
         except Exception as error:  # noqa: BLE001  # a fault of one question must not stop the service
             _log.error("llm.fault", task=call.task, error=type(error).__name__, at=place(error))
             message = f"the model router failed at {call.task}: {type(error).__name__}"
@@ -212,15 +215,21 @@ class Service:
             reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
             message = f"every model for {call.task} was switched off: {reasons}"
             return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
-        async with (
-            self._limits.turn(question.tenant),
-            self._turns.turn(call, estimate=self._estimate(question, allowed)) as turn,
-        ):
+        async with self._turns.turn(call, estimate=self._estimate(question, allowed)) as turn:
             if isinstance(turn, Turn):
-                return await self._asking(question, call, turn, allowed)
+                return await self._limited(question, call, turn, allowed)
             if isinstance(turn, Over):
                 return await self._stand_in(question, call, turn)
             return _told(turn, call)
+
+    async def _limited(self, question: Question, call: Call, turn: Turn, models: Sequence[Model]) -> Answer | Problem:
+        """Only who calls a model counts: an answer that another call gets takes nothing from the tenant's limit."""
+        try:
+            async with self._limits.turn(question.tenant):
+                return await self._asking(question, call, turn, models)
+        except Limited as error:
+            await turn.note(Spent(outcome="failed", code="rate_limited", detail=str(error)))
+            raise
 
     async def _asking(self, question: Question, call: Call, turn: Turn, models: Sequence[Model]) -> Answer | Problem:
         began = time.perf_counter()

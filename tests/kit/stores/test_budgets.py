@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,13 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.events import Ref
 from tests.kit.stores.limits import WORKFLOW, begin_workflow, set_limits
 from tests.kit.stores.test_calls import call
 from tests.servers import Database
+from workers.kit.stores import bodies
 from workers.kit.stores.calls import Answer, Over, Spent
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.kit.stores.pg import Pool, open_pool
+from workers.kit.stores.pg import ledger as pg_ledger
 from workers.kit.stores.pg.ledger import BEGIN, PgLedger
 from workers.kit.stores.turns import Turn, Turns
 
@@ -253,6 +257,33 @@ async def test_an_answer_is_kept_when_its_connection_is_killed_half_way(
     assert (await settling).text == "answer"
     row = await worker_pool.fetchrow("SELECT (SELECT count(*) FROM usage), (SELECT sum(spent)::float FROM budgets)")
     assert tuple(row or ()) == (1, 0.25)
+
+
+async def test_an_answer_waits_for_a_database_and_an_s3_that_are_away(
+    worker_pool: Pool, shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BYTES", 16)
+
+    class Away:
+        puts = 0
+
+        async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
+            self.puts += 1
+            if self.puts < 8:
+                raise StoreDown("S3 is away")
+            return Ref(key=key, offset=0, length=len(body), sha256=sha256(body).hexdigest())
+
+        async def get(self, ref: Ref) -> bytes:
+            raise AssertionError
+
+    monkeypatch.setattr(pg_ledger, "LONGEST_AGAIN_S", 0.02)
+    ledger, token = PgLedger(worker_pool, Away()), uuid.uuid4().hex
+    assert (await ledger.settle(call(), token, "answer" * 9, "stop", spent(0.25))).cost == 0.25
+    monkeypatch.setattr(pg_ledger, "KEEP_TRYING_S", 0.05)
+    pool = await open_pool(shared.worker, 1)
+    await pool.close()
+    with pytest.raises(StoreDown):
+        await PgLedger(pool).note(call(), uuid.uuid4().hex, spent(0.25))
 
 
 async def test_without_the_database_nothing_is_begun(shared: Database) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from hashlib import sha256
 
 import asyncpg
@@ -18,10 +18,11 @@ from tests.kit.stores.limits import WORKFLOW, begin_workflow, set_limits
 from workers.kit.stores import bodies
 from workers.kit.stores.bodies import MAX_BYTES, Hot
 from workers.kit.stores.calls import Answer, AnswerTooLong, Call, Ledger, Over, Spent
+from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.kit.stores.pg import Pool
 from workers.kit.stores.pg.ledger import PgLedger
-from workers.kit.stores.turns import Turn, Turns
+from workers.kit.stores.turns import MoneyHeld, Turn, Turns
 
 ANSWERED = Spent(outcome="answered", model="a/x", provider="a", tokens_in=3, tokens_out=5, cost=0.25, latency_ms=9)
 SAID = Answer(text="", finish_reason="stop", model="a/x", tokens_in=3, tokens_out=5)
@@ -174,6 +175,49 @@ async def test_what_others_hold_is_waited_for_and_not_refused(ledger: Ledger, li
     assert (begun.over.spent, begun.over.held) == (0, 0.9)
     await ledger.settle(call("a"), holding, "cheap", "stop", ANSWERED)
     assert (await ledger.begin(call("b"), uuid.uuid4().hex, estimate=0.2, lease_s=60)).verdict == "yours"
+
+
+async def test_money_that_stays_held_is_waited_for_only_so_long(ledger: Ledger, limited: Limit) -> None:
+    await limited(1.0, None)
+    await ledger.begin(call("runs"), "runs", estimate=0.9, lease_s=60)
+    with pytest.raises(MoneyHeld, match=r"calls that run now hold 0\.9 USD"):
+        async with Turns(ledger, money_s=0.05).turn(call(), estimate=0.5):
+            pass
+
+
+async def test_what_a_given_up_call_took_is_paid(
+    ledger: Ledger, limited: Limit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer could not be kept: S3 was away, or its workflow has ended."""
+
+    async def never(*_: object) -> Answer:
+        raise StoreDown("S3 is away")
+
+    await limited(1.0, None)
+    monkeypatch.setattr(type(ledger), "settle", never)
+    with pytest.raises(StoreDown):
+        await ask(ledger, call(), spent=msgspec.structs.replace(ANSWERED, cost=0.9))
+    monkeypatch.undo()
+    over = await ask(ledger, call("next"))
+    assert isinstance(over, Over)
+    assert over.spent == 0.9
+
+
+async def test_whatever_goes_wrong_with_a_renewal_the_next_one_comes(worker_pool: Pool) -> None:
+    class Stumbling(PgLedger):
+        renewed = 0
+
+        async def renew(self, tokens: Collection[str], *, lease_s: float) -> None:
+            self.renewed += 1
+            if self.renewed == 1:
+                raise RuntimeError("unforeseen")
+            await super().renew(tokens, lease_s=lease_s)
+
+    ledger = Stumbling(worker_pool)
+    async with Turns(ledger, lease_s=0.2).turn(call()):
+        async with asyncio.timeout(10):
+            while ledger.renewed < 3:  # noqa: ASYNC110  # nobody tells of a renewal
+                await asyncio.sleep(0.02)
 
 
 async def test_a_dead_router_holds_no_money_for_ever(ledger: Ledger, limited: Limit) -> None:

@@ -268,6 +268,20 @@ async def test_a_tenant_over_its_limit_is_told_when_to_come_back_and_others_go_o
     await answered(one, question("2", tenant="t2"))
 
 
+async def test_who_is_given_another_s_answer_takes_nothing_from_the_tenant_s_limit() -> None:
+    ledger, provider = MemoryLedger(), Counting(seconds=0.1)
+    routers = [
+        Service(read_chains("openai/a"), chain(provider), ledger, limits=Limits(1, 0, wait_s=0.01)) for _ in range(2)
+    ]
+    first = asyncio.create_task(routers[0].answer(question("1")))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.create_task(routers[1].answer(question("1", workflow="w2")))
+    await asyncio.sleep(0.02)
+    assert isinstance(await routers[1].answer(question("2")), Answer)
+    assert isinstance(await first, Answer)
+    assert isinstance(await waiting, Answer)
+
+
 async def test_calls_at_once_wait_for_each_other() -> None:
     most, running = 0, 0
 

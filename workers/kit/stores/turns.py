@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from .calls import Answer, Call, Ledger, Over, Spent
@@ -19,7 +21,13 @@ from .drops import StoreDown
 LEASE_S = 8.0
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.5
+MONEY_S = 30.0
+"""So long a call waits for the money that running calls hold."""
 _log = structlog.get_logger()
+
+
+class MoneyHeld(Exception):
+    """Running calls hold what is left of a limit, and go on holding it."""
 
 
 class Turn:
@@ -30,18 +38,21 @@ class Turn:
         self._call = call
         self.token = uuid.uuid4().hex
         self.ended = False
+        self.spent = Spent(outcome="failed")
 
     async def settle(self, text: str, finish: str, spent: Spent) -> Answer:
         """Keep the answer; what is kept is returned, and only that may be given to anybody.
 
         Raises `AnswerTooLong`: what the call took is then for `note`.
         """
+        self.spent = spent
         answer = await self._ledger.settle(self._call, self.token, text, finish, spent)
         self.ended = True
         return answer
 
     async def note(self, spent: Spent) -> None:
         """There is no answer to keep."""
+        self.spent = spent
         await self._ledger.note(self._call, self.token, spent)
         self.ended = True
 
@@ -49,8 +60,9 @@ class Turn:
 class Turns:
     """Of one router."""
 
-    def __init__(self, ledger: Ledger, *, lease_s: float = LEASE_S) -> None:
+    def __init__(self, ledger: Ledger, *, lease_s: float = LEASE_S, money_s: float = MONEY_S) -> None:
         self._ledger = ledger
+        self._money_s = money_s
         self._lease_s = lease_s
         self._running: set[str] = set()
         self._renewing: asyncio.Task[None] | None = None
@@ -59,7 +71,8 @@ class Turns:
     async def turn(self, call: Call, *, estimate: float = 0.0) -> AsyncIterator[Turn | Answer | Over]:
         """Wait for one of: the right to ask, the answer that another router got, the limit the call would cross.
 
-        A turn that is neither settled nor noted in its block is noted as failed.
+        A turn that is neither settled nor noted in its block is noted as failed, with what was said of its cost.
+        Raises `MoneyHeld`.
         """
         turn = Turn(self._ledger, call)
         begun = await self._begin(call, turn, estimate)
@@ -72,11 +85,12 @@ class Turns:
         finally:
             self._running.discard(turn.token)
             if not turn.ended:
+                given_up = msgspec.structs.replace(turn.spent, outcome="failed", detail="the call was given up")
                 with contextlib.suppress(StoreDown):
-                    await asyncio.shield(turn.note(Spent(outcome="failed", detail="the call was given up")))
+                    await asyncio.shield(turn.note(given_up))
 
     async def _begin(self, call: Call, turn: Turn, estimate: float) -> Turn | Answer | Over:
-        pause = FIRST_LOOK_S
+        pause, held_since = FIRST_LOOK_S, 0.0
         while True:
             begun = await self._ledger.begin(call, turn.token, estimate=estimate, lease_s=self._lease_s)
             if begun.verdict == "yours":
@@ -85,6 +99,10 @@ class Turns:
                 return begun.over
             if begun.verdict == "known" and (answer := await self._ledger.known(call)) is not None:
                 return answer
+            if begun.verdict == "wait" and begun.over is not None:
+                held_since = held_since or time.monotonic()
+                if time.monotonic() - held_since > self._money_s:
+                    raise MoneyHeld(f"{begun.over.sentence}, and calls that run now hold {begun.over.held:.4g} USD")
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_LOOK_S)
 
@@ -100,5 +118,5 @@ class Turns:
             if running := tuple(self._running):
                 try:
                     await self._ledger.renew(running, lease_s=self._lease_s)
-                except StoreDown as error:
-                    _log.warning("calls.renew", error=str(error))
+                except Exception as error:  # noqa: BLE001  # without its lease each running call would be made twice
+                    _log.warning("calls.renew", error=str(error) or type(error).__name__)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 import asyncpg
 import msgspec
@@ -17,8 +19,11 @@ from workers.kit.stores.news import plain
 
 from .pool import Pool, connected
 
-AGAIN_S = (0.1, 0.3, 1.0, 2.0, 4.0)
+FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.1, 2.0
+KEEP_TRYING_S = 300.0
+"""A call's end is said again for so long: its answer was paid for. Its asker gets signs of life meanwhile."""
 MOST = 2**31 - 1
+_T = TypeVar("_T")
 ANSWER = "model, finish_reason, tokens_in, tokens_out, cost, instead, answer_ref"
 # A row that nobody must wait for the disk for: a crash of the server may lose it.
 UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) AS unhurried"
@@ -140,6 +145,9 @@ class PgLedger:
             await connection.execute(RENEW, list(tokens), lease_s)
 
     async def settle(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Answer:
+        return await _again(lambda: self._settled(call, token, text, finish, spent))
+
+    async def _settled(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Answer:
         asked, asked_ref = await self._bodies.kept(call.tenant, call.asked) if call.asked else (b"", "")
         body, body_ref = await self._bodies.kept(call.tenant, text.encode("utf-8", "surrogatepass"))
         instead = plain(spent.detail) if spent.outcome == "stand_in" else ""
@@ -151,16 +159,10 @@ class PgLedger:
         return answer
 
     async def note(self, call: Call, token: str, spent: Spent) -> None:
-        await self._told(NOTE, *_of(call), *_took(spent), token)
+        await _again(lambda: self._told(NOTE, *_of(call), *_took(spent), token))
 
     async def _told(self, statement: str, *values: object) -> asyncpg.Record | None:
-        """Its only row. What a call took is said again for a while: an answer that was paid for is not thrown away."""
-        for pause in AGAIN_S:
-            try:
-                async with connected(self._pool) as connection:
-                    return await connection.fetchrow(statement, *values)
-            except StoreDown:
-                await asyncio.sleep(pause)
+        """Its only row."""
         async with connected(self._pool) as connection:
             return await connection.fetchrow(statement, *values)
 
@@ -182,6 +184,19 @@ class PgLedger:
             cost=float(record["cost"]),
             instead=record["instead"],
         )
+
+
+async def _again(end: Callable[[], Awaitable[_T]]) -> _T:
+    """Say how a call ended until it is heard; `StoreDown` where nobody hears it for minutes."""
+    until, pause = time.monotonic() + KEEP_TRYING_S, FIRST_AGAIN_S
+    while True:
+        try:
+            return await end()
+        except StoreDown:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_AGAIN_S)
 
 
 def _answer(text: str, finish: str, instead: str, spent: Spent) -> Answer:
