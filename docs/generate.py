@@ -66,6 +66,7 @@ COMMANDS = (
     "webhook test",
     "webhook resend",
     "webhook rotate",
+    "webhook enable",
     "webhook remove",
 )
 SETTINGS = """# Settings
