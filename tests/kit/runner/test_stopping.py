@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,9 @@ from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict
 from tests.kit.runner.test_process import ask, line, worker
 from workers.kit.runner import wheel
 from workers.kit.stage import Transient
-from workers.kit.stores.drops import DropRow
+from workers.kit.stores.drops import Claim, Committed, DropRow, LetterWriter, Outcome
+from workers.kit.stores.handover import Heir
+from workers.kit.stores.pg import PgDrops
 
 
 class Hung:
@@ -123,6 +125,52 @@ async def test_without_a_nudge_a_beat_finds_it(servers: Servers) -> None:
         await asyncio.wait_for(hung.began.wait(), 10)
         await running.reads.cancel(TENANT, workflow, reason="enough")
         await until(lambda: hung.stopped)
+
+
+class LateAnswer(PgDrops):
+    """The commit of a check is answered only after somebody asked whether its claim still stands."""
+
+    __slots__ = ("done", "refused")
+    done: asyncio.Event
+    refused: asyncio.Event
+
+    async def renew(self, claim: Claim, *, lease_s: float) -> bool:
+        await self.done.wait()  # a row's lock, in the wild
+        stands = await super().renew(claim, lease_s=lease_s)
+        if not stands:
+            asyncio.get_running_loop().call_later(0.1, self.refused.set)
+        return stands
+
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
+        committed = await super().commit(claim, outcome, letter, heirs)
+        if claim.stage == "check":
+            self.done.set()
+            await self.refused.wait()
+        return committed
+
+
+async def test_a_commit_is_not_stopped_by_its_own_row_that_no_longer_runs(servers: Servers) -> None:
+    began, let_go = asyncio.Event(), asyncio.Event()
+
+    async def check(draft: Draft) -> Verdict:
+        began.set()
+        await let_go.wait()
+        return await small.accept(draft)
+
+    stages = STAGES | {"check": check}
+    async with pipeline(servers, SMALL, stages, heartbeat_s=60, sweeps=False, store=LateAnswer) as running:
+        assert isinstance(running.drops, LateAnswer)
+        running.drops.done, running.drops.refused = asyncio.Event(), asyncio.Event()
+        workflow = await running.submit("p")
+        await asyncio.wait_for(began.wait(), 10)
+        running.workers[0].nudge(TENANT, workflow)
+        let_go.set()
+        assert await running.end(workflow) == "completed"
+        await asyncio.wait_for(running.drops.refused.wait(), 10)
+        await until(lambda: running.done("completed") == len(SMALL.stages))
+        assert running.done("stopped") == 0
 
 
 async def test_work_that_does_not_listen_is_told_again(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,13 @@ log = structlog.get_logger(__name__)
 
 
 class Job:
-    """Work at one claim, in the task that enters it. Leaving swallows the cancellation that came from the wheel."""
+    """Work at one claim, in the task that enters it. Leaving swallows the cancellation that came from the wheel.
 
-    __slots__ = ("asking", "began", "cancels", "claim", "message", "stopped", "task", "wheel")
+    `settling`: its outcome is being committed. The store decides whether it counts, and a row that no longer runs may
+    be this very commit's doing: the wheel keeps the lease, and stops nothing.
+    """
+
+    __slots__ = ("asking", "began", "cancels", "claim", "message", "settling", "stopped", "task", "wheel")
 
     def __init__(self, wheel: Wheel, message: Delivery, claim: Claim) -> None:
         self.wheel = wheel
@@ -38,11 +42,13 @@ class Job:
         self.cancels = 0
         self.stopped = 0.0
         self.asking = False
+        self.settling = False
         self.task: asyncio.Task[object] | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Job:
         self.task = asyncio.current_task()
         self.wheel.enter(self)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         self.wheel.leave(self)
@@ -122,7 +128,9 @@ class Wheel:
 
     def _stop(self, job: Job) -> None:
         now = time.monotonic()
-        if job in self._jobs and job.task is not None and (not job.cancels or now - job.stopped > STOP_S):
+        if job.settling or job not in self._jobs or job.task is None:
+            return
+        if not job.cancels or now - job.stopped > STOP_S:
             job.cancels += 1
             job.stopped = now
             job.task.cancel()

@@ -173,7 +173,7 @@ class StageWork:
 
     async def _worked(self, message: Delivery, claim: Claim) -> Committed | Lost | None:
         """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
-        with self._wheel.job(message, claim):
+        with self._wheel.job(message, claim) as job:
             began = time.monotonic()
             outcome = await self._attempts.known(claim, self._drops) or await self._attempts.make(claim, self._started)
             if isinstance(outcome, Lost):
@@ -181,6 +181,7 @@ class StageWork:
             if not isinstance(outcome, Retry):
                 outcome = msgspec.structs.replace(outcome, work_ms=round((time.monotonic() - began) * 1000))
             crash.at(self.stage, "before_commit")
+            job.settling = True
             commit = partial(self._patiently, claim, outcome, partial(self._letter, message))
             committed = await self._handover.commit(claim, outcome, commit)
             crash.at(self.stage, "after_commit")
