@@ -105,6 +105,10 @@ async def test_one_process_looks_for_absent_rows_and_then_nobody_for_a_while(
         for sweeping in (second, first):
             await sweeping.sweep()
         assert [sweeping._counts.done["wakes"] for sweeping in (first, second)] == [0, 0]
+        due = "SELECT due_at - clock_timestamp() FROM duties WHERE name = 'wake draft'"
+        async with running.drops.pool.acquire() as connection:
+            left_s = (await connection.fetchval(due)).total_seconds()
+        assert 10 < left_s <= 30, "however slow a look was"
 
 
 async def take(running: Pipeline) -> None:

@@ -37,6 +37,8 @@ REFUSED_S = 10
 REST = 200
 """A look for absent rows, which reads every active workflow, is followed by a rest so many times as long, in which none
 of the stage's processes looks."""
+MOST_REST_S = 30.0
+"""No rest is longer, however slow the look was: what no message has woken waits for it."""
 JITTER = 0.25
 
 log = structlog.get_logger(__name__)
@@ -138,6 +140,8 @@ class Sweeper:
         queued = await self._queued(stage)
         rest_s, began = self._rest_s.get(stage, self._settings.sweep_s / 2), time.monotonic()
         absent = not queued and await self._drops.on_duty(f"wake {stage}", for_s=rest_s)
+        if absent:  # one that fails says nothing about the next one's rest
+            self._rest_s.pop(stage, None)
         runnable = await self._drops.runnable(stage, absent_s=ABSENT_S if absent else None, limit=LIMIT)
         now = time.monotonic()
         if absent:
@@ -153,7 +157,7 @@ class Sweeper:
     def _rest(self, took_s: float, *, full: bool) -> float:
         """Until anybody looks again; a little less than a sweep where that will do, so that the next one may."""
         least = self._settings.sweep_s / 2
-        return least if full else max(least, REST * took_s)
+        return least if full else min(MOST_REST_S, max(least, REST * took_s))
 
     async def _queued(self, stage: str) -> int:
         answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{subjects.STREAM}.{stage}", timeout=5)
