@@ -109,6 +109,24 @@ async def test_an_edit_runs_what_depends_on_it_until_nothing_changes(servers: Se
         assert counted.done == Counter(check=2, side=2), "it was all there"
 
 
+async def test_a_claim_that_was_lost_does_not_turn_it_off(servers: Servers) -> None:
+    counted = Counted()
+    async with running(servers, counted) as found:
+        parent = await found.submit("hello")
+        await found.end(parent)
+        wish = Fork(id=str(ULID()), tenant=TENANT, parent=parent, stage="check", deadline_s=60)
+        found.follow(wish.id)
+        done = await found.reads.fork(wish, SMALL, most=100)
+        assert isinstance(done, Forked)
+        first = await found.drops.claim("side", TENANT, wish.id, lease_s=30, attempts=5)
+        assert isinstance(first, Claim)
+        await found.drops.release(first)
+        await found.reads.published([await found.publisher.fact(event) for event in done.events])
+        assert await found.end(wish.id) == "completed"
+        assert counted.done["side"] == 1
+        assert (await reused(found, wish.id))["side"] == f"{parent}.side.1"
+
+
 async def test_what_is_lost_is_not_taken_over(servers: Servers) -> None:
     counted = Counted()
     async with running(servers, counted) as found:

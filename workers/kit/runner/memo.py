@@ -30,9 +30,9 @@ class Memo:
 
     def serves(self, claim: Claim) -> bool:
         """Whether the claim's work may have been done before: in a fork, but not of the stage that is to be done anew,
-        and not of what was begun before or is made again because its bytes are lost. A capsule names its workflow.
+        and not of what is made again because its bytes are lost. A capsule names its workflow.
         """
-        return claim.forked not in {"", claim.stage} and claim.epoch == 1 and not self._last
+        return claim.forked not in {"", claim.stage} and not claim.again and not self._last
 
     def key(self, claim: Claim) -> str:
         """Sha256, in hex; '' for what is never taken over."""

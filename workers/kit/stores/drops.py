@@ -79,7 +79,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     that only a repair gets: the rejecting stage's report and this stage's own previous drop, by stage. `revision` is
     the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
     workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over.
-    `forked`: the stage from which the workflow, a fork, is done anew; '' in any other workflow."""
+    `forked`: the stage from which the workflow, a fork, is done anew; '' in any other workflow. `again`: the row's
+    artifact is lost, and its very bytes are to be made again."""
 
     drop: str
     tenant: str
@@ -95,6 +96,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     newest: int = 1
     known: Mapping[str, InputDrop] = {}
     forked: str = ""
+    again: bool = False
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):

@@ -254,6 +254,7 @@ def claim_of(
         traceparent=traceparent,
         newest=newest,
         forked=forked,
+        again=found.row is not None and found.row.again,
     )
 
 
