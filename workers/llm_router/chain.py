@@ -15,20 +15,22 @@ import msgspec
 from workers.kit.llm.wire import Problem, Question, Tried
 
 from .breaker import Breaker, Fault
-from .models import BLUEPRINT, Model
+from .models import BLUEPRINT, PROVIDERS, Model
 from .said import Completion, Facts, Failed, Provider, Said, Tell
 
 MOST_MODELS = 3
 RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
+REMEDY_S = 30.0
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's answer, or the problem, and who was tried before."""
+    """A model's answer, or the problem, and who was tried before, with what was paid for it."""
 
     said: Completion | Problem
     model: Model | None = None
     tried: tuple[Tried, ...] = ()
+    failed: tuple[Failed, ...] = ()
 
 
 class Watch(Protocol):
@@ -69,11 +71,11 @@ class Chain:
             last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
             said = await self._asked(question, model, last=last)
             if isinstance(said, Completion):
-                return Told(said=said, model=model, tried=tuple(course.tried))
+                return Told(said=said, model=model, tried=tuple(course.tried), failed=tuple(course.fell))
             course.failed(model, said, self.facts(model).context)
             if said.kind == "refused":
                 break
-        return Told(said=course.problem(question), tried=tuple(course.tried))
+        return Told(said=course.problem(question), tried=tuple(course.tried), failed=tuple(course.fell))
 
     async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
         """A vector for each text."""
@@ -101,7 +103,7 @@ class Chain:
             await self.breaker.undecided(model.place)
         else:
             unusable = said.kind == "unusable"
-            await self.breaker.failed(model.place, Fault(error=said.error, pause_s=said.pause_s, unusable=unusable))
+            await self.breaker.failed(model.place, Fault(error=said.of_nobody, pause_s=said.pause_s, unusable=unusable))
 
     def _provider(self, model: Model) -> Provider:
         if model.name == BLUEPRINT:
@@ -118,21 +120,26 @@ class _Course:
         self.tried: list[Tried] = []
         self.asked = 0
         self.too_large = 0
-        self._failed: list[Failed] = []
+        self.fell: list[Failed] = []
         self._pauses: list[float] = []
+        self._unusable: list[Model] = []
 
     def left_out(self, model: Model, why: str) -> None:
         self.tried.append(Tried(model=model.name, error=why))
 
     def waiting(self, model: Model, why: str, wait_s: float, unusable: bool) -> None:
         self.left_out(model, why)
-        self._failed.append(Failed(kind="unusable" if unusable else "busy", error=why))
+        if unusable:
+            self._unusable.append(model)
+        self.fell.append(Failed(kind="unusable" if unusable else "busy", error=why))
         self._pauses.append(wait_s)
 
     def failed(self, model: Model, failed: Failed, context: int) -> None:
         self.asked += 1
+        if failed.kind == "unusable":
+            self._unusable.append(model)
         self.left_out(model, failed.error)
-        self._failed.append(failed)
+        self.fell.append(failed)
         if failed.kind == "large":
             self.too_large = max(self.too_large, context)
         if failed.kind in {"fault", "busy"}:
@@ -140,19 +147,27 @@ class _Course:
 
     def problem(self, question: Question) -> Problem:
         """Why nobody answered, for whoever asked."""
-        kinds = {failed.kind for failed in self._failed}
+        kinds = {failed.kind for failed in self.fell}
         if "refused" in kinds:
-            return Problem(kind="refused", message=self._failed[-1].error)
+            return Problem(kind="refused", message=self.fell[-1].error)
         told = "; ".join(f"{one.model}: {one.error}" for one in self.tried)
+        if kinds <= {"unusable"} and question.skip:
+            message = f"no other model can be used for {question.task}: {told}"
+            return Problem(kind="permanent", message=message, code="no_model")
         if kinds <= {"unusable"}:
-            return Problem(
-                kind="permanent", message=f"no model can be used for {question.task}: {told}", code="no_model"
-            )
+            message = f"no model can be used for {question.task}: {told}; {self._remedy()}"
+            return Problem(kind="transient", message=message, retry_after=REMEDY_S, code="no_model")
         if kinds & {"fault", "busy"}:
             pause = min(max(RETRY_S, min(self._pauses)), LONGEST_RETRY_S)
-            called = any(failed.kind == "fault" for failed in self._failed)
+            called = any(failed.kind == "fault" for failed in self.fell)
             message = f"no model answers {question.task} now: {told}"
             return Problem(kind="transient", message=message, retry_after=pause, code="" if called else "no_model")
         if kinds == {"rejected"} and len(self.tried) == 1:
-            return Problem(kind="permanent", message=self._failed[0].error)
+            return Problem(kind="permanent", message=self.fell[0].error)
         return Problem(kind="permanent", message=f"no model can answer {question.task}: {told}")
+
+    def _remedy(self) -> str:
+        """What an operator has to do; meanwhile the questions wait."""
+        keys = [names[0] for model in self._unusable for names in PROVIDERS[model.provider].needs.values()]
+        look = f"check {', '.join(dict.fromkeys(keys))} and" if keys else "check"
+        return f"{look} the models' names in QL_MODELS, or what the provider's account still holds"

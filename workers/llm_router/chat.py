@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from workers.kit.llm.wire import Question
@@ -79,7 +80,8 @@ class Chat:
         try:
             async with asyncio.timeout(self._model_s):
                 said = await self._said(model, question, options, tell)
-                if isinstance(said, Failed) and said.kind == "rejected" and options.pop("response_format", None):
+                unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_out
+                if unread and options.pop("response_format", None):
                     said = await self._said(model, question, options, tell)  # perhaps it takes no schema
         except TimeoutError:
             return Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
@@ -111,37 +113,58 @@ class Chat:
         texts: list[str] = []
         telling = Hiding(self._scrub, tell)
         size, finish, usage = 0, None, None
-        async for chunk in _closed(stream):
-            usage = chunk if getattr(chunk, "usage", None) else usage
-            for choice in chunk.choices[:1]:
-                finish = choice.finish_reason or finish
-                if text := choice.delta.content:
-                    texts.append(text)
-                    size += len(text)
-                    telling.add(text)
-            if size > MOST_CHARS:
-                break
+        try:
+            async for chunk in _closed(stream):
+                usage = chunk if getattr(chunk, "usage", None) else usage
+                for choice in chunk.choices[:1]:
+                    finish = choice.finish_reason or finish
+                    if text := choice.delta.content:
+                        texts.append(text)
+                        size += len(text)
+                        telling.add(text)
+                if size > MOST_CHARS:
+                    break
+        except TimeoutError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a provider may fail in any way; what it wrote so far is paid for
+            failed = self._failed(model, error)
+            return self._paid(failed, model, question, "".join(texts), usage) if texts else failed
         telling.end()
         return self._completion(model, question, "".join(texts), finish, usage)
 
     def _completion(self, model: Model, question: Question, text: str, finish: str | None, told: Any) -> Said:
+        failed = None
         if finish == "content_filter":
-            return Failed(kind="refused", error=f"{model.name} will not answer this: its provider's filter stopped it")
-        if not text:
-            return Failed(kind="fault", error="it said nothing")  # or no event that could be read
-        if len(text) > MOST_CHARS:
-            return Failed(kind="rejected", error=f"it wrote more than {MOST_CHARS >> 20} MiB")
-        usage = getattr(told, "usage", None)
-        written = sum(len(message.content) for message in question.messages)
-        tokens_in = getattr(usage, "prompt_tokens", None) or -(-written // CHARS_A_TOKEN)
-        tokens_out = getattr(usage, "completion_tokens", None) or -(-len(text) // CHARS_A_TOKEN)
+            error = f"{model.name} will not answer this: its provider's filter stopped it"
+            failed = Failed(kind="refused", error=error)
+        elif not text and finish == "length":
+            failed = Failed(kind="rejected", error="it thought for as long as it may, and wrote nothing")
+        elif not text:
+            failed = Failed(kind="fault", error="it said nothing")  # or no event that could be read
+        elif len(text) > MOST_CHARS:
+            failed = Failed(kind="rejected", error=f"it wrote more than {MOST_CHARS >> 20} MiB")
+        if failed is not None:
+            return self._paid(failed, model, question, text, told) if text or told is not None else failed
+        tokens_in, tokens_out, cost = self._took(model, question, text, told)
         return Completion(
             text=self._scrub.answer(text),
             finish="length" if finish == "length" else "stop",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            cost=self._cost(model, tokens_in, tokens_out, usage),
+            cost=cost,
         )
+
+    def _paid(self, failed: Failed, model: Model, question: Question, text: str, told: Any) -> Failed:
+        tokens_in, tokens_out, cost = self._took(model, question, text, told)
+        return msgspec.structs.replace(failed, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
+
+    def _took(self, model: Model, question: Question, text: str, told: Any) -> tuple[int, int, float]:
+        """Tokens in and out, and US dollars; about, where the provider doesn't say."""
+        usage = getattr(told, "usage", None)
+        written = sum(len(message.content) for message in question.messages)
+        tokens_in = getattr(usage, "prompt_tokens", None) or -(-written // CHARS_A_TOKEN)
+        tokens_out = getattr(usage, "completion_tokens", None) or -(-len(text) // CHARS_A_TOKEN)
+        return tokens_in, tokens_out, self._cost(model, tokens_in, tokens_out, usage)
 
     def _cost(self, model: Model, tokens_in: int, tokens_out: int, usage: object) -> float:
         """By QL_MODEL_PRICES, else litellm's list, which knows of cached tokens too; 0 for a model without a price."""

@@ -10,8 +10,9 @@ from .said import Failed
 from .scrub import Scrub
 
 _WRAPPING = re.compile(r"^(?:litellm\.)?[A-Za-z]*(?:Error|Exception|Timeout)\s*[:-]\s*")
-_OWN_LIMIT = "Model rate limit exceeded"
-_NO_CREDIT = ("insufficient_quota", "exceeded your current quota", "credit balance is too low")
+_NO_CREDIT = ("insufficient_quota", "exceeded your current quota")
+_ANTHROPIC_CREDIT = "credit balance is too low"
+"""Told with status 400, like a mistake in the question."""
 _FILTERED = ("content_filter", "content management policy", "content_policy_violation")
 
 
@@ -27,9 +28,13 @@ def read_error(error: Exception, scrub: Scrub) -> Failed | None:
         return Failed(kind="large", error=told)
     if kind == "ContentPolicyViolationError" or (status == 400 and any(word in raw for word in _FILTERED)):
         return Failed(kind="refused", error=told)
-    if _OWN_LIMIT in raw:
+    maker = getattr(error, "llm_provider", None)
+    if kind == "RateLimitError" and maker == "":  # raised by litellm's Router, before any provider was reached
         return Failed(kind="busy", error=told, pause_s=60 - time.time() % 60)
-    if status in {401, 402, 403, 404} or any(word in raw for word in _NO_CREDIT):
+    spent = (status == 429 and any(word in raw for word in _NO_CREDIT)) or (
+        status == 400 and maker == "anthropic" and _ANTHROPIC_CREDIT in raw
+    )
+    if spent or status in {401, 402, 403, 404}:
         return Failed(kind="unusable", error=told)
     if status == 429:
         return Failed(kind="fault", error=told, pause_s=_retry_after(error) or 0.0)

@@ -34,11 +34,22 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     large     the question is too long for this model
     rejected  this question is wrong for this model
     refused   it will not answer such a question, and no other should be asked
+
+    `error` begins with our own word or a status, then a colon and perhaps what the provider said, which may repeat
+    what the tenant asked. What it took must be paid all the same.
     """
 
     kind: Literal["fault", "unusable", "busy", "large", "rejected", "refused"]
     error: str
     pause_s: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+    @property
+    def of_nobody(self) -> str:
+        """The error without a word of any tenant's: all tenants see a model's health."""
+        return self.error.partition(":")[0][:80]
 
 
 Said = Completion | Failed

@@ -303,7 +303,9 @@ def _told(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), kn
 
 def _spent(outcome: calls.Outcome, told: Told, began: float, *, code: str = "", detail: str = "") -> Spent:
     said = told.said
-    took = Completion(text="") if isinstance(said, Problem) else said
+    took: list[Completion | Failed] = [*told.failed]
+    if isinstance(said, Completion):
+        took.append(said)
     if isinstance(said, Problem):
         code, detail = code or said.code, detail or said.message
     name = told.model.name if told.model else (told.tried[-1].model if told.tried else "")
@@ -311,9 +313,9 @@ def _spent(outcome: calls.Outcome, told: Told, began: float, *, code: str = "", 
         outcome=outcome,
         model=name,
         provider=name.partition("/")[0],
-        tokens_in=took.tokens_in,
-        tokens_out=took.tokens_out,
-        cost=took.cost,
+        tokens_in=sum(one.tokens_in for one in took),
+        tokens_out=sum(one.tokens_out for one in took),
+        cost=sum(one.cost for one in took),
         latency_ms=round((time.perf_counter() - began) * 1000),
         code=code,
         detail=detail,

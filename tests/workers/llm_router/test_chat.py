@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat, rooted
+from workers.llm_router.errors import read_error
 from workers.llm_router.models import Limit, Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
 from workers.llm_router.said import Completion, Failed, Said
@@ -118,6 +120,41 @@ async def test_what_a_fault_means_and_how_often_it_is_asked(
         assert told.kind == kind
         assert word in told.error
         assert KEY not in told.error
+
+
+@pytest.mark.parametrize("planned", ["cut", "huge"])
+async def test_what_a_failed_answer_took_is_told(fake: Provider, planned: str) -> None:
+    told = await said(fake, planned, stream=True)
+    assert isinstance(told, Failed)
+    assert told.tokens_out > 0
+    assert told.cost > 0
+
+
+@pytest.mark.parametrize(("finish", "kind"), [("length", "rejected"), ("content_filter", "refused"), ("stop", "fault")])
+def test_an_empty_answer_is_read_by_how_it_ended_and_paid(fake: Provider, finish: str, kind: str) -> None:
+    usage = SimpleNamespace(usage=SimpleNamespace(prompt_tokens=1000, completion_tokens=500))
+    model = at(fake)
+    told = chat(model, prices={model.name: Price(cost_in=1e-6, cost_out=2e-6)})._completion(
+        model, QUESTION, "", finish, usage
+    )
+    assert isinstance(told, Failed)
+    assert (told.kind, told.tokens_in, told.tokens_out) == (kind, 1000, 500)
+    assert told.cost == pytest.approx(0.002)
+
+
+def test_words_in_an_error_decide_nothing_where_its_status_says_else() -> None:
+    from litellm.exceptions import BadRequestError, RateLimitError
+
+    words = "Model rate limit exceeded, insufficient_quota, credit balance is too low"
+    for error, kind in (
+        (BadRequestError(message=words, model="m", llm_provider="openai"), "rejected"),
+        (BadRequestError(message=words, model="m", llm_provider="anthropic"), "unusable"),
+        (RateLimitError(message="Model rate limit exceeded", model="m", llm_provider="openai"), "fault"),
+        (RateLimitError(message="insufficient_quota", model="m", llm_provider="openai"), "unusable"),
+    ):
+        told = read_error(error, Scrub())
+        assert told is not None
+        assert told.kind == kind
 
 
 async def test_a_busy_provider_is_asked_again_after_its_pause_only_when_nobody_else_is_left(fake: Provider) -> None:
@@ -224,7 +261,8 @@ async def test_keys_that_are_refused_everywhere_are_a_clear_problem_also_the_sec
     for n in range(2):
         problem = await router.answer(asked(n))
         assert isinstance(problem, Problem)
-        assert (problem.kind, problem.code) == ("permanent", "no_model")
+        assert (problem.kind, problem.code) == ("transient", "no_model")
+        assert "OPENAI_API_KEY" in problem.message
         assert "openai/gpt-4o: " in problem.message
         assert "401" in problem.message
     assert (len(fake.calls), len(second.calls)) == (1, 1)

@@ -138,7 +138,7 @@ async def test_the_key_of_a_question_is_its_chain_s_first_model_s_whoever_answer
     [
         (Failed(kind="fault", error="500"), "transient", ""),
         (Failed(kind="busy", error="limit", pause_s=7), "transient", "no_model"),
-        (Failed(kind="unusable", error="401"), "permanent", "no_model"),
+        (Failed(kind="unusable", error="401"), "transient", "no_model"),
         (Failed(kind="rejected", error="400"), "permanent", ""),
         (Failed(kind="large", error="too long"), "permanent", ""),
         (Failed(kind="refused", error="no"), "refused", ""),
@@ -151,6 +151,34 @@ async def test_why_there_is_no_answer_says_what_to_do(failed: Failed, kind: str,
     assert failed.error in problem.message
     assert not ledger.answers
     assert [(used.spent.outcome, used.spent.tried != ()) for used in ledger.used] == [("failed", True)]
+
+
+async def test_a_refused_key_names_what_to_set_and_another_tenant_hears_no_word_of_it() -> None:
+    provider = Counting(Failed(kind="unusable", error="401: the words of one tenant"))
+    one = service(provider)
+    problem = await refused(one, question())
+    assert "OPENAI_API_KEY" in problem.message
+    assert problem.retry_after
+    (known,) = (await one.models()).known
+    assert (known.state, known.error) == ("open", "401")
+    other = await refused(one, question(tenant="t2"))
+    assert (other.kind, other.code, provider.calls) == ("transient", "no_model", 1)
+    assert "words" not in other.message
+
+
+async def test_where_the_others_key_is_refused_an_unusable_answer_is_told_as_such() -> None:
+    one = service(Counting(Failed(kind="unusable", error="401")), models="openai/a,groq/b")
+    problem = await refused(one, replace(question(), skip=("openai/a",)))
+    assert (problem.kind, problem.code) == ("permanent", "no_model")
+
+
+async def test_what_failed_models_took_is_paid() -> None:
+    provider, ledger = Counting(), MemoryLedger()
+    provider.by_name["openai/a"] = Failed(kind="rejected", error="empty", tokens_in=2, tokens_out=7, cost=0.5)
+    await answered(service(provider, ledger, "openai/a,groq/b"), question())
+    await refused(service(provider, ledger, "openai/a"), question("2"))
+    took = [(used.spent.tokens_in, used.spent.tokens_out, used.spent.cost) for used in ledger.used]
+    assert took == [(5, 12, 0.51), (2, 7, 0.5)]
 
 
 async def test_a_question_reaches_three_models_at_most() -> None:
