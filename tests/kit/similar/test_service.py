@@ -108,13 +108,16 @@ def test_a_share_of_the_workflows_is_held_out_and_always_the_same() -> None:
     assert {w for w in workflows if arm(w, 0.1) == "held_out"} < {w for w in workflows if arm(w, 0.5) == "held_out"}
 
 
-async def test_who_asks_the_same_later_is_in_the_arm_of_the_first(store: Store, pool: Pool) -> None:
+async def test_who_asks_the_same_later_is_told_the_first_one_s_answer_and_counts_in_no_arm(
+    store: Store, pool: Pool
+) -> None:
     await put(store, BOOKS)
     held = next(f"01J{n}" for n in range(1000) if arm(f"01J{n}", 0.1) == "held_out")
     other = next(f"01J{n}" for n in range(1000) if arm(f"01J{n}", 0.1) == "examples")
     for workflow in (held, other):
         found = await finder(store, pool, holdout=0.1).find(asking("books", workflow=workflow))
         assert found == Found(arm="held_out")
+    assert await pool.fetchval("SELECT array_agg(workflow_id || ' ' || arm) FROM retrievals") == [f"{held} held_out"]
     assert len((await finder(store, pool, holdout=0.1).find(asking("books!", workflow=other))).examples) == 1
 
 
@@ -124,7 +127,7 @@ class Slow(Hashing):
         raise Away("nobody waits for this")
 
 
-async def test_what_is_slow_or_down_is_given_up_and_noted_and_stays_so(
+async def test_what_is_slow_or_down_is_given_up_and_noted_and_asked_anew_by_the_next(
     store: Store, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "LOOK_S", 0.1)
@@ -135,9 +138,11 @@ async def test_what_is_slow_or_down_is_given_up_and_noted_and_stays_so(
     assert await finder(nowhere, pool).find(asking("api")) == away
     await nowhere.close()
     monkeypatch.undo()
-    assert await finder(store, pool).find(asking("books")) == away
-    assert await finder(store, pool).find(asking("api")) == away
-    assert [tuple(row) for row in await pool.fetch("SELECT arm, found FROM retrievals")] == [("away", 0)]
+    assert await pool.fetchval("SELECT count(*) FROM ledger") == 0
+    for text in ("books", "api"):
+        assert len((await finder(store, pool).find(asking(text, workflow="01J1"))).examples) == 1
+    noted = await pool.fetch("SELECT workflow_id, arm, found FROM retrievals ORDER BY 1")
+    assert [tuple(row) for row in noted] == [("01J0", "away", 0), ("01J1", "examples", 1)]
 
 
 async def test_with_the_database_away_nothing_is_told_and_nothing_raised(

@@ -44,20 +44,27 @@ class Finder:
         self._holdout = holdout
 
     async def find(self, find: Find) -> Found:
-        """What to tell the stage. The first answer to a question is its answer for ever, also an empty one."""
+        """What to tell the stage. The first answer to a question is its answer for ever, also one without examples;
+        that the store was away is none. Only the one who looked counts in the comparison: who asks the same later gets
+        the first one's arm, and its answers for nothing."""
         try:
-            found = await self._found(find)
-            if found is None:
-                return NOTHING
-            await self._retrievals.note(
-                find.tenant, find.workflow, find.stage, arm=found.arm, found=len(found.examples)
-            )
+            kept, call = await self._known(find)
+            if kept or find.known:
+                return kept or NOTHING
+            chosen = arm(find.workflow, self._holdout)
+            found = await self._look(find, chosen)
+            if found.arm != "away":
+                found = await self._settle(call, found)
+            if found.arm in {chosen, "away"}:
+                await self._retrievals.note(
+                    find.tenant, find.workflow, find.stage, arm=found.arm, found=len(found.examples)
+                )
         except (StoreDown, msgspec.DecodeError) as error:
             log.warning("similar.failed", error=str(error))
             return NOTHING
         return found
 
-    async def _found(self, find: Find) -> Found | None:
+    async def _known(self, find: Find) -> tuple[Found | None, Call]:
         asked = find_asked(find, self._embedder.name)
         call = Call(
             tenant=find.tenant,
@@ -68,14 +75,15 @@ class Finder:
             asked=asked,
         )
         kept = await self._ledger.known(call)
-        if kept is None and not find.known:
-            text = msgspec.json.encode(await self._look(find)).decode()
-            spent = Spent(outcome="answered", model=self._embedder.name, provider="similar")
-            kept = await self._ledger.settle(call, "", text, "stop", spent)
-        return msgspec.json.decode(kept.text, type=Found) if kept else None
+        return msgspec.json.decode(kept.text, type=Found) if kept else None, call
 
-    async def _look(self, find: Find) -> Found:
-        chosen = arm(find.workflow, self._holdout)
+    async def _settle(self, call: Call, found: Found) -> Found:
+        """What is kept: another's, where somebody asked the same at the same moment."""
+        spent = Spent(outcome="answered", model=self._embedder.name, provider="similar")
+        kept = await self._ledger.settle(call, "", msgspec.json.encode(found).decode(), "stop", spent)
+        return msgspec.json.decode(kept.text, type=Found)
+
+    async def _look(self, find: Find, chosen: Arm) -> Found:
         if chosen == "held_out" or not 0 < len(find.texts) <= MOST_TEXTS:
             return Found(arm=chosen)
         try:
