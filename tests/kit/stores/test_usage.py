@@ -32,7 +32,10 @@ FAILED = Spent(
 
 @pytest.fixture
 async def usage(worker_pool: Pool, gateway_pool: Pool) -> PgUsage:
-    """Two answered, one known, one failed at revision 2; one of another workflow, and one of another tenant."""
+    """Two answered, one known, one failed at revision 2; one of another workflow, and one of another tenant.
+
+    A look-up of examples is a call of the ledger, but of no model.
+    """
     await set_limits(worker_pool, gateway_pool, 2.0, None)
     ledger = PgLedger(worker_pool)
     pieces = (Piece(name="brief", sha256="0" * 64, tokens=7),)
@@ -43,6 +46,8 @@ async def usage(worker_pool: Pool, gateway_pool: Pool) -> PgUsage:
     await ledger.note(msgspec.structs.replace(call("3"), revision=2), "3", FAILED)
     await ledger.settle(call("4", workflow="other"), "4", "yes", "stop", ANSWERED)
     await ledger.settle(call("5", tenant="other"), "5", "yes", "stop", ANSWERED)
+    looked = Spent(outcome="answered", model="hashing-1", provider="similar")
+    await ledger.settle(msgspec.structs.replace(call("6"), role=""), "6", "{}", "stop", looked)
     return PgUsage(gateway_pool)
 
 
@@ -108,6 +113,13 @@ async def test_a_role_s_health_is_told(usage: PgUsage) -> None:
     assert (role.p50_ms, role.p95_ms) == (9, 900)
 
 
+async def test_a_stand_in_is_no_failure_of_its_role(usage: PgUsage, worker_pool: Pool) -> None:
+    stood_in = Spent(outcome="stand_in", model="blueprint/default", provider="blueprint", detail="over budget")
+    await PgLedger(worker_pool).settle(call("7"), "7", "yes", "stop", stood_in)
+    (role,) = await usage.roles("default")
+    assert (role.calls, role.success) == (4, 0.75)
+
+
 async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:
     found = await usage.budgets("default", workflow=WORKFLOW)
     assert [(b.scope, b.allowed, b.spent) for b in found] == [("workflow", 2.0, 1.0), ("month", None, 1.25)]
@@ -115,7 +127,7 @@ async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:
 
 
 async def test_budgets_tell_what_calls_that_run_hold(usage: PgUsage, worker_pool: Pool) -> None:
-    begun = await PgLedger(worker_pool).begin(call("6"), "6", estimate=0.25, lease_s=9)
+    begun = await PgLedger(worker_pool).begin(call("8"), "8", estimate=0.25, lease_s=9)
     assert begun.verdict == "yours"
     assert [b.held for b in await usage.budgets("default", workflow=WORKFLOW)] == [0.25, 0.25]
     assert [b.held for b in await usage.budgets("other", workflow=WORKFLOW)] == []

@@ -53,7 +53,8 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How a role does. Shares are from 0 to 1, of the calls that reached for a model; latencies of answered ones."""
+    """How a role does. Shares are from 0 to 1, of the calls that reached for a model, so without those that a stand-in
+    answered as the money was spent; latencies of answered ones."""
 
     role: str
     calls: int

@@ -30,7 +30,8 @@ _GROUPS: dict[By, str] = {
 }
 _PAGE = """
     SELECT * FROM usage
-    WHERE tenant = $1 AND id < $2 AND ($3 = '' OR outcome = $3) AND ($5 = '' OR stage = $5) AND ($6 = '' OR role = $6)
+    WHERE tenant = $1 AND id < $2 AND provider <> 'similar'
+        AND ($3 = '' OR outcome = $3) AND ($5 = '' OR stage = $5) AND ($6 = '' OR role = $6)
         AND ($7 = '' OR model = $7) {} ORDER BY id DESC LIMIT $4
 """
 CALLS = _PAGE.format("")
@@ -41,7 +42,8 @@ TOTALS = """
         count(*) FILTER (WHERE outcome = 'failed') AS failed, count(*) FILTER (WHERE outcome = 'stand_in') AS stand_ins,
         coalesce(sum(tokens_in) FILTER (WHERE outcome <> 'known'), 0) AS tokens_in,
         coalesce(sum(tokens_out) FILTER (WHERE outcome <> 'known'), 0) AS tokens_out, sum(cost) AS cost
-    FROM usage WHERE tenant = $1 AND created_at >= $2 AND ($3 = '' OR workflow_id = $3)
+    FROM usage
+    WHERE tenant = $1 AND created_at >= $2 AND ($3 = '' OR workflow_id = $3) AND provider <> 'similar'
     GROUP BY {} ORDER BY sum(cost) DESC, count(*) DESC, {} LIMIT $4
 """
 ROLES = """
@@ -49,7 +51,7 @@ ROLES = """
         sum(cost) AS cost,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p50,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p95
-    FROM usage WHERE tenant = $1 AND created_at >= $2 AND outcome <> 'known' AND role <> ''
+    FROM usage WHERE tenant = $1 AND created_at >= $2 AND outcome IN ('answered', 'failed') AND role <> ''
     GROUP BY role ORDER BY role
 """
 BUDGETS = """
