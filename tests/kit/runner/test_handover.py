@@ -16,9 +16,11 @@ from tests.flow.noop import TENANT, Pipeline, Servers, chain, pipeline, topology
 from tests.kit.runner.small import SMALL, STAGES, Draft, Verdict, accept, refuse_once
 from tests.kit.runner.test_pull import DURABLE, STREAM, Handler, provision, send
 from workers.kit.ports import Parser
+from workers.kit.runner import sweeper, work
 from workers.kit.runner.handover import Handed
 from workers.kit.runner.pull import PullLoop
-from workers.kit.stores.drops import Claim, Committed, Outcome
+from workers.kit.stores.drops import Claim, Committed, LetterWriter, Outcome, StoreDown
+from workers.kit.stores.handover import Heir
 from workers.kit.stores.pg import PgDrops
 
 
@@ -83,6 +85,35 @@ async def test_the_message_may_go_to_another_process(servers: Servers) -> None:
         assert running.done("completed") == 14 * 20
         assert running.done("handed") > 0
         assert {row.attempts for workflow in ids for row in await running.reads.drops(TENANT, workflow)} == {1}
+
+
+class Unheard(PgDrops):
+    """The first commit of each stage counts, and its answer is lost with the connection."""
+
+    __slots__ = ("lost",)
+    lost: set[str]
+
+    async def commit(
+        self, claim: Claim, outcome: Outcome, letter: LetterWriter | None = None, heirs: Sequence[Heir] = ()
+    ) -> Committed:
+        committed = await super().commit(claim, outcome, letter, heirs)
+        if committed.handed and claim.stage not in self.lost:
+            self.lost.add(claim.stage)
+            raise StoreDown("the connection was lost")
+        return committed
+
+
+async def test_what_came_with_an_answer_that_was_lost_waits_for_no_lease(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "UNPUBLISHED_S", 0.2)
+    monkeypatch.setattr(work, "COMMIT_AGAIN_S", 0.05)
+    async with pipeline(servers, chain(4), sweep_s=0.2, lease_s=600, store=Unheard) as running:
+        assert isinstance(running.drops, Unheard)
+        running.drops.lost = set()
+        ids = [await running.submit() for _ in range(3)]
+        assert {await running.end(workflow) for workflow in ids} == {"completed"}
+        assert running.drops.lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,3 +107,17 @@ async def test_an_heir_whose_lease_has_passed_is_woken(world: World) -> None:
     assert second.epoch == first.epoch + 1
     ref = Completed(artifact=completed(first).artifact, media_type="x/y")
     assert (await world.drops.commit(first, ref)).state == "lost"
+
+
+async def test_what_came_with_a_commit_can_be_disowned_by_it_alone(world: World) -> None:
+    workflow = await world.submit()
+    plan = await world.claim("plan", workflow)
+    (code,) = (await commit(world, plan, "code")).handed
+    await world.drops.disown(msgspec.structs.replace(plan, epoch=plan.epoch + 1), heirs("code"))
+    assert (await world.drop(workflow, "code")).state == "running", "the commit was another's"
+    await world.drops.disown(plan, heirs("code", "suite"))
+    assert not await world.drops.renew(code, lease_s=30)
+    again = await world.claim("code", workflow)
+    assert (again.epoch, again.attempt) == (2, 1)
+    await world.drops.disown(plan, heirs("code"))
+    assert await world.drops.renew(again, lease_s=30), "it has been claimed since"

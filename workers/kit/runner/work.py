@@ -218,12 +218,17 @@ class StageWork:
     ) -> Committed:
         """Commit; while the store is away, try for as long as the lease may last: the work was paid for."""
         until = time.monotonic() + self._settings.lease_s
+        away = False
         while True:
             try:
-                return await self._drops.commit(claim, outcome, letter, heirs)
+                committed = await self._drops.commit(claim, outcome, letter, heirs)
+                if away and committed.state == "lost" and heirs:  # to ourselves, perhaps: only the answer was lost
+                    await self._drops.disown(claim, heirs)
+                return committed
             except StoreDown as error:
                 if time.monotonic() > until:
                     raise
+                away = True
                 log.warning("work.commit_again", error=str(error))
                 await asyncio.sleep(COMMIT_AGAIN_S)
             except (

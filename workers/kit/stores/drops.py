@@ -219,14 +219,12 @@ class Drops(StreamMemory, Protocol):
     ) -> Claim | NoClaim:
         """Take the stage's due row, if its inputs are completed and it is absent, expired, closed or to be retried.
         Its inputs are its needs and those further ancestors that it `takes`: once a need is completed at the due
-        revision, so are the ancestors of that need.
-        """
+        revision, so are the ancestors of that need."""
         ...
 
     async def renew(self, claim: Claim, *, lease_s: float) -> bool:
         """Prolong the lease; False when the epoch, the due revision or the workflow has gone on: stop working.
-        A row that is no longer due becomes `superseded`.
-        """
+        A row that is no longer due becomes `superseded`."""
         ...
 
     async def commit(
@@ -235,6 +233,10 @@ class Drops(StreamMemory, Protocol):
         """Write the outcome with its events in one transaction, if the claim still stands, and claim the rows of those
         `heirs` that waited for it alone. `letter` makes the dead letter of a row that fails for good, not by a refusal.
         """
+        ...
+
+    async def disown(self, claim: Claim, heirs: Sequence[Heir]) -> None:
+        """Hand back the rows that came with this claim's own commit, whose answer was lost; none of another commit."""
         ...
 
     async def recall(self, tenant: str, memo: str) -> DropRow | None:
@@ -304,10 +306,8 @@ class ReadModel(StreamMemory, Protocol):
     """The gateway's side: it submits, cancels, resumes and reads; every call is for one tenant."""
 
     async def submit(self, new: NewWorkflow, *, most: int) -> Submitted:
-        """Write the workflow and its `submitted` event. Raises `KeyConflict` for a used key with another body.
-
-        Where the tenant has `most` workflows on the bus already, it waits to be admitted and `events` is empty.
-        """
+        """Write the workflow and its `submitted` event. Raises `KeyConflict` for a used key with another body. Where
+        the tenant has `most` workflows on the bus already, it waits to be admitted and `events` is empty."""
         ...
 
     async def cancel(self, tenant: str, workflow: str, *, reason: str) -> Controlled | None:
@@ -323,10 +323,8 @@ class ReadModel(StreamMemory, Protocol):
         ...
 
     async def resume(self, tenant: str, workflow: str, *, deadline_s: float) -> Controlled | None:
-        """Let a failed workflow go on from the stage that failed, at a new revision; None for an unknown one.
-
-        A deadline that is nearer than `deadline_s` seconds is moved there; the dead letters of its work are gone.
-        """
+        """Let a failed workflow go on from the stage that failed, at a new revision; None for an unknown one. A
+        deadline that is nearer than `deadline_s` seconds is moved there; the dead letters of its work are gone."""
         ...
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:

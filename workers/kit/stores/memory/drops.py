@@ -121,6 +121,18 @@ class MemoryDrops:
                 handed.append(taken)
         return tuple(handed)
 
+    async def disown(self, claim: Claim, heirs: Sequence[Heir]) -> None:
+        rows, now = self.memory.workflows[claim.workflow].rows, self.memory.clock()
+        mine = rows.get((claim.stage, claim.revision))
+        if mine is None or (mine.state, mine.epoch) != ("completed", claim.epoch):
+            return
+        for key in [(heir.stage, claim.revision) for heir in heirs]:
+            row = rows.get(key)
+            if row is not None and (row.state, row.epoch) == ("running", 1):
+                rows[key] = msgspec.structs.replace(
+                    row, state="retry", attempts=0, lease_until=None, retry_at=now, updated_at=now
+                )
+
     async def recall(self, tenant: str, memo: str) -> DropRow | None:
         for name, found in sorted(self.memory.workflows.items(), reverse=True):
             for key, kept in found.memos.items():

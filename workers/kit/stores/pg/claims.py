@@ -88,6 +88,15 @@ RELEASE = """
     WHERE d.workflow_id = $1 AND d.stage = $2 AND d.revision = $3 AND d.unit = '' AND d.epoch = $4
         AND d.state = 'running'
 """
+# Nobody else could claim them before this commit: what runs at the first epoch is what came with it.
+DISOWN = """
+    UPDATE drops d
+    SET state = 'retry', attempts = 0, lease_until = NULL, retry_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM drops mine
+    WHERE mine.workflow_id = $1 AND mine.stage = $2 AND mine.revision = $3 AND mine.unit = '' AND mine.epoch = $4
+        AND mine.state = 'completed' AND d.workflow_id = mine.workflow_id AND d.stage = ANY($5) AND d.revision = $3
+        AND d.unit = '' AND d.epoch = 1 AND d.state = 'running'
+"""
 
 
 class Head(NamedTuple):
@@ -224,3 +233,8 @@ async def release(connection: Connection, mine: Claim, after_s: float) -> None:
     """Hand the row back, as if this attempt had not been."""
     key = (mine.workflow, mine.stage, mine.revision, mine.epoch)
     await connection.execute(RELEASE, *key, timedelta(seconds=after_s))
+
+
+async def disown(connection: Connection, mine: Claim, stages: Sequence[str]) -> None:
+    """Hand back what was claimed with the commit of this claim."""
+    await connection.execute(DISOWN, mine.workflow, mine.stage, mine.revision, mine.epoch, list(stages))

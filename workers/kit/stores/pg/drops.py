@@ -102,6 +102,10 @@ class PgDrops:
         for claim in found.handed if found else ():
             await self.release(claim)
 
+    async def disown(self, claim: Claim, heirs: Sequence[Heir]) -> None:
+        async with connected(self.pool) as connection:
+            await claims.disown(connection, claim, [heir.stage for heir in heirs])
+
     async def recall(self, tenant: str, memo: str) -> DropRow | None:
         async with connected(self.pool) as connection:
             return await forks.recall(connection, tenant, memo)
