@@ -60,7 +60,7 @@ async def generate(body: Ask, gateway: Gateway) -> Answered:
         except StageError as error:
             raise _unreachable(error) from error
     if isinstance(said, Problem):
-        raise _problem(said)
+        raise _problem(said, question)
     return Answered.of(said, question.workflow)
 
 
@@ -94,7 +94,7 @@ async def _frames(gateway: State, question: Question) -> AsyncGenerator[bytes, N
                 elif isinstance(news, Answer):
                     yield _frame("answer", Answered.of(news, question.workflow).model_dump_json().encode())
                 elif isinstance(news, Problem):
-                    yield _failed(_problem(news))
+                    yield _failed(_problem(news, question))
                 else:
                     yield _frame("text", msgspec.json.encode(news))
     except StageError as error:
@@ -134,9 +134,9 @@ async def _question(gateway: State, body: Ask) -> Question:
     return msgspec.structs.replace(question, task=f"question-{named[:12]}")
 
 
-def _problem(said: Problem) -> ProblemError:
-    detail = said.message
-    if "blueprint/default can't" in detail:
+def _problem(said: Problem, question: Question) -> ProblemError:
+    detail = said.message.replace(question.task, "this question")
+    if "blueprint/default can't" in detail and said.code != "over_budget":
         detail += "; the built-in model knows our stages' questions only: name another in QL_MODELS"
     retry = {"Retry-After": str(round(max(1.0, said.retry_after or RETRY_S)))} if said.kind == "transient" else None
     if said.code:
