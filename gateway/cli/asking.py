@@ -14,12 +14,15 @@ from workers.kit.prompts.block import with_block
 from workers.kit.settings import PROVIDER_KEYS
 
 BUILT_IN = "blueprint"
+BLUEPRINT = f"{BUILT_IN}/default"
+ONLY_BUILT_IN = ": the built-in rule-based stand-in, as no provider is configured"
 ASKED = "Reply with the one word: ready"
 PATIENCE_S = 330.0
 """A model may take five minutes (QL_MODEL_S)."""
 STARTED_S = 20.0
 LOG = "The log of llm_router says why: perhaps which key or endpoint is missing."
 _PREFIXES = {"bedrock": "AWS"}
+_STATES = {"closed": "well", "open": "left out", "probing": "being tried"}
 
 
 def calls(which: dict[str, str], limit: int, as_json: bool) -> None:
@@ -52,8 +55,11 @@ def calls(which: dict[str, str], limit: int, as_json: bool) -> None:
 
 
 def _note(row: Json) -> str:
+    """Why, in as few words as its column shows."""
     tried = "; ".join(f"{one['model']}: {one['error']}" for one in row["tried"])
-    return f"after {tried}" if tried and row["outcome"] != "failed" else row["detail"] or tried
+    if row["outcome"] != "failed":
+        return f"after {tried}" if tried else row["detail"]
+    return row["detail"] if row["code"] == "over_budget" else tried or row["detail"]
 
 
 def call(id_: str, as_json: bool) -> None:
@@ -92,7 +98,7 @@ def models(as_json: bool) -> None:
             (
                 one["name"],
                 ",".join(one["groups"]),
-                {"closed": "well"}.get(one["state"], one["state"]),
+                _STATES.get(one["state"], one["state"]),
                 f"{one['cost_in'] * 1e6:g}/{one['cost_out'] * 1e6:g}",
                 str(one["context"] or "?"),
                 f"{one['error']} (again in {one['again_s']:.0f} s)" if one["again_s"] else one["error"],
@@ -106,7 +112,7 @@ def models(as_json: bool) -> None:
 def try_(name: str, as_json: bool) -> None:
     """Ask each model by itself and print what came of it; exit status 1 when one does not answer."""
     with connect.any_gateway() as url, Client(url) as client:
-        known = _known(client)
+        known: list[Json] = known_models(client)["models"]
         chosen = [one for one in known if not name or name == one["name"] or name in one["groups"]]
         if not chosen:
             names = ", ".join(one["name"] for one in known)
@@ -130,12 +136,12 @@ def try_(name: str, as_json: bool) -> None:
         raise CliError(f"{failed} of {len(results)} models do not answer", FAILED, "models", told=as_json)
 
 
-def _known(client: Client) -> list[Json]:
-    """All models; a router that was started a moment ago imports for seconds before it answers."""
+def known_models(client: Client) -> Json:
+    """The routers' models; a router that was started a moment ago imports for seconds before it answers."""
     until = time.monotonic() + STARTED_S
     while True:
         try:
-            return list(client.get("/v1/llm/models")["models"])
+            return client.get("/v1/llm/models")
         except CliError as error:
             if error.code != "router_down":
                 raise

@@ -94,9 +94,18 @@ def _sandbox(settings: Settings) -> Check:
 
 
 def _models(settings: Settings) -> Check:
-    if settings.models == BUILT_IN:
+    """Those of the factory that is asked from here; where none is, those of the one that would be started."""
+    url = connect.gateway_url(settings)
+    try:
+        names = settings.models
+        if url:
+            with Client(url) as client:
+                names = ", ".join(client.get("/v1/llm/models")["default"])
+    except CliError as error:
+        return Check("models", False, f"{url}: {error}", "look into the log of llm_router in the data folder")
+    if names == BUILT_IN:
         return Check("models", True, f"{BUILT_IN} (the built-in rule-based stand-in needs no key)")
-    return Check("models", True, f"{settings.models} (ql llm test asks each of them)")
+    return Check("models", True, f"{names} (ql llm test asks each of them)")
 
 
 def durability(settings: Settings) -> list[Check]:

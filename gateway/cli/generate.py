@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gateway.cli import connect, output, prompts
+from gateway.cli import asking, connect, output, prompts
 from gateway.cli.capsules import fetch, unpacked
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, GATES, CliError
@@ -25,7 +25,7 @@ def generate(prompt: str, out: Path, language: str, timeout_s: float, budget: fl
     with connect.any_gateway() as url, Client(url) as client:
         workflow = client.submit(text, language, budget=budget)["id"]
         if not as_json:
-            sys.stderr.write(f"workflow {workflow}\n{_model(connect.settings().models)}")
+            sys.stderr.write(f"workflow {workflow}\n{_model(client)}")
         board = follow(client.events(workflow, timeout_s=timeout_s), quiet=as_json)
         if board.ended != "completed":
             raise CliError(board.end.get("error") or f"the workflow was {board.ended}", FAILED, board.ended)
@@ -37,10 +37,15 @@ def generate(prompt: str, out: Path, language: str, timeout_s: float, budget: fl
         raise CliError(said, GATES, "gates", told=as_json)
 
 
-def _model(name: str) -> str:
-    if name.startswith("blueprint/"):
-        return f"model {name}: the built-in rule-based stand-in, as no provider is configured\n"
-    return f"model {name}\n"
+def _model(client: Client) -> str:
+    """Whom the routers of this gateway ask; what is set here need not be what is set there."""
+    try:
+        default = asking.known_models(client)["default"]
+    except CliError as error:
+        if error.code != "router_down":
+            raise
+        return output.plain(f"models: {error}\n")
+    return f"model {', '.join(default)}{asking.ONLY_BUILT_IN if default == [asking.BLUEPRINT] else ''}\n"
 
 
 def _ql() -> str:

@@ -20,6 +20,10 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from deploy.local.stack import NATS, Stack
+from gateway.cli import asking as asking_cli
+from gateway.cli.client import Client
+from gateway.cli.doctor import Check, _models
+from gateway.cli.generate import _model
 from tests.gateway.conftest import Served, serving
 from tests.gateway.test_cli import against, ql
 from tests.gateway.test_workflows import submit
@@ -27,6 +31,7 @@ from tests.providers.plan import Plan
 from tests.providers.server import KEY, Provider, Speed
 from tests.servers import Database, fresh_bucket, fresh_database
 from workers.kit.llm.wire import MODELS
+from workers.kit.settings import Settings
 
 ILL, WELL, SLOW = "openai/gpt-4.1", "openai/gpt-4o-mini", "openai/gpt-4o"
 
@@ -123,6 +128,27 @@ async def test_the_calls_tell_who_failed_before_another_model_answered(asking: A
     health = json.loads((await against(asking.served, "llm", "models", "--json")).stdout)
     states = {one["name"]: one["state"] for one in health["models"]}
     assert (states[ILL] == "closed", states[SLOW]) == (False, "closed")
+    table = (await against(asking.served, "llm", "models")).stdout.decode()
+    (line,) = [line for line in table.splitlines() if line.startswith(ILL + " ")]
+    assert "  left out  " in line
+
+
+def test_a_note_begins_with_the_reason() -> None:
+    tried = [{"model": ILL, "error": "429 too many"}]
+    row = {"tried": tried, "outcome": "failed", "code": "", "detail": f"no model answers question-0 now: {ILL}: 429"}
+    assert asking_cli._note(row) == f"{ILL}: 429 too many"
+    assert asking_cli._note(row | {"code": "over_budget", "detail": "the budget"}) == "the budget"
+    assert asking_cli._note(row | {"outcome": "answered", "detail": ""}) == f"after {ILL}: 429 too many"
+
+
+async def test_the_gateway_s_models_are_told_not_this_machine_s(asking: Asking) -> None:
+    def told() -> tuple[str, Check]:
+        with Client(asking.served.url) as client:
+            return _model(client), _models(Settings(gateway_url=asking.served.url, models="blueprint/default"))
+
+    line, check = await asyncio.to_thread(told)
+    assert line == f"model {WELL}\n"
+    assert (check.ok, check.found.split()[0]) == (True, WELL)
 
 
 async def events(asking: Asking, **body: object) -> list[ServerSentEvent]:
@@ -234,6 +260,7 @@ async def test_a_month_s_quota_stops_the_call_that_would_cross_it(asking: Asking
     over = await asking.ask("One more?")
     assert (over.status_code, over.json()["code"]) == (402, "over_budget")
     assert "this month" in over.json()["detail"]
+    assert "QL_MODELS" not in over.json()["detail"]  # another model would cost no less
     freed = await asking.served.http.put("/v1/usage/month", json={"limit": None})
     assert [budget["limit"] for budget in freed.json()["budgets"]] == [None]
     assert (await asking.ask("One more?")).status_code == 200
@@ -246,6 +273,7 @@ async def test_a_provider_that_is_switched_off_is_not_asked(asking: Asking) -> N
     refused = await _until_not(200, asking)
     assert (refused.status_code, refused.json()["code"]) == (503, "switched_off")
     assert "it leaks" in refused.json()["detail"]
+    assert refused.json()["detail"].startswith("every model for this question was ")
     models = (await asking.get("/v1/llm/models"))["models"]
     assert {one["state"] for one in models if one["provider"] == "openai"} == {"off"}
     tested = await against(asking.served, "llm", "test", WELL)
