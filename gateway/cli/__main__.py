@@ -325,7 +325,7 @@ def show_prompt(
 
 @prompt.command("diff")
 def diff_prompts(
-    other: Annotated[Path, typer.Argument(help="Folder of another tree of ours.", exists=True, file_okay=False)],
+    other: Annotated[Path, typer.Argument(help="Folder of another tree of ours.")],
     id_: Annotated[str, typer.Argument(help="Only this template or role.", metavar="[ID]", show_default=False)] = "",
     as_json: AsJson = False,
 ) -> None:

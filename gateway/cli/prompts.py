@@ -75,6 +75,9 @@ def show(id_: str, as_json: bool) -> None:
 
 def diff(other: Path, id_: str, as_json: bool) -> None:
     """Print what changed from the tree `other` to this installation; a change without a new version is a failure."""
+    if not other.is_dir():
+        said = f"{other} is no folder; the first argument is another tree of ours, the second one a template or role"
+        raise CliError(said, USAGE, "folder")
     old, new = _looked(other), _looked()
     if id_:
         old, new = tuple(one for one in old if one.id == id_), (_named(new, id_),)

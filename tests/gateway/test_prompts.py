@@ -88,6 +88,11 @@ def test_a_change_needs_a_new_version(tree: Path, capsys: pytest.CaptureFixture[
     assert (change["change"], change["versions"]) == ("changed", "7 -> 1")
 
 
+def test_an_id_where_a_folder_belongs_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="is no folder; the first argument is another tree"):
+        prompts.diff(tmp_path / "repairer", "", as_json=False)
+
+
 def test_what_came_and_what_went(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "workers" / ROLE).rename(tree / "workers/kit/prompts/roles/plumber.md")
     edit_id = tree / "workers/kit/prompts/roles/plumber.md"
