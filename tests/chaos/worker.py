@@ -34,7 +34,7 @@ from workers.llm_router.bucket import Bucket
 from workers.llm_router.chain import Chain
 from workers.llm_router.models import Model, read_chains
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Facts, Failed, Tell
+from workers.llm_router.said import Completion, Facts, Failed, Tell, Vectors
 from workers.llm_router.said import Said as Answered
 from workers.llm_router.service import Service
 
@@ -55,7 +55,7 @@ class Counting:
     def facts(self, model: Model) -> Facts:
         return Facts()
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
         return Failed(kind="rejected", error="no embeddings here")
 
     async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Answered:

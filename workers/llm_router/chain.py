@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from workers.kit.llm.wire import Problem, Question, Tried
 
 from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
-from .said import Completion, Facts, Failed, Provider, Said, Tell
+from .said import Completion, Facts, Failed, Provider, Said, Tell, Vectors
 
 MOST_MODELS = 3
 RETRY_S = 1.0
@@ -77,9 +77,21 @@ class Chain:
                 break
         return Told(said=course.problem(question), tried=tuple(course.tried), failed=tuple(course.fell))
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
-        """A vector for each text."""
-        return await self._provider(model).embed(model, texts)
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
+        """A vector for each text, where the model is well."""
+        if not await self.breaker.admits(model.place):
+            health, wait_s = self.breaker.health(model.place), self.breaker.wait_s(model.place)
+            kind: Literal["unusable", "busy"] = "unusable" if health.unusable else "busy"
+            return Failed(kind=kind, error=f"left out for {wait_s:.0f} s: {health.error}", pause_s=wait_s or None)
+        decided = False
+        try:
+            said = await self._provider(model).embed(model, texts)
+            await self._judge(model, said)
+            decided = True
+        finally:
+            if not decided:
+                await self.breaker.undecided(model.place)
+        return said
 
     async def _asked(self, question: Question, model: Model, *, last: bool) -> Said:
         if model.name == BLUEPRINT:
@@ -95,9 +107,9 @@ class Chain:
                 await self.breaker.undecided(model.place)
         return said
 
-    async def _judge(self, model: Model, said: Said) -> None:
+    async def _judge(self, model: Model, said: Said | Vectors) -> None:
         """A model that answers at all is well, whatever it says."""
-        if isinstance(said, Completion) or said.kind in {"large", "rejected", "refused"}:
+        if not isinstance(said, Failed) or said.kind in {"large", "rejected", "refused"}:
             await self.breaker.works(model.place)
         elif said.kind == "busy":
             await self.breaker.undecided(model.place)

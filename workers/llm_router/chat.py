@@ -19,7 +19,7 @@ from workers.kit.llm.wire import Question
 
 from .errors import read_error
 from .models import PROVIDERS, Limit, Model, Parameters, Price
-from .said import Completion, Facts, Failed, Said, Tell
+from .said import Completion, Facts, Failed, Said, Tell, Vectors
 from .scrub import Hiding, Scrub
 
 RETRIES = 1
@@ -87,10 +87,12 @@ class Chat:
             return Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
         return said
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
         try:
             told = await self._router.aembedding(model=model.place, input=list(texts), timeout=self._silence_s)
-            return tuple(tuple(float(one) for one in row["embedding"]) for row in told.data)
+            vectors = tuple(tuple(float(one) for one in row["embedding"]) for row in told.data)
+            tokens = getattr(told.usage, "prompt_tokens", None) or -(-sum(map(len, texts)) // CHARS_A_TOKEN)
+            return Vectors(vectors=vectors, tokens_in=tokens, cost=self._facts[model].cost_in * tokens)
         except Exception as error:  # noqa: BLE001  # a provider may fail in any way
             return self._failed(model, error)
 

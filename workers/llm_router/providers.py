@@ -15,7 +15,7 @@ from workers.kit.prompts.block import BadBlock, last_block
 
 from .blueprint.model import Refusal, UnknownTask, answer
 from .models import BLUEPRINT, Model
-from .said import Completion, Facts, Failed, Said, Tell
+from .said import Completion, Facts, Failed, Said, Tell, Vectors
 
 
 class Blueprint:
@@ -37,7 +37,7 @@ class Blueprint:
             return Failed(kind="refused", error=said.sentence)
         return Completion(text=said)
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
         return Failed(kind="rejected", error=f"{BLUEPRINT} makes no embeddings")
 
 

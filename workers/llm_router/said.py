@@ -25,6 +25,14 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     cost: float = 0.0
 
 
+class Vectors(msgspec.Struct, frozen=True, kw_only=True):
+    """A vector for each text, and what they took."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens_in: int = 0
+    cost: float = 0.0
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """Why a model said nothing. What it means:
 
@@ -75,6 +83,6 @@ class Provider(Protocol):
         """One answer to a conversation, streamed to `tell` where there is one; with `last`, nobody else can answer."""
         ...
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
         """A vector for each text."""
         ...

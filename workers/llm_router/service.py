@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, Protocol
 
+import msgspec
 import structlog
 
 from workers.kit import crash
@@ -29,13 +30,13 @@ from workers.kit.stores.turns import MoneyHeld, Turn, Turns
 from .chain import Chain, Told
 from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
-from .said import Completion, Failed
+from .said import Completion, Failed, Vectors
 
 RETRY_S = 1.0
 OFF_S = 30.0
 HELD_S = 5.0
-CHARS_A_TOKEN = 3
-"""For an estimate that must not be too low."""
+BYTES_A_TOKEN = 3
+"""For an estimate that must not be too low: a Chinese character has as many bytes, and is about a token."""
 TOKENS_OUT = 2048
 """What an answer is taken to need where the question sets no limit."""
 _log = structlog.get_logger()
@@ -125,13 +126,41 @@ class Service:
 
     async def embed(self, asked: Embed) -> Embedded | Problem:
         """A vector for each text, where a model is set for that; raises nothing."""
-        if self._embeddings is None:
-            return Problem(kind="permanent", message="QL_EMBEDDINGS names no model", code="no_model")
-        said = await self._chain.embed(self._embeddings, asked.texts)
-        if isinstance(said, Failed):
-            message = f"{self._embeddings.name} makes no embeddings now: {said.error}"
-            return Problem(kind="transient", message=message, retry_after=said.pause_s or RETRY_S)
-        return Embedded(vectors=said, model=self._embeddings.name)
+        try:
+            return await self._embedded(asked)
+        except StoreDown as error:
+            return Problem(kind="transient", message=f"the ledger can't be reached: {error}", retry_after=RETRY_S)
+        except MoneyHeld as error:
+            return Problem(kind="transient", message=str(error), retry_after=HELD_S, code="rate_limited")
+        except Exception as error:  # noqa: BLE001  # an asker without a reply waits, and a subscriber without one ends
+            _log.error("llm.fault", task="embed", error=type(error).__name__, at=place(error))
+            message = f"the model router failed at embeddings: {type(error).__name__}"
+            return Problem(kind="transient", message=message, retry_after=RETRY_S)
+
+    async def _embedded(self, asked: Embed) -> Embedded | Problem:
+        model = self._embeddings
+        if model is None or self._strict:
+            why = "QL_EMBEDDINGS names no model" if model is None else "only the ledger answers: it has no vectors"
+            return Problem(kind="permanent", message=why, code="no_model")
+        off = await self._switches.off(asked.tenant)
+        if reason := _reason(off, model):
+            message = f"{model.name} was switched off: {reason}"
+            return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
+        tokens = sum(len(text.encode(errors="replace")) for text in asked.texts) / BYTES_A_TOKEN
+        call = _embedding(asked, model)
+        async with self._turns.turn(call, estimate=self._chain.facts(model).cost_in * tokens) as turn:
+            if isinstance(turn, Over):
+                return Problem(kind="permanent", message=turn.sentence, code="over_budget")
+            if not isinstance(turn, Turn):
+                raise LookupError("a vector lies in the ledger")
+            began = time.perf_counter()
+            try:
+                async with self._limits.turn(asked.tenant):
+                    said = await self._chain.embed(model, asked.texts)
+            except Limited as error:
+                said = Failed(kind="busy", error=str(error), pause_s=error.retry_after)
+            await turn.note(_spent_on(model, said, began))
+        return _vectors(model, said)
 
     async def models(self) -> Models:
         """All models, how they are and what they cost."""
@@ -268,7 +297,7 @@ class Service:
 
     def _estimate(self, question: Question, models: Sequence[Model]) -> float:
         """US dollars that the dearest of them may take."""
-        tokens_in = sum(len(message.content) for message in question.messages) / CHARS_A_TOKEN
+        tokens_in = sum(len(message.content.encode(errors="replace")) for message in question.messages) / BYTES_A_TOKEN
         facts = [self._chain.facts(model) for model in models]
         wanted = question.max_tokens or TOKENS_OUT
         return max(one.cost_in * tokens_in + one.cost_out * min(wanted, one.most_out or wanted) for one in facts)
@@ -321,6 +350,35 @@ def _spent(outcome: calls.Outcome, told: Told, began: float, *, code: str = "", 
         detail=detail,
         tried=told.tried,
     )
+
+
+def _embedding(asked: Embed, model: Model) -> Call:
+    """Of no workflow: only the tenant's month pays. Nothing is kept under its question."""
+    question = sha256(msgspec.json.encode(("embed", model.place, asked.texts))).hexdigest()
+    return Call(tenant=asked.tenant, workflow="", stage="", task="embed", question=question)
+
+
+def _spent_on(model: Model, said: Vectors | Failed, began: float) -> Spent:
+    failed = isinstance(said, Failed)
+    return Spent(
+        outcome="failed" if failed else "answered",
+        model=model.name,
+        provider=model.provider,
+        tokens_in=said.tokens_in,
+        cost=said.cost,
+        latency_ms=round((time.perf_counter() - began) * 1000),
+        detail=said.error if isinstance(said, Failed) else "",
+    )
+
+
+def _vectors(model: Model, said: Vectors | Failed) -> Embedded | Problem:
+    if not isinstance(said, Failed):
+        return Embedded(vectors=said.vectors, model=model.name)
+    if said.kind in {"fault", "busy"}:
+        message = f"{model.name} makes no embeddings now: {said.error}"
+        return Problem(kind="transient", message=message, retry_after=said.pause_s or RETRY_S)
+    code: Literal["no_model", ""] = "no_model" if said.kind == "unusable" else ""
+    return Problem(kind="permanent", message=f"{model.name} makes no embeddings: {said.error}", code=code)
 
 
 def _reason(off: Mapping[str, str], model: Model) -> str:

@@ -12,7 +12,7 @@ from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.models import Model, read_chains
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Facts, Failed, Said, Tell
+from workers.llm_router.said import Completion, Facts, Failed, Said, Tell, Vectors
 from workers.llm_router.service import Service
 
 CENT = Facts(cost_in=0.0, cost_out=0.01)
@@ -48,8 +48,13 @@ class Counting:
         said = self.by_name.get(model.name) or self.said
         return said or Completion(text=f"answer {self.calls}", tokens_in=3, tokens_out=5, cost=0.01)
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> tuple[tuple[float, ...], ...] | Failed:
-        return tuple((float(len(text)), 1.0) for text in texts)
+    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
+        self.asked.append(model.name)
+        if isinstance(self.said, Exception):
+            raise self.said
+        if isinstance(self.said, Failed):
+            return self.said
+        return Vectors(vectors=tuple((float(len(text)), 1.0) for text in texts), tokens_in=4, cost=0.25)
 
 
 class Unwatched:

@@ -20,7 +20,7 @@ from workers.llm_router.chat import Chat, rooted
 from workers.llm_router.errors import read_error
 from workers.llm_router.models import Limit, Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Failed, Said
+from workers.llm_router.said import Completion, Failed, Said, Vectors
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
 
@@ -177,8 +177,10 @@ async def test_a_limit_of_ours_is_kept_and_is_not_the_model_s_fault(fake: Provid
 async def test_vectors(fake: Provider) -> None:
     model = at(fake, name="text-embedding-3-small")
     vectors = await chat(model).embed(model, ["books", "books", "planes"])
-    assert isinstance(vectors, tuple)
-    assert vectors[0] == vectors[1] != vectors[2]
+    assert isinstance(vectors, Vectors)
+    assert vectors.vectors[0] == vectors.vectors[1] != vectors.vectors[2]
+    assert vectors.tokens_in > 0
+    assert vectors.cost > 0
     fake.plan("401")
     assert isinstance(await chat(model).embed(model, ["books"]), Failed)
 
