@@ -13,11 +13,13 @@ from nats.errors import Error as NatsError
 from workers.kit.llm.wire import BREAKER_BUCKET, BREAKER_NEWS
 
 TIMEOUT_S = 1.0
+WRONG_REVISION = 10071
 SUBJECT = f"$KV.{BREAKER_BUCKET}"
 _log = structlog.get_logger()
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    err_code: int = 0
     description: str = ""
 
 
@@ -26,6 +28,10 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True):
 
     seq: int = 0
     error: _Refusal | None = None
+
+
+class _Refused(Exception):
+    """JetStream takes no write now: its disk is full, its leader gone."""
 
 
 class Bucket:
@@ -50,13 +56,19 @@ class Bucket:
             answer = await self._broker.request(value, f"{SUBJECT}.{key}", headers=headers, timeout=TIMEOUT_S)
             told = msgspec.json.decode(answer.body, type=_Told)
         except (NatsError, TimeoutError, OSError, msgspec.DecodeError) as error:
-            self._reaches(error)
-            self._values[key] = (value, revision)
-            return True
+            return self._alone(key, value, revision, error)
+        if told.error is not None and told.error.err_code != WRONG_REVISION:
+            return self._alone(key, value, revision, _Refused(told.error.description))
         self._reaches(None)
         if told.error is not None:
             return False
         self._hear(key, value, str(told.seq))
+        return True
+
+    def _alone(self, key: str, value: bytes, revision: int, error: Exception) -> bool:
+        """The bucket takes nothing now: what this router knows is its own."""
+        self._reaches(error)
+        self._values[key] = (value, revision)
         return True
 
     async def read(self, key: str) -> None:
@@ -69,8 +81,8 @@ class Bucket:
         self._reaches(None)
         if found.headers.get("Status"):
             self._values.pop(key, None)
-        else:
-            self._hear(key, found.body, found.headers.get("Nats-Sequence", ""))
+        elif (sequence := found.headers.get("Nats-Sequence", "")).isdigit():
+            self._values[key] = (found.body, int(sequence))  # also over what was known while the bucket was away
 
     def _hear(self, key: str, value: bytes, revision: str) -> None:
         if revision.isdigit() and int(revision) > self.known(key)[1]:

@@ -88,6 +88,26 @@ async def test_a_router_that_missed_the_news_learns_them_when_its_write_is_refus
         assert not await one.admits(MODEL)
 
 
+async def test_a_bucket_that_takes_no_write_keeps_no_model_out(bus: str) -> None:
+    """Its stream is full: that is no news of another router's."""
+    nc = await nats.connect(bus)
+    try:
+        async with router(bus) as one:
+            await one.failed(MODEL, Fault(error="429", pause_s=0.05))
+            info = await nc.jetstream().stream_info(str(HEALTH_STREAM["name"]))
+            full = info.config.evolve(max_msg_size=1)
+            await nc.jetstream().update_stream(full)
+            await until(lambda: one.wait_s(MODEL) == 0)
+            assert await one.admits(MODEL)
+            await one.works(MODEL)
+            assert await one.admits(MODEL)
+            await nc.jetstream().update_stream(info.config)
+            await one._shared.read(next(iter(one._shared._values)))  # type: ignore[attr-defined]
+            assert one.health(MODEL).state == "open"
+    finally:
+        await nc.close()
+
+
 async def test_without_the_bucket_or_the_bus_a_router_goes_by_what_it_saw_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
