@@ -9,6 +9,8 @@ MOST = 400
 HIDDEN = "[hidden]"
 _LEAST = 6
 """Characters from which a key's value is looked for by itself; a shorter one would hide half of every sentence."""
+_LEAST_IN_ANSWERS = 16
+"""In what a model wrote: a local server's "key" may be a word like "ollama", which code is full of."""
 
 _LIKE_A_KEY = re.compile(
     r"""(?ix)
@@ -29,22 +31,27 @@ class Scrub:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({secret for secret in secrets if len(secret) >= _LEAST}, key=len, reverse=True)
+        self._long = [secret for secret in self._secrets if len(secret) >= _LEAST_IN_ANSWERS]
 
     def answer(self, text: str) -> str:
-        """Only without our own keys: what else a model writes is its business."""
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+        """Only without our own keys, unless they are words: what else a model writes is its business."""
+        return _without(self._long, text)
 
     @property
     def longest(self) -> int:
-        """The length of the longest key."""
-        return len(self._secrets[0]) if self._secrets else 0
+        """The length of the longest key that an answer is kept from."""
+        return len(self._long[0]) if self._long else 0
 
     def __call__(self, text: str) -> str:
-        text = self.answer(text)
+        text = _without(self._secrets, text)
         text = _LIKE_A_KEY.sub(HIDDEN, _BLANK.sub(" ", text)).strip()
         return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 class Hiding:

@@ -151,6 +151,12 @@ def test_what_looks_like_a_key_is_hidden(text: str) -> None:
     assert KEY not in told
 
 
+def test_a_key_that_is_a_word_stays_in_answers_and_is_hidden_in_errors() -> None:
+    scrub = Scrub(["ollama", "a-real-key-of-some-length"])
+    assert scrub.answer("import ollama  # a-real-key-of-some-length") == "import ollama  # [hidden]"
+    assert scrub("import ollama  # a-real-key-of-some-length") == "import [hidden] # [hidden]"
+
+
 def test_a_sentence_stays_as_it_is_but_short_and_on_one_line() -> None:
     assert Scrub([])("The model is overloaded.\n\x1b[31mTry again\x00") == "The model is overloaded. [31mTry again"
     assert len(Scrub([])("x" * 10_000)) == MOST
