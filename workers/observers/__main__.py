@@ -24,7 +24,7 @@ from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgReads
 from workers.kit.stores.pg.ledger import PgLedger
-from workers.kit.stores.retrievals import PgRetrievals
+from workers.kit.stores.pg.retrievals import PgRetrievals
 from workers.kit.stores.webhooks import Deliveries
 
 from . import learning, webhooks

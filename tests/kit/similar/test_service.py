@@ -24,7 +24,7 @@ from workers.kit.similar.wire import FIND, MOST_TEXTS, Find, Found
 from workers.kit.stage import Run
 from workers.kit.stores.pg import Pool, open_pool
 from workers.kit.stores.pg.ledger import PgLedger
-from workers.kit.stores.retrievals import PgRetrievals
+from workers.kit.stores.pg.retrievals import PgRetrievals
 
 BOOKS = "a web api for books"
 RUN = Run(tenant="default", workflow="01J0", stage="prompt_enhancement", revision=1, inputs={})

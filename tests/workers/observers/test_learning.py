@@ -27,8 +27,9 @@ from workers.kit.similar.store import FOLDER, Store
 from workers.kit.stage import Run
 from workers.kit.stores.pg import open_pool
 from workers.kit.stores.pg.pool import transaction
-from workers.kit.stores.retrievals import ArmReport, PgRetrievals
-from workers.kit.stores.retrievals import arms as arms_of
+from workers.kit.stores.pg.retrievals import PgRetrievals
+from workers.kit.stores.pg.retrievals import arms as arms_of
+from workers.kit.stores.retrievals import ArmReport
 
 PROMPT = "A web API that keeps books with author, title and year."
 NEVER = {"QL_LEARNING_HOLDOUT": "0"}

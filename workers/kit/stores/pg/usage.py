@@ -12,10 +12,11 @@ import asyncpg
 import msgspec
 
 from workers.kit.stores.news import rfc3339
-from workers.kit.stores.retrievals import ArmReport, arms
+from workers.kit.stores.retrievals import ArmReport
 from workers.kit.stores.usage import EVERY, MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total, Which
 
 from .pool import Connection, Pool, transaction
+from .retrievals import arms
 
 _GROUPS: dict[By, str] = {
     "workflow": "workflow_id",
