@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .news import plain, rfc3339
-from .pg.pool import Connection, Pool, connected, transaction
+from .pg.pool import Pool, connected, transaction
 
 ALL = "SELECT stage, reason, created_at FROM pauses ORDER BY stage"
-STAGES = "SELECT stage FROM pauses"
 PAUSE = "INSERT INTO pauses (stage, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true"
 GO_ON = "DELETE FROM pauses WHERE stage = $1 RETURNING true"
 WORKING = """
@@ -32,11 +31,6 @@ class Busy(msgspec.Struct, frozen=True, kw_only=True):
 
     working: int = 0
     again: int = 0
-
-
-async def paused(connection: Connection) -> frozenset[str]:
-    """The stages that take no work now."""
-    return frozenset(record["stage"] for record in await connection.fetch(STAGES))
 
 
 class PauseBoard:

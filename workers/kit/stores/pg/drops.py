@@ -19,13 +19,14 @@ from workers.kit.stores.drops import (
     StoredEvent,
 )
 from workers.kit.stores.handover import Heir
-from workers.kit.stores.pauses import paused
 
 from . import admission, at_once, claims, commits, forks, letters, outbox
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
 from .runnable import on_duty, runnable
+
+PAUSED = "SELECT stage FROM pauses"
 
 
 class PgDrops:
@@ -142,7 +143,7 @@ class PgDrops:
 
     async def paused(self) -> frozenset[str]:
         async with connected(self.pool) as connection:
-            return await paused(connection)
+            return frozenset(record["stage"] for record in await connection.fetch(PAUSED))
 
     async def expire(self, *, limit: int) -> Sequence[StoredEvent]:
         async with transaction(self.pool) as connection:
