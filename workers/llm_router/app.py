@@ -44,9 +44,36 @@ AT_ONCE = 1024
 ALIVE_S = 2.0
 MOST_BYTES = 64 * 1024 * 1024
 """Of a question that lies in S3."""
+ROOM_BYTES = 4 * MOST_BYTES
+"""Of all questions from S3 that are worked on at once: the others wait, with signs of life."""
+MOST_REFERENCE = 4096
 _WORKING = msgspec.json.encode(Working())
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _log = structlog.get_logger()
+
+
+class Room:
+    """Bytes that may be held at once; who asks first is first."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def of(self, size: int) -> AsyncIterator[None]:
+        """Hold so many; no more than there are at all."""
+        if size:
+            async with self._turn, self._changed:
+                await self._changed.wait_for(lambda: self._left >= size)
+                self._left -= size
+        try:
+            yield
+        finally:
+            if size:
+                self._left += size
+                async with self._changed:
+                    self._changed.notify_all()
 
 
 class Objects(Protocol):
@@ -75,10 +102,12 @@ def connection(settings: Settings) -> NatsBroker:
 def app(broker: NatsBroker, service: Service, objects: Objects | None = None) -> FastStream:
     """The application, not yet connected. Without `objects` nothing larger than the bus takes can be asked or told."""
 
+    room = Room(ROOM_BYTES)
+
     @broker.subscriber(COMPLETE, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def complete(message: NatsMessage) -> None:
         if message.reply_to:
-            async with _signs_of_life(broker, message.reply_to):
+            async with _signs_of_life(broker, message.reply_to), room.of(_referred(message.body)):
                 body = await _completed(message, service, objects)
             await broker.publish(body, message.reply_to)
 
@@ -119,6 +148,17 @@ async def _completed(message: NatsMessage, service: Service, objects: Objects | 
         _log.error("llm.fault", error=type(error).__name__, at=place(error))
         said = f"the model router failed: {type(error).__name__}"
         return msgspec.json.encode(Problem(kind="transient", message=said, retry_after=RETRY_S))
+
+
+def _referred(body: bytes) -> int:
+    """The length of the question that lies elsewhere; 0 for one that is here, or can't be fetched."""
+    if len(body) > MOST_REFERENCE:
+        return 0
+    try:
+        asked: Question | ByReference = msgspec.json.decode(body, type=Asked)
+    except _UNREADABLE:
+        return 0
+    return asked.length if isinstance(asked, ByReference) and 0 < asked.length <= MOST_BYTES else 0
 
 
 def _told(reply: Answer | Problem) -> dict[str, str | int | bool]:

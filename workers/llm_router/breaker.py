@@ -19,7 +19,7 @@ import structlog
 FAILURES = 3
 PAUSE_S, LONGEST_S = 5.0, 300.0
 PROBE_S = 60.0
-"""A probe that has told nothing after this long (its router may be dead) is somebody else's."""
+"""A probe that has told nothing after this long (its router may be dead) is somebody else's: longer than any answer."""
 TRIES = 4
 _log = structlog.get_logger()
 
@@ -65,8 +65,16 @@ class Shared(Protocol):
 class Breaker:
     """For all models; a model's place (name and endpoint) is its key."""
 
-    def __init__(self, shared: Shared, *, now: Callable[[], float] = time.time, pause_s: float = PAUSE_S) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        *,
+        now: Callable[[], float] = time.time,
+        pause_s: float = PAUSE_S,
+        probe_s: float = PROBE_S,
+    ) -> None:
         self._shared = shared
+        self._probe_s = probe_s
         self._now = now
         self._pause_s = pause_s
 
@@ -94,7 +102,7 @@ class Breaker:
             return True
         if health.until > self._now():
             return False
-        probing = msgspec.structs.replace(health, state="probing", until=self._now() + PROBE_S)
+        probing = msgspec.structs.replace(health, state="probing", until=self._now() + self._probe_s)
         return await self._write(place, probing)
 
     async def works(self, place: str) -> None:

@@ -54,6 +54,11 @@ class Chain:
         """What is known of the model beforehand."""
         return self._provider(model).facts(model) if model.name == BLUEPRINT or self._others else Facts()
 
+    def unpriced(self, models: Sequence[Model]) -> list[Model]:
+        """Those that cost nothing as far as anybody knows: no budget holds for them."""
+        facts = [(model, self.facts(model)) for model in models if model.name != BLUEPRINT]
+        return [model for model, known in facts if not known.cost_in and not known.cost_out]
+
     async def ask(self, question: Question, models: Sequence[Model]) -> Told:
         """The first answer that one of them gives."""
         course = _Course()

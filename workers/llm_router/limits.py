@@ -46,6 +46,8 @@ class Limits:
         if not self._at_once and not self._a_minute:
             yield
             return
+        if tenant not in self._tenants:
+            self._forget()
         state = self._tenants.setdefault(tenant, _Tenant())
         state.asking += 1
         try:
@@ -60,6 +62,12 @@ class Limits:
             state.asking -= 1
             if not state.asking and not self._recent(state):
                 self._tenants.pop(tenant, None)
+
+    def _forget(self) -> None:
+        """Tenants that have been still for a minute."""
+        for tenant, state in list(self._tenants.items()):
+            if not state.asking and not self._recent(state):
+                del self._tenants[tenant]
 
     async def _begin(self, tenant: str, state: _Tenant) -> None:
         until = self._now() + self._wait_s

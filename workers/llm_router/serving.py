@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import structlog
 from faststream import FastStream
 
 from workers.kit.settings import Settings
@@ -16,7 +17,7 @@ from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.switches import Switches
 
 from .app import app, connection
-from .breaker import Breaker
+from .breaker import PROBE_S, Breaker
 from .bucket import Bucket
 from .chain import Chain
 from .leaving import heed
@@ -28,6 +29,9 @@ from .said import Provider
 from .service import Service
 
 CONNECTIONS = 4
+WRITTEN_S = 10.0
+"""So long a probe's fate may take to its bucket after the model's time is up."""
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -35,7 +39,7 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
     """The application on its stores; it connects to the bus when it starts. Raises `StoreDown`."""
     broker = connection(settings)
     objects = S3Artifacts(settings.s3_url, settings.s3_bucket) if settings.s3_url else None
-    breaker = Breaker(Bucket(broker))
+    breaker = Breaker(Bucket(broker), probe_s=max(PROBE_S, settings.model_s + WRITTEN_S))
 
     async def publish(subject: str, body: bytes) -> None:
         await broker.publish(body, subject)
@@ -44,6 +48,8 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
     listen(broker, live)
     chain = Chain(Blueprint(), _others(settings, reach), breaker, live)
     pool = await open_pool(settings.database_url, CONNECTIONS)
+    for model in chain.unpriced([*reach.parameters]):
+        _log.warning("llm.no_price", model=model.name, error="no budget holds for it: set QL_MODEL_PRICES")
     try:
         service = Service(
             reach.chains,

@@ -117,3 +117,15 @@ async def test_questions_that_were_on_their_way_when_it_opened_do_not_lengthen_t
     for _ in range(20):
         await two.failed(MODEL, FAULT)
     assert one.wait_s(MODEL) == PAUSE_S
+
+
+async def test_a_probe_is_the_asker_s_as_long_as_its_model_may_take() -> None:
+    clock, shared = Clock(), Alone()
+    one, two = (Breaker(shared, now=clock, probe_s=310) for _ in range(2))
+    await one.failed(MODEL, Fault(error="429", pause_s=1))
+    clock.now += 1
+    assert await one.admits(MODEL)
+    clock.now += 309
+    assert not await two.admits(MODEL)
+    clock.now += 1
+    assert await two.admits(MODEL)

@@ -310,6 +310,21 @@ async def test_who_is_given_another_s_answer_takes_nothing_from_the_tenant_s_lim
     assert isinstance(await waiting, Answer)
 
 
+async def test_limits_forget_a_tenant_that_has_been_still_for_a_minute() -> None:
+    now = 0.0
+    limits = Limits(0, 9, now=lambda: now)
+    for n in range(5):
+        async with limits.turn(f"t{n}"):
+            now += 20
+    assert set(limits._tenants) == {"t2", "t3", "t4"}
+
+
+def test_a_model_without_a_price_is_told() -> None:
+    models = read_chains(f"openai/a,{BLUEPRINT}").all
+    assert [model.name for model in chain(Counting(facts=Facts())).unpriced(models)] == ["openai/a"]
+    assert chain(Counting()).unpriced(models) == []
+
+
 async def test_calls_at_once_wait_for_each_other() -> None:
     most, running = 0, 0
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import nats
 import pytest
+from msgspec.structs import replace
 
 from tests.kit.llm.asking import Pair, run
-from tests.workers.llm_router.serving import Counting, service
+from tests.workers.llm_router.serving import Counting, question, service
 from workers.kit.llm import LlmClient
+from workers.kit.llm.wire import ByReference
 from workers.kit.settings import Settings
 from workers.kit.stage import Permanent, Transient
 from workers.llm_router import app
@@ -60,3 +64,25 @@ async def test_an_answer_too_large_for_the_bus_is_told_as_such(nats_url: str) ->
     async with asked(nats_url, slow(f'{{"left": 1, "right": "{"x" * 2_000_000}"}}', 0)) as llm:
         with pytest.raises(Permanent, match="more than the bus carries, and no S3 is set"):
             await pair(llm)
+
+
+async def test_large_questions_are_held_only_as_many_as_fit() -> None:
+    room, held, most = app.Room(10), 0, 0
+
+    async def hold(size: int) -> None:
+        nonlocal held, most
+        async with room.of(size):
+            held += size
+            most = max(most, held)
+            await asyncio.sleep(0.001)
+            held -= size
+
+    await asyncio.gather(*(hold(size) for size in (6, 10, 3, 4, 4, 10, 1, 0)))
+    assert most == 10
+
+
+def test_only_the_length_of_a_question_from_elsewhere_takes_room() -> None:
+    far = ByReference(key="a", sha256="b", length=5_000_000)
+    too_far = replace(far, length=app.MOST_BYTES + 1)
+    bodies = (*map(msgspec.json.encode, (far, too_far, question())), b"{", b"\xff")
+    assert [app._referred(body) for body in bodies] == [5_000_000, 0, 0, 0, 0]
