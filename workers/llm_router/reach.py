@@ -1,4 +1,8 @@
-"""All that the settings and the environment say of models, read once; afterwards the environment holds no key."""
+"""All that the settings and the environment say of models, read once; then the keys leave `os.environ`.
+
+Nothing that this process starts or imports finds one there. The kernel's copy of what a process was started with
+(`/proc/<pid>/environ`, for root and the same user) can't be changed: a key in a file, by `<NAME>_FILE`, is not in it.
+"""
 
 from __future__ import annotations
 
