@@ -20,7 +20,6 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from deploy.local.stack import NATS, Stack
-from gateway.cli import asking as asking_cli
 from gateway.cli.client import Client
 from gateway.cli.doctor import Check, _models
 from gateway.cli.generate import _model
@@ -131,14 +130,6 @@ async def test_the_calls_tell_who_failed_before_another_model_answered(asking: A
     table = (await against(asking.served, "llm", "models")).stdout.decode()
     (line,) = [line for line in table.splitlines() if line.startswith(ILL + " ")]
     assert "  left out  " in line
-
-
-def test_a_note_begins_with_the_reason() -> None:
-    tried = [{"model": ILL, "error": "429 too many"}]
-    row = {"tried": tried, "outcome": "failed", "code": "", "detail": f"no model answers question-0 now: {ILL}: 429"}
-    assert asking_cli._note(row) == f"{ILL}: 429 too many"
-    assert asking_cli._note(row | {"code": "over_budget", "detail": "the budget"}) == "the budget"
-    assert asking_cli._note(row | {"outcome": "answered", "detail": ""}) == f"after {ILL}: 429 too many"
 
 
 async def test_the_gateway_s_models_are_told_not_this_machine_s(asking: Asking) -> None:
@@ -336,12 +327,6 @@ async def test_every_model_is_asked_one_question(asking: Asking) -> None:
     assert (none.returncode, WELL.encode() in none.stderr) == (2, True)
 
 
-def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
-    assert tested.returncode == 1
-    assert b"OPENAI_API_KEY" in tested.stderr
-
-
 async def test_a_ledger_goes_out_as_a_file_and_comes_back(asking: Asking, tmp_path: Path) -> None:
     workflow = await submit(asking.served)
     answer = (await asking.ask("Remember this", workflow=workflow)).json()
@@ -396,14 +381,3 @@ async def test_a_refused_key_is_named(asking: Asking) -> None:
     (told,) = json.loads(tested.stdout)
     assert (tested.returncode, told["ok"]) == (1, False)
     assert "OPENAI_API_KEY" in told["advice"]
-
-
-async def test_without_a_router_the_answer_is_later(served: Served) -> None:
-    for method, path in (("POST", "/v1/llm/generate"), ("GET", "/v1/llm/models")):
-        body = {"prompt": "Hello"} if method == "POST" else None
-        answer = await served.http.request(method, path, json=body)
-        assert (answer.status_code, answer.json()["code"]) == (503, "router_down")
-        assert answer.headers["retry-after"]
-    async with aconnect_sse(served.http, "POST", "/v1/llm/stream", json={"prompt": "Hello"}) as source:
-        (event,) = [event async for event in source.aiter_sse()]
-    assert (event.event, json.loads(event.data)["code"]) == ("problem", "router_down")

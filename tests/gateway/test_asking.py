@@ -1,0 +1,39 @@
+"""Models through the gateway and `ql llm` where no router answers, and what a call's note says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from httpx_sse import aconnect_sse
+
+from gateway.cli import asking
+from tests.gateway.conftest import Served
+from tests.gateway.test_cli import ql
+
+ILL = "openai/gpt-4.1"
+
+
+def test_a_note_begins_with_the_reason() -> None:
+    tried = [{"model": ILL, "error": "429 too many"}]
+    row = {"tried": tried, "outcome": "failed", "code": "", "detail": f"no model answers question-0 now: {ILL}: 429"}
+    assert asking._note(row) == f"{ILL}: 429 too many"
+    assert asking._note(row | {"code": "over_budget", "detail": "the budget"}) == "the budget"
+    assert asking._note(row | {"outcome": "answered", "detail": ""}) == f"after {ILL}: 429 too many"
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
+    assert tested.returncode == 1
+    assert b"OPENAI_API_KEY" in tested.stderr
+
+
+async def test_without_a_router_the_answer_is_later(served: Served) -> None:
+    for method, path in (("POST", "/v1/llm/generate"), ("GET", "/v1/llm/models")):
+        body = {"prompt": "Hello"} if method == "POST" else None
+        answer = await served.http.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "router_down")
+        assert answer.headers["retry-after"]
+    async with aconnect_sse(served.http, "POST", "/v1/llm/stream", json={"prompt": "Hello"}) as source:
+        (event,) = [event async for event in source.aiter_sse()]
+    assert (event.event, json.loads(event.data)["code"]) == ("problem", "router_down")
