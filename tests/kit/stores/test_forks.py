@@ -11,7 +11,7 @@ from ulid import ULID
 
 from contracts.events import StageCompleted, WorkflowSubmitted
 from tests.kit.stores.world import SMALL, TENANT, World, completed, data_of, ref, rejected
-from workers.kit.stores.drops import Completed, Failed, KeyConflict
+from workers.kit.stores.drops import Claim, Completed, Failed, KeyConflict, NoClaim
 from workers.kit.stores.forks import Edited, Fork, Forked, NoFork, Plan
 from workers.kit.stores.pg import Pool
 
@@ -102,6 +102,35 @@ async def test_what_was_repaired_is_taken_over_as_it_was_in_the_end(world: World
     assert told.reused == f"{parent}.code.2"
     await world.commit("check", done.id, rejected("code"))
     assert (await world.claim("code", done.id)).revision == 2, "its rounds are its own"
+
+
+@pytest.mark.parametrize("how", ["first", "repaired", "edited", "of a fork"])
+async def test_what_only_a_repair_or_a_person_made_is_not_paid_for_again(world: World, how: str) -> None:
+    parent = await world.submit()
+    await world.complete(parent, "plan", "code", "suite")
+    if how in {"repaired", "of a fork"}:
+        await world.commit("check", parent, rejected("code"))
+        await world.complete(parent, "code")
+    await world.complete(parent, "check")
+    if how == "edited":
+        written = msgspec.structs.replace(ref("mine"), key=f"artifacts/{TENANT}/mine")
+        edited = Edited(sha256=written.sha256, media_type="application/json", ref=written)
+        done = await forked(world, parent, "code", edited=edited)
+    else:
+        done = await forked(world, parent, "check")
+    if how == "of a fork":
+        done = await forked(world, done.id, "check")
+    check = await world.claim("check", done.id)
+    assert await world.drops.rearm(check, ["code"], after_s=0)
+    found = await world.drops.claim("code", TENANT, done.id, lease_s=30, attempts=5)
+    if how == "first":
+        assert isinstance(found, Claim)
+        assert found.again
+        return
+    assert isinstance(found, NoClaim)
+    why = "somebody wrote it" if how == "edited" else "it was taken over from revision 2 of another workflow"
+    assert (found.reason, found.error) == ("exhausted", f"can't be made again: {why}")
+    assert await world.state(done.id) == "failed"
 
 
 async def test_from_the_first_stage_with_another_prompt(world: World) -> None:
@@ -213,6 +242,8 @@ async def test_what_was_taken_over_is_told(world: World) -> None:
         ("state = 'running'", False),
         ("state = 'rejected'", False),
         ("revision = 2", False),
+        ("epoch = 9", False),
+        ("attempts = 3", False),
         ("opens = 2", False),
         ("memo_key = '\\x00'", False),
         ("unmet = true", False),

@@ -177,11 +177,55 @@ async def test_the_gateway_tells_nothing_of_another_tenants_workflow(
     world: World, gateway: Connection, stage: str, subject: str, error: type[asyncpg.PostgresError]
 ) -> None:
     workflow = await world.submit()
-    insert = "INSERT INTO events VALUES ($1, 'id', 'other', $2, $3, '', now())"
+    insert = "INSERT INTO events VALUES ($1, $4, 'other', $2, $3, '', now())"
     async with gateway.transaction():
         await gateway.execute("SELECT set_config('ql.tenant', 'other', true)")
         with pytest.raises(error):
-            await gateway.execute(insert, workflow, stage, subject.format(workflow))
+            told = subject.format(workflow)
+            await gateway.execute(insert, workflow, stage, told, ".".join(told.split(".")[3:]))
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "seq", "allowed"),
+    [
+        ("{}.workflow.cancelled.1", "{}.workflow.cancelled.1", None, True),
+        ("{}.workflow.resumed.12", "{}.workflow.resumed.12", None, True),
+        ("{}.workflow.expired.1", "{}.workflow.expired.1", 7, False),
+        ("{}.workflow.completed.1", "{}.workflow.completed.1", None, False),
+        ("{}.workflow.failed.1", "{}.workflow.failed.1", None, False),
+        ("{}.workflow.cancelled.1", "{}.workflow.completed.1", None, False),
+        ("{}.workflow.submitted.1.x", "{}.workflow.submitted.1.x", None, False),
+        ("anything", "{}.workflow.completed.1", None, False),
+    ],
+)
+async def test_the_gateway_does_not_tell_how_work_came_out(
+    world: World, gateway: Connection, name: str, subject: str, seq: int | None, allowed: bool
+) -> None:
+    workflow = await world.submit()
+    insert = "INSERT INTO events VALUES ($1, $2, 'default', 'workflow', $3, '', now(), $4)"
+    told = (workflow, name.format(workflow), "ql.evt.default." + subject.format(workflow), seq)
+    async with gateway.transaction():
+        await gateway.execute("SELECT set_config('ql.tenant', 'default', true)")
+        if allowed:
+            assert await gateway.execute(insert, *told) == "INSERT 0 1"
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+                await gateway.execute(insert, *told)
+
+
+async def test_the_gateway_notes_once_where_an_event_stands(world: World, gateway: Connection) -> None:
+    await world.submit()
+    note = "UPDATE events SET published_seq = $1"
+    async with gateway.transaction():
+        await gateway.execute("SELECT set_config('ql.tenant', 'default', true)")
+        assert await gateway.execute(note, 5) == "UPDATE 1"
+        assert await gateway.execute(note, 6) == "UPDATE 0"
+    await world.submit()
+    for seq in (None, 0):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with gateway.transaction():
+                await gateway.execute("SELECT set_config('ql.tenant', 'default', true)")
+                await gateway.execute(note, seq)
 
 
 async def test_the_gateway_begins_workflows_and_ends_none(gateway: Connection) -> None:

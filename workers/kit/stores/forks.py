@@ -139,7 +139,15 @@ def _copy(topology: Topology, row: Row, now: datetime) -> Row:
     ancestors = topology.ancestors(row.stage)
     inputs = tuple(msgspec.structs.replace(each, revision=1) for each in row.inputs if each.stage in ancestors)
     return msgspec.structs.replace(
-        row, revision=1, epoch=1, attempts=0, created_at=now, updated_at=now, inputs=inputs, error=""
+        row,
+        revision=1,
+        epoch=1,
+        attempts=0,
+        created_at=now,
+        updated_at=now,
+        inputs=inputs,
+        error="",
+        copied_of=row.revision if row.copied_of is None else row.copied_of,
     )
 
 
@@ -155,6 +163,7 @@ def _edited(topology: Topology, fork: Fork, edited: Edited, found: Mapping[str, 
         updated_at=now,
         artifact=edited.ref,
         media_type=edited.media_type,
+        copied_of=0,
         inputs=tuple(msgspec.structs.replace(row.as_input().input, revision=1) for row in needs),
     )
 

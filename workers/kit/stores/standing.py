@@ -28,6 +28,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     An open row that has an artifact is being made again (`again`), because the artifact's bytes are lost: it keeps
     what it told the bus (its sha256, what it opened, what is unmet), and stands as before once the same bytes are
     back. Until then nobody can take it as an input. It may be claimed at whatever revision it has, due or not.
+    `copied_of`: the revision at which a fork took the drop over; 0 where somebody wrote it, None if it was made here.
     """
 
     stage: str
@@ -46,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     unmet: bool = False
     error: str = ""
+    copied_of: int | None = None
 
     @property
     def again(self) -> bool:
@@ -180,7 +182,7 @@ def _look_at(
     missing = [name for name in wanted if name not in inputs or inputs[name].state != "completed"]
     missing += [name for name, found in repair.items() if found.again]
     gone = [name for name in missing if name in wanted and not (name in inputs and inputs[name].again)]
-    hopeless = f"can't be made again, for want of {', '.join(sorted(gone))}" if row and row.again and gone else ""
+    hopeless = _hopeless(row, gone) if row and row.again else ""
     if missing and not hopeless:
         return NoClaim(reason="inputs missing")
     causes = [found.updated_at for found in inputs.values()]
@@ -193,6 +195,15 @@ def _look_at(
         since=max(causes, default=begun),
         hopeless=hopeless,
     )
+
+
+def _hopeless(row: Row, gone: Sequence[str]) -> str:
+    """Why a lost artifact can't be made again. To do a repair's work once more elsewhere is to pay for other bytes."""
+    if row.copied_of == 0:
+        return "can't be made again: somebody wrote it"
+    if row.copied_of and row.copied_of > 1:
+        return f"can't be made again: it was taken over from revision {row.copied_of} of another workflow"
+    return f"can't be made again, for want of {', '.join(sorted(gone))}" if gone else ""
 
 
 def inputs_at(

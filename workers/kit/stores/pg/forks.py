@@ -38,13 +38,14 @@ BEGIN = """
 COPY = """
     INSERT INTO drops (
         workflow_id, tenant, stage, revision, state, epoch, attempts, artifact_key, artifact_offset, artifact_length,
-        artifact_sha256, media_type, inputs, unmet, created_at, updated_at
+        artifact_sha256, media_type, inputs, unmet, copied_of, created_at, updated_at
     )
     SELECT $1, $2, c.stage, 1, 'completed', 1, 0, c.key, c.start, c.length, c.sha256, c.media_type, c.inputs, c.unmet,
-        $3, $3
+        c.copied_of, $3, $3
     FROM unnest(
-        $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::jsonb[], $11::boolean[]
-    ) AS c (stage, key, start, length, sha256, media_type, inputs, unmet)
+        $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::jsonb[], $11::boolean[],
+        $12::integer[]
+    ) AS c (stage, key, start, length, sha256, media_type, inputs, unmet, copied_of)
 """
 SAME_KEY = "SELECT id, body_sha256 FROM workflows WHERE tenant = $1 AND idempotency_key = $2"
 OWED = f"SELECT {EVENT_COLUMNS} FROM events WHERE workflow_id = $1 AND published_seq IS NULL ORDER BY created_at"  # noqa: S608
@@ -130,7 +131,7 @@ async def _copy(connection: Connection, wish: Fork, copied: Sequence[Row], now: 
 def _copied(row: Row) -> tuple[object, ...]:
     ref = row.as_input().ref
     place = (ref.key, ref.offset, ref.length, ref.sha256)
-    return (row.stage, *place, row.media_type, inputs_column(row.inputs), row.unmet)
+    return (row.stage, *place, row.media_type, inputs_column(row.inputs), row.unmet, row.copied_of)
 
 
 async def forks_of(connection: Connection, tenant: str, workflow: str) -> Sequence[str]:
