@@ -85,6 +85,13 @@ def call(id_: str, as_json: bool) -> None:
     sys.stdout.writelines(output.plain(line) + "\n" for line in lines)
 
 
+def _price(one: dict[str, Any]) -> str:
+    """A model without a price must not look like a free one."""
+    if one["provider"] != "blueprint" and not one["cost_in"] and not one["cost_out"]:
+        return "no price: budgets do not hold"
+    return f"{one['cost_in'] * 1e6:g}/{one['cost_out'] * 1e6:g}"
+
+
 def models(as_json: bool) -> None:
     """Print all models with their health."""
     with Client(connect.known_gateway()) as client:
@@ -99,7 +106,7 @@ def models(as_json: bool) -> None:
                 one["name"],
                 ",".join(one["groups"]),
                 _STATES.get(one["state"], one["state"]),
-                f"{one['cost_in'] * 1e6:g}/{one['cost_out'] * 1e6:g}",
+                _price(one),
                 str(one["context"] or "?"),
                 f"{one['error']} (again in {one['again_s']:.0f} s)" if one["again_s"] else one["error"],
             )

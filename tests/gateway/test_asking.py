@@ -22,6 +22,13 @@ def test_a_note_begins_with_the_reason() -> None:
     assert asking._note(row | {"outcome": "answered", "detail": ""}) == f"after {ILL}: 429 too many"
 
 
+def test_a_model_without_a_price_does_not_look_free() -> None:
+    row = {"provider": "vllm", "cost_in": 0.0, "cost_out": 0.0}
+    assert asking._price(row) == "no price: budgets do not hold"
+    assert asking._price(row | {"provider": "blueprint"}) == "0/0"
+    assert asking._price(row | {"cost_out": 2.5e-6}) == "0/2.5"
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
     assert tested.returncode == 1
