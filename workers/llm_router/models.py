@@ -87,6 +87,11 @@ class Chains(msgspec.Struct, frozen=True, kw_only=True):
         """The group's chain, or the default one for a group that nobody set."""
         return self.groups.get(group) or self.groups[DEFAULT]
 
+    def identity(self, model: Model) -> str:
+        """What the ledger calls it: its name, wherever it is reached, but for one of two that share a name."""
+        alike = sum(other.name == model.name for other in self.all)
+        return model.place if alike > 1 else model.name
+
     @property
     def all(self) -> tuple[Model, ...]:
         return tuple(dict.fromkeys(model for chain in self.groups.values() for model in chain))

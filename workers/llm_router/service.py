@@ -191,7 +191,7 @@ class Service:
         )
 
     def _call(self, question: Question, *, stand_in: bool = False) -> Call:
-        first = self._chains.of(question.group)[0].name
+        first = self._chains.identity(self._chains.of(question.group)[0])
         built_in = f"{BLUEPRINT}@{self._version}" if self._version else BLUEPRINT
         identity = built_in if first == BLUEPRINT else first
         asked = question_asked(question, f"{built_in} for {first}" if stand_in else identity)

@@ -202,6 +202,17 @@ async def test_models_that_must_not_be_asked_are_not() -> None:
     assert (problem.kind, problem.code) == ("permanent", "no_model")
 
 
+async def test_two_models_of_one_name_are_two_for_the_ledger_and_one_that_moved_is_the_same() -> None:
+    here, there = "openai/a@http://127.0.0.1:1/v1", "openai/a@http://127.0.0.1:2/v1"
+    provider, ledger = Counting(), MemoryLedger()
+    both = service(provider, ledger, f"{here};strong={there}")
+    await answered(both, question())
+    assert not (await answered(both, replace(question(), group="strong"))).known
+    await answered(service(provider, ledger, here), question())
+    assert (await answered(service(provider, ledger, there), question())).known
+    assert provider.calls == 3
+
+
 async def test_a_group_has_its_own_chain_and_an_unknown_one_the_default() -> None:
     provider = Counting()
     one = service(provider, models="openai/a;strong=anthropic/b")
