@@ -192,6 +192,18 @@ async def test_a_key_gives_the_same_fork(world: World) -> None:
             await world.reads.fork(wish(other, stage, idempotency_key="k"), SMALL, most=10)
 
 
+async def test_a_key_is_answered_whatever_has_become_of_the_parent(world: World) -> None:
+    parent = await world.submit()
+    await world.complete(parent, "plan", "code")
+    edited = Edited(sha256="e" * 64, media_type="application/json")
+    first = await forked(world, parent, "check", idempotency_key="k")
+    assert await world.drops.rearm(await world.claim("scan", parent), ["code"], after_s=0)
+    assert await refused(world, parent, "check") == "stage_not_finished"
+    assert (await forked(world, parent, "check", idempotency_key="k")).id == first.id
+    with pytest.raises(KeyConflict):
+        await world.reads.fork(wish(parent, "check", idempotency_key="k", sent="s", edited=edited), SMALL, most=10)
+
+
 async def memoed(world: World, workflow: str, stage: str, memo: str = MEMO) -> None:
     claim = await world.claim(stage, workflow)
     await world.drops.commit(claim, msgspec.structs.replace(completed(claim), memo=memo))

@@ -34,7 +34,9 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fork(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wished: the workflow `id`, done anew from `stage` of `parent` on; `prompt` '' keeps the parent's."""
+    """What is wished: the workflow `id`, done anew from `stage` of `parent` on; `prompt` '' keeps the parent's. `sent`
+    is the sha256 of the artifact as it was sent, whatever the parent made of it: by it a wish is known again.
+    """
 
     id: str
     tenant: str
@@ -42,6 +44,7 @@ class Fork(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     prompt: str = ""
     edited: Edited | None = None
+    sent: str = ""
     dry: bool = False
     deadline_s: float
     idempotency_key: str = ""
@@ -82,7 +85,7 @@ class Forked(msgspec.Struct, frozen=True, kw_only=True):
 
 def body_sha256(fork: Fork) -> bytes:
     """Of what is wished: the same Idempotency-Key must come with the same."""
-    edited = fork.edited.sha256 if fork.edited else ""
+    edited = fork.sent or (fork.edited.sha256 if fork.edited else "")
     return sha256(msgspec.json.encode(["fork", fork.parent, fork.stage, fork.prompt, edited])).digest()
 
 

@@ -93,12 +93,9 @@ class MemoryReads:
             return NoFork(code="unknown_workflow", detail=f"There is no workflow {fork.parent}.")
         rows = list(parent.rows.values())
         wrong = forks.refused(topology, fork)
-        copied = wrong or forks.copies(topology, fork, rows, now)
-        if isinstance(copied, NoFork):
-            return copied
+        if wrong is not None:
+            return wrong
         plan = forks.planned(topology, fork, {})
-        if fork.dry:
-            return plan
         submission = forks.submission_of(fork, parent.new.submission.prompt, parent.new.submission.language)
         new = NewWorkflow(
             id=fork.id,
@@ -115,6 +112,11 @@ class MemoryReads:
                 raise KeyConflict(f"the key {fork.idempotency_key!r} came with another wish")
             owed = tuple(event for _, event in known.events.values() if not event.seq)
             return Forked(id=known.new.id, created=False, plan=plan, events=owed)
+        copied = forks.copies(topology, fork, rows, now)
+        if isinstance(copied, NoFork):
+            return copied
+        if fork.dry:
+            return plan
         if fork.tenant in self.memory.waiting() or self.memory.room(fork.tenant, most) <= 0:
             return NoFork(code="full", detail=f"{most} of your workflows are active: wait until one has ended.")
         found = Workflow(new=new, created_at=now, deadline=now + timedelta(seconds=fork.deadline_s), fork=fork)

@@ -66,16 +66,16 @@ async def fork(connection: Connection, topology: Topology, wish: Fork, most: int
     wrong = forks.refused(topology, wish)
     if wrong is not None:
         return wrong
+    spent = {stage: (calls, cost) for stage, calls, cost in await connection.fetch(SPENT, wish.tenant, wish.parent)}
+    plan = forks.planned(topology, wish, spent)
+    if (known := await _again(connection, wish, plan)) is not None:  # whatever has become of the parent since
+        return known
     rows = [row_of(record, inputs_of(record)) for record in await connection.fetch(ROWS, wish.parent)]
     copied = forks.copies(topology, wish, rows, head["now"])
     if isinstance(copied, NoFork):
         return copied
-    spent = {stage: (calls, cost) for stage, calls, cost in await connection.fetch(SPENT, wish.tenant, wish.parent)}
-    plan = forks.planned(topology, wish, spent)
     if wish.dry:
         return plan
-    if (known := await _again(connection, wish, plan)) is not None:
-        return known
     if await room(connection, wish.tenant, most) <= 0:
         return NoFork(code="full", detail=f"{most} of your workflows are active: wait until one has ended.")
     if not await _begun(connection, wish, head):
