@@ -120,7 +120,8 @@ class Chain:
             await self.breaker.undecided(model.place)
         else:
             unusable = said.kind == "unusable"
-            await self.breaker.failed(model.place, Fault(error=said.of_nobody, pause_s=said.pause_s, unusable=unusable))
+            error = said.of_nobody + (": its key or its name is refused" if unusable else "")
+            await self.breaker.failed(model.place, Fault(error=error, pause_s=said.pause_s, unusable=unusable))
 
     def _provider(self, model: Model) -> Provider:
         if model.name == BLUEPRINT:
