@@ -110,12 +110,12 @@ async def fork(
         prompt=_prompt(body.prompt),
         dry=body.dry_run,
         deadline_s=gateway.settings.deadline_s,
-        idempotency_key=idempotency_key or "",
+        idempotency_key="" if body.dry_run else idempotency_key or "",
         traceparent=traceparent(),
     )
-    if body.artifact is not None:
-        wish = await _edited(gateway, wish, body.artifact)
     try:
+        if body.artifact is not None:
+            wish = await _edited(gateway, wish, body.artifact)
         done = await gateway.reads.fork(wish, TOPOLOGY, most=gateway.settings.tenant_active)
     except KeyConflict:
         detail = "Send a new Idempotency-Key with a new wish."
@@ -169,9 +169,10 @@ async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> For
     made = await _by_hand(gateway, wish, _checked(wish, artifact))
     body, _ = encode(made)
     digest = sha256(body).hexdigest()
-    planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), dry=True)
+    sent = sha256(msgspec.json.encode(artifact, order="sorted")).hexdigest()
+    planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), sent=sent, dry=True)
     known = await gateway.reads.fork(planned, TOPOLOGY, most=gateway.settings.tenant_active)
-    if wish.dry or isinstance(known, NoFork):
+    if wish.dry or not isinstance(known, Plan):  # refused, or answered before
         return planned
     ref = await gateway.artifacts.put(TENANT, body, key=artifact_key(TENANT, digest))
     return msgspec.structs.replace(planned, edited=Edited(sha256=digest, media_type=JSON, ref=ref), dry=False)
@@ -183,8 +184,12 @@ def _checked(wish: Fork, artifact: dict[str, Any]) -> msgspec.Struct:
     if wrong is not None:
         raise _problem(wish.parent, wrong)
     try:
+        msgspec.json.encode(artifact)
         made = msgspec.convert(artifact, TOPOLOGY[wish.stage].produces)
         safe_paths([file.path for file in getattr(made, "files", ()) if hasattr(file, "path")])
+    except UnicodeEncodeError:
+        detail = "It has half of a surrogate pair, which is no text."
+        raise ProblemError(422, "artifact_invalid", "The artifact can't be used", detail) from None
     except (msgspec.ValidationError, UnsafePath) as error:
         detail = f"It is no {TOPOLOGY[wish.stage].produces.__name__}: {error}"
         raise ProblemError(422, "artifact_invalid", "The artifact can't be used", detail) from None

@@ -83,6 +83,37 @@ async def test_the_same_key_gives_the_same_fork(served: Served) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
+async def test_the_same_key_and_artifact_give_the_same_fork_though_the_parent_went_on(served: Served) -> None:
+    parent = await submit(served)
+    done = STAGES[: STAGES.index("code_generation")]
+    for name in done:
+        ref = await served.artifacts.put("default", b"{}")
+        await work(served, parent, name, Completed(artifact=ref, media_type=JSON))
+    sent = {"files": [{"path": "src/a.py", "text": "A = 1\n"}]}
+    first = await asked(served, parent, key="k", stage="code_generation", artifact=sent)
+    assert first.status_code == 202, first.text
+    file = File(path="src/a.py", text="A = 1\n", model="a/x", question="1" * 64)
+    ref = await served.artifacts.put("default", encode(SourceTree(files=(file,)))[0])
+    await work(served, parent, "code_generation", Completed(artifact=ref, media_type=JSON))
+    again = await asked(served, parent, key="k", stage="code_generation", artifact=sent)
+    assert (again.status_code, again.json().get("id")) == (202, first.json()["id"])
+    assert again.headers["idempotency-replayed"] == "true"
+    other = {"files": [{"path": "src/a.py", "text": "A = 2\n"}]}
+    answer = await asked(served, parent, key="k", stage="code_generation", artifact=other)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_half_a_character_is_no_artifact(served: Served) -> None:
+    parent = await begun(served)
+    for artifact in ({**BRIEF, "title": "\ud800"}, {**BRIEF, "\ud800": 1}):
+        answer = await served.http.post(
+            f"/v1/workflows/{parent}/forks",
+            content=json.dumps({"from": FIRST, "artifact": artifact}),
+            headers={"Content-Type": "application/json"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "artifact_invalid"), answer.text
+
+
 async def test_a_file_that_was_edited_is_no_models_work(served: Served) -> None:
     parent = await submit(served)
     kept = File(path="src/a.py", text="A = 1\n", model="a/x", question="1" * 64)
