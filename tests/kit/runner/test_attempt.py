@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
+import msgspec
 import pytest
 
 from contracts import artifacts as bodies
@@ -9,6 +13,7 @@ from contracts.artifacts import Capsule, Submission
 from contracts.events import Input
 from tests.kit.runner.small import SMALL, Draft, Verdict
 from workers.kit.binding import bind
+from workers.kit.runner import attempt
 from workers.kit.runner.attempt import Attempts, BackOff
 from workers.kit.stage import Run, Transient
 from workers.kit.stores.drops import Claim, Completed, InputDrop, Retry
@@ -50,6 +55,32 @@ async def test_a_packager_that_comes_late_overwrites_no_capsule() -> None:
         kept.append(outcome.artifact)
     assert [await artifacts.get(ref) for ref in kept] == [b"committed", b"late"]
     assert [ref.key for ref in kept] == [f"capsules/default/w.{ref.sha256[:16]}.tar.gz" for ref in kept]
+
+
+async def test_a_stage_that_takes_no_notice_of_its_time_limit_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "STOP_S", 0.05)
+    told = 0
+
+    async def draft(submission: Submission) -> Draft:
+        nonlocal told
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+                if told == 3:
+                    raise
+
+    binding = bind(draft, "draft", SMALL)
+    binding = dataclasses.replace(binding, row=msgspec.structs.replace(binding.row, limit_s=0.1))
+    made = Attempts(binding, binding.instance({}), MemoryArtifacts(), limit=5, back_off=BACK_OFF)
+    async with asyncio.timeout(10):
+        outcome = await made.make(claim_of("draft"))
+    assert isinstance(outcome, Retry)
+    assert (told, outcome.error) == (3, "the stage took longer than 0.1 s")
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
 
 
 async def after(asked: float | None) -> float:

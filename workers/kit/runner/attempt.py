@@ -44,6 +44,9 @@ from .memo import Memo
 MOST_ASKED_S = 120.0
 """A stage may ask for a longer pause than this; it does not get it."""
 
+STOP_S = 5.0
+"""A stage that takes no notice of its time limit is told again so often."""
+
 SHOWN_S = 0.05
 """Work that is over before this is not told to be begun: its event is the better news."""
 
@@ -221,7 +224,7 @@ class _Watch:
         self._limit_s = limit_s
         self._claim = claim
         self._started = started
-        self._stopped: asyncio.Task[object] | None = None
+        self._stops = 0
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(min(SHOWN_S, limit_s), self._show)
@@ -233,16 +236,25 @@ class _Watch:
 
     def _stop(self) -> None:
         if self._task is not None:
-            self._stopped = self._task
+            self._stops += 1
             self._task.cancel()
+            self._timer = self._loop.call_later(STOP_S, self._stop)
 
     def late(self) -> bool:
         """Whether the cancellation that arrived is the timer's, and nobody else's."""
-        return self._stopped is not None and not self._stopped.uncancel()
+        return self._took_back() and self._task is not None and not self._task.cancelling()
+
+    def _took_back(self) -> bool:
+        stops, self._stops = self._stops, 0
+        for _ in range(stops):
+            if self._task is not None:
+                self._task.uncancel()
+        return stops > 0
 
     def end(self) -> None:
         """The attempt is over."""
         self._timer.cancel()
+        self._took_back()
 
 
 def _told_to_stop() -> bool:
