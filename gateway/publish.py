@@ -108,7 +108,7 @@ class Publisher:
             await asyncio.sleep(RELAY_S)
             for duty in (self._expired, self._relayed):
                 try:
-                    while await duty() == BATCH:
+                    while await duty() >= BATCH:
                         pass
                 except Exception as error:  # noqa: BLE001  a relay that ends would lose its duty
                     _log.warning("relay_failed", duty=duty.__name__, error=str(error))
