@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from fastapi import Request, Response
@@ -16,11 +16,13 @@ class _Row(Protocol):
 R = TypeVar("R", bound=_Row)
 
 
-def page(request: Request, response: Response, rows: Sequence[R], limit: int) -> tuple[Sequence[R], str | None]:
+def page(
+    request: Request, response: Response, rows: Sequence[R], limit: int, place: Callable[[R], str] = lambda row: row.id
+) -> tuple[Sequence[R], str | None]:
     """The rows to show of `rows`, of which one more than `limit` was asked for, and the cursor of the page after."""
     if len(rows) <= limit:
         return rows, None
-    following = rows[limit - 1].id
+    following = place(rows[limit - 1])
     link = request.url.include_query_params(cursor=following)
     response.headers["Link"] = f'<{link.path}?{link.query}>; rel="next"'
     return rows[:limit], following

@@ -29,12 +29,12 @@ async def list_letters(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str, Query(pattern=f"^({ID_FORM})?$", description="`next` of the page before")] = "",
+    cursor: Annotated[str, Query(pattern=f"^([0-9]{{20}}_{ID_FORM})?$", description="`next` of the page before")] = "",
     workflow: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")] = "",
 ) -> Letters:
     """Your dead letters, newest first."""
     rows = await gateway.reads.letters(TENANT, before=cursor, limit=limit + 1, workflow=workflow)
-    shown, following = page(request, response, rows, limit)
+    shown, following = page(request, response, rows, limit, lambda letter: letter.place)
     return Letters(items=[Letter.of(row) for row in shown], next=following)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -57,6 +58,11 @@ class LetterHead(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     kind: Literal["message", "work"] = "message"
     created_at: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the list, also when it is gone: what a page's cursor says."""
+        return f"{re.sub('[^0-9]', '', self.created_at)}_{self.id}"
 
 
 class DeadLetter(LetterHead, frozen=True, kw_only=True):

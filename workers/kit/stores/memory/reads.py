@@ -132,10 +132,7 @@ class MemoryReads:
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         found = sorted(self._letters(tenant), key=lambda letter: (letter.created_at, letter.id), reverse=True)
-        ids = [letter.id for letter in found]
-        if before and before not in ids:
-            return []
-        following = found[ids.index(before) + 1 if before else 0 :]
+        following = [letter for letter in found if not before or letter.place < before]
         return [_head(letter) for letter in following if workflow in {"", letter.workflow}][:limit]
 
     async def letter(self, tenant: str, letter: str) -> DeadLetter | None:

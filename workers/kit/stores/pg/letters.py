@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -23,10 +24,9 @@ BURY = """
 MINE = "tenant = ANY(ARRAY[$1, 'unknown'])"
 LETTERS = f"""
     SELECT {HEAD} FROM dead_letters
-    WHERE {MINE} AND ($4 = '' OR workflow_id = $4) AND (
-        $2 = '' OR (created_at, id) < (SELECT created_at, id FROM dead_letters WHERE {MINE} AND id = $2 LIMIT 1)
-    )
-    ORDER BY created_at DESC, id DESC LIMIT $3
+    WHERE {MINE} AND ($3 = '' OR workflow_id = $3)
+        AND ($4::timestamptz IS NULL OR (created_at, id) < ($4::timestamptz, $5))
+    ORDER BY created_at DESC, id DESC LIMIT $2
 """  # noqa: S608  # constants only
 LETTER = f"SELECT {COLUMNS} FROM dead_letters WHERE {MINE} AND id = $2"  # noqa: S608
 EDIT = f"UPDATE dead_letters SET body = $3, sha256 = $4 WHERE {MINE} AND id = $2 RETURNING {COLUMNS}"  # noqa: S608
@@ -52,8 +52,13 @@ async def bury(connection: Connection, letter: DeadLetter) -> None:
 
 
 async def letters(connection: Connection, tenant: str, before: str, limit: int, workflow: str) -> Sequence[LetterHead]:
-    """Newest first, from the one after `before`; no body is read."""
-    found = await connection.fetch(LETTERS, tenant, before, limit, workflow)
+    """Newest first, from the place after `before`; no body is read."""
+    digits, _, name = before.partition("_")
+    try:
+        time = datetime.strptime(digits, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC) if before else None
+    except ValueError:  # no place of ours
+        return []
+    found = await connection.fetch(LETTERS, tenant, limit, workflow, time, name)
     return [LetterHead(**_head(record)) for record in found]
 
 
