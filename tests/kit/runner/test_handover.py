@@ -200,7 +200,8 @@ class Work:
 async def room(loop: PullLoop) -> bool:
     """It has credit, and could take one more."""
     if found := loop.reserve():
-        await loop.give_back()
+        loop.free()
+        await loop.ask()
     return found
 
 
@@ -252,8 +253,10 @@ async def test_a_slot_that_was_kept_for_nothing_is_asked_for_again(nc: Client) -
     await until(lambda: room(loop))
     assert loop.reserve()
     assert loop.reserve()
-    await loop.give_back()
-    await loop.give_back()
+    loop.free()
+    await loop.ask()
+    loop.free()
+    await loop.ask()
     await send(nc, 3)
     await handler.saw(3)
     await loop.stop(1)

@@ -83,6 +83,25 @@ async def test_never_more_than_its_slots_and_nothing_twice(nc: Client) -> None:
     assert (handler.most, len(handler.seen)) == (4, 24)
 
 
+async def test_a_beginning_that_fails_is_noticed_and_made_again(nc: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    await provision(nc)
+    handler, subscribe = Handler(), nc.subscribe
+    failures = [OSError("no route"), RuntimeError("of ours")]
+
+    async def away(*arguments: object, **more: object) -> object:
+        if failures and more.get("cb") is not None:
+            raise failures.pop()
+        return await subscribe(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(nc, "subscribe", away)
+    loop = PullLoop(nc, stream=STREAM, durable=DURABLE, slots=4, handle=handler)
+    await loop.start()
+    await send(nc, 3)
+    await handler.saw(3)
+    await loop.stop(1)
+    assert not failures
+
+
 async def test_a_handler_that_fails_gets_its_message_again(nc: Client) -> None:
     await provision(nc)
     handler = Handler()

@@ -105,8 +105,10 @@ class Handover:
                 seat = kept.pop(handed.stage)
                 await self._begin(seat, Handed(handed, committed.events[0], self._wake))
         finally:
+            for seat in kept.values():  # before anything is waited for: who is cancelled again leaves none behind
+                seat.loop.free()
             for seat in kept.values():
-                await seat.loop.give_back()
+                await seat.loop.ask()
         return committed
 
     async def _begin(self, seat: Seat, handed: Handed) -> None:

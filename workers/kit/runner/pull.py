@@ -97,10 +97,9 @@ class PullLoop:
         self._free -= free
         return free
 
-    async def give_back(self) -> None:
-        """The slot that was kept is free again."""
+    def free(self) -> None:
+        """The slot that was kept is free again; `ask` for work then."""
         self._free += 1
-        await self._ask()
 
     def begin(self, work: Callable[[], Awaitable[None]], expected: str) -> bool:
         """Work in the slot that was kept, of which the message at the subject `expected` tells; not when stopping."""
@@ -149,7 +148,7 @@ class PullLoop:
         self._subscription = await self._nc.subscribe(self._inbox, cb=self._arrived)
         self._asked = 0
         self._heard = time.monotonic()
-        await self._ask()
+        await self.ask()
 
     async def _pause(self) -> None:
         """None before the first try, then longer and longer until something is heard again."""
@@ -186,11 +185,15 @@ class PullLoop:
             for ping in pings:
                 if not ping.done():
                     ping.set_result(None)
-            if self._asked and time.monotonic() - self._heard > 2 * IDLE_HEARTBEAT_S:
+            if error := _ended_with(self._repairing):
+                log.warning("pull.repair_failed", durable=self.durable, error=str(error) or type(error).__name__)
+                self.repair()
+            elif self._asked and time.monotonic() - self._heard > 2 * IDLE_HEARTBEAT_S:
                 log.warning("pull.silent", durable=self.durable)
                 self.repair()
 
-    async def _ask(self) -> None:
+    async def ask(self) -> None:
+        """Ask for as much as there is room for, where that is much."""
         want = self._free - self._asked
         if self._stopping or self._held or want <= 0 or (self._asked and want * 2 < self._slots):
             return
@@ -202,7 +205,7 @@ class PullLoop:
                 msgspec.json.encode(request),
                 reply=self._inbox,
             )
-        except NatsError:  # a closed or full connection: what was asked for may never come
+        except (NatsError, OSError):  # a closed or full connection: what was asked for may never come
             self.repair()
 
     async def _arrived(self, message: Msg) -> None:
@@ -223,7 +226,7 @@ class PullLoop:
             case "404" | "408":
                 self._patience = 0.0
                 self._asked = max(0, self._asked - _number(headers.get("Nats-Pending-Messages", "")))
-                await self._ask()
+                await self.ask()
             case _:
                 # Not at once: a durable that is being deleted still answers, and takes requests to its grave.
                 self._patience = max(self._patience, REPAIR_S[0])
@@ -233,7 +236,7 @@ class PullLoop:
         if message.subject in self._expected:
             del self._expected[message.subject]
             await message.ack()
-            await self._ask()
+            await self.ask()
         elif self._free > 0:
             self._crowded = False
             self._free -= 1
@@ -255,7 +258,13 @@ class PullLoop:
             # No ack: the message comes again after ack_wait, when what failed here (the store, the bus) may be back.
             log.exception("pull.unhandled", durable=self.durable, subject=subject)
         finally:
-            await self.give_back()
+            self.free()
+            await self.ask()
+
+
+def _ended_with(task: asyncio.Task[None] | None) -> BaseException | None:
+    """The error that ended the task."""
+    return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
 
 def _number(text: str) -> int:
