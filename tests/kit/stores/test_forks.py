@@ -11,6 +11,7 @@ from ulid import ULID
 
 from contracts.events import StageCompleted, WorkflowSubmitted
 from tests.kit.stores.world import SMALL, TENANT, World, completed, data_of, ref, rejected
+from workers.kit.stores import forks
 from workers.kit.stores.drops import Claim, Completed, Failed, KeyConflict, NoClaim
 from workers.kit.stores.forks import Edited, Fork, Forked, NoFork, Plan
 from workers.kit.stores.pg import Pool
@@ -77,13 +78,20 @@ async def test_the_rest_runs_and_the_parent_stays_as_it_is(world: World) -> None
     assert (await world.reads.drops(TENANT, parent), await world.reads.events(TENANT, parent)) == before
 
 
+async def test_only_the_newest_of_many_forks_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forks, "SHOWN", 2)
+    parent = await finished(world)
+    made = sorted([(await forked(world, parent, "check")).id for _ in range(3)])
+    assert await world.reads.forks(TENANT, parent) == made[1:]
+
+
 async def test_each_knows_the_other(world: World) -> None:
     parent = await finished(world)
-    forks = [(await forked(world, parent, stage)).id for stage in ("check", "plan")]
-    assert await world.reads.forks(TENANT, parent) == sorted(forks)
-    assert await world.reads.forks(TENANT, forks[0]) == []
+    made = [(await forked(world, parent, stage)).id for stage in ("check", "plan")]
+    assert await world.reads.forks(TENANT, parent) == sorted(made)
+    assert await world.reads.forks(TENANT, made[0]) == []
     assert await world.reads.forks("other", parent) == []
-    found = await world.reads.workflow(TENANT, forks[0])
+    found = await world.reads.workflow(TENANT, made[0])
     assert found
     assert (found.parent, found.state, found.prompt) == (parent, "active", "do it")
 

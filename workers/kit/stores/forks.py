@@ -24,6 +24,9 @@ from .standing import Row, drop_id
 
 Reason = Literal["unknown_workflow", "unknown_stage", "stage_not_finished", "prompt_needs_first", "edit_last", "full"]
 
+SHOWN = 200
+"""The newest forks of a workflow that it tells of."""
+
 
 class Edited(msgspec.Struct, frozen=True, kw_only=True):
     """The artifact that somebody wrote in a stage's place. `ref` is None in a plan, for nothing is stored yet."""

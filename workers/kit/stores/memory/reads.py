@@ -128,7 +128,8 @@ class MemoryReads:
         return Forked(id=fork.id, created=True, plan=plan, events=events)
 
     async def forks(self, tenant: str, workflow: str) -> Sequence[str]:
-        return sorted(found.new.id for found in self._of(tenant) if found.fork and found.fork.parent == workflow)
+        mine = sorted(found.new.id for found in self._of(tenant) if found.fork and found.fork.parent == workflow)
+        return mine[-forks.SHOWN :]
 
     async def letters(self, tenant: str, *, before: str, limit: int, workflow: str = "") -> Sequence[LetterHead]:
         found = sorted(self._letters(tenant), key=lambda letter: (letter.created_at, letter.id), reverse=True)

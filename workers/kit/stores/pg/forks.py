@@ -49,7 +49,7 @@ COPY = """
 """
 SAME_KEY = "SELECT id, body_sha256 FROM workflows WHERE tenant = $1 AND idempotency_key = $2"
 OWED = f"SELECT {EVENT_COLUMNS} FROM events WHERE workflow_id = $1 AND published_seq IS NULL ORDER BY created_at"  # noqa: S608
-FORKS = "SELECT id FROM workflows WHERE tenant = $1 AND parent = $2 ORDER BY id"
+FORKS = "SELECT id FROM workflows WHERE tenant = $1 AND parent = $2 ORDER BY id DESC LIMIT $3"
 # The newest: it was made by the latest of our releases, and its bytes are the least likely to be gone.
 RECALL = f"""
     SELECT {COLUMNS} FROM drops d
@@ -135,8 +135,8 @@ def _copied(row: Row) -> tuple[object, ...]:
 
 
 async def forks_of(connection: Connection, tenant: str, workflow: str) -> Sequence[str]:
-    """The workflows that were forked from this one."""
-    return [record["id"] for record in await connection.fetch(FORKS, tenant, workflow)]
+    """The newest workflows that were forked from this one, oldest first."""
+    return sorted(record["id"] for record in await connection.fetch(FORKS, tenant, workflow, forks.SHOWN))
 
 
 async def recall(connection: Connection, tenant: str, memo: str) -> DropRow | None:
