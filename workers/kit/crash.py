@@ -24,7 +24,8 @@ POINTS = (
 )
 """As a stage that asks a model passes them; the three of the model are in the client and in the router.
 
-The gateway has one of its own, `gateway:after_submit_commit`.
+Of their own have the gateway `gateway:after_submit_commit`, observers `learning:after_learning` and
+`webhooks:after_delivery`.
 """
 
 _STAGE, _POINT, _FILE = (*os.environ.get("QL_CRASH", "").split(":", 2), "", "", "")[:3]

@@ -92,7 +92,7 @@ def app(broker: NatsBroker, learner: Learner, finder: Finder) -> FastStream:
     )
     async def completed(message: NatsMessage) -> None:
         if await _done_with(message, learner):
-            crash.at(NAME, "before_ack")
+            crash.at(NAME, "after_learning")
             await message.ack()
 
     service = FastStream(broker, logger=None)

@@ -102,11 +102,11 @@ async def test_a_process_that_dies_before_it_acknowledges_writes_the_same_again(
 ) -> None:
     mark = tmp_path / "died"
     await finished(running, PROMPT)
-    async with observer(servers, tmp_path, QL_CRASH=f"learning:before_ack:{mark}", **NEVER) as process:
+    async with observer(servers, tmp_path, QL_CRASH=f"learning:after_learning:{mark}", **NEVER) as process:
         assert await asyncio.wait_for(process.wait(), 20) == -9
     info = await call(running.nc, "CONSUMER.INFO.QL.learning")
     assert info["num_ack_pending"] == 1
-    async with observer(servers, tmp_path, QL_CRASH=f"learning:before_ack:{mark}", **NEVER):
+    async with observer(servers, tmp_path, QL_CRASH=f"learning:after_learning:{mark}", **NEVER):
         await settled(running)
         assert len(await asked(running, PROMPT)) == 1
     assert await kept(tmp_path, PROMPT) == 1
