@@ -41,7 +41,7 @@ from gateway.trace import Tracing
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pauses import PauseBoard
-from workers.kit.stores.pg import PgReads, open_pool
+from workers.kit.stores.pg import PgReads, close_pool, open_pool
 from workers.kit.stores.pg.foreign import PgForeignDrops
 from workers.kit.stores.pg.recordings import PgRecordings
 from workers.kit.stores.pg.usage import PgUsage
@@ -128,10 +128,10 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
         )
         await publisher.drain()
     finally:
-        publishing.cancel()
-        with suppress(asyncio.CancelledError):
-            await publishing
-        await pool.close()
+        while not publishing.done():  # a flush of nats-py takes a cancellation for its own
+            publishing.cancel()
+            await asyncio.wait([publishing], timeout=1)
+        await close_pool(pool)
         with suppress(OSError):  # flushing to a server that is away
             await nc.close()
 

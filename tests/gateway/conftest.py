@@ -24,7 +24,7 @@ from workers.keeper.keep import Keeper
 from workers.kit.runner.publish import Publisher
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
-from workers.kit.stores.pg import PgDrops, open_pool
+from workers.kit.stores.pg import PgDrops, close_pool, open_pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,5 +82,5 @@ async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) 
         )
     server.should_exit = True
     await serving
-    await pool.close()
+    await close_pool(pool)
     await nc.close()

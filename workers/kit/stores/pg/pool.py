@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -15,6 +16,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 ACQUIRE_S = 10.0
 STATEMENT_S = 30.0
+CLOSE_S = 5.0
 _SETTINGS = {
     "application_name": "quantumlayer",
     "default_transaction_isolation": "read committed",
@@ -35,6 +37,7 @@ _DOWN = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a database that takes no connections for now
     asyncpg.InternalClientError,  # the connection was told that it is ended, and is used before it has closed
     OSError,
     TimeoutError,
@@ -52,6 +55,14 @@ async def open_pool(dsn: str, size: int) -> Pool:
             command_timeout=STATEMENT_S,
             server_settings=_SETTINGS,
         )
+
+
+async def close_pool(pool: Pool) -> None:
+    """Closes it; connections that are still held after a while are cut."""
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_S)
+    except TimeoutError:
+        pool.terminate()
 
 
 async def _keep(_: object) -> None:
