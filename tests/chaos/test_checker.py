@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.checker import Expected, bucket, check
 from tests.chaos.graph import Do, Plan
-from tests.chaos.worker import CALLS
+from tests.chaos.router import CALLS
 from tests.chaos.world import TENANT, World, world
 
 Damage = Callable[[World, str], Awaitable[object]]

@@ -1,134 +1,21 @@
 """`python -m tests.chaos.worker work|route|keep`: one real process of the pipeline in `graph`, set by QL_… variables.
 
-`route` is the real model router with a model that counts: it appends a line to QL_DATA/calls at every call, so that the
-calls of killed processes are counted too.
+What only one of them needs is imported by it alone: `work` also runs inside the tree of an older version.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-
-import msgspec
-import nats
 
 from observability import telemetry
-from tests.chaos.graph import TOPOLOGY, Said, bindings
-from tests.workers.llm_router.serving import Unwatched
-from workers.keeper.keep import Keeper
-from workers.kit.llm.wire import Question
-from workers.kit.prompts.block import read_block
+from tests.chaos.graph import TOPOLOGY, bindings
 from workers.kit.runner import process
-from workers.kit.settings import Settings, load
-from workers.kit.stores.pg import PgDrops, open_pool
-from workers.kit.stores.pg.ledger import PgLedger
-from workers.llm_router.app import app, connection
-from workers.llm_router.breaker import Breaker
-from workers.llm_router.bucket import Bucket
-from workers.llm_router.chain import Chain
-from workers.llm_router.models import Model, read_chains
-from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Facts, Failed, Tell, Vectors
-from workers.llm_router.said import Said as Answered
-from workers.llm_router.service import Service
+from workers.kit.settings import load
 
-CALLS = "calls"
 POOL = "CHAOS_POOL"
 """Connections that a worker may have at most, where it is set: few enough to have none left."""
-
-RETRY_S = 0.5
-
-
-class Counting:
-    """A provider: every call of it is one line in a file."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._refused: Counter[tuple[str, str, int]] = Counter()
-
-    def facts(self, model: Model) -> Facts:
-        return Facts()
-
-    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
-        return Failed(kind="rejected", error="no embeddings here")
-
-    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Answered:
-        asked = msgspec.convert(read_block(question.messages[-1].content).inputs, _Asked)
-        key = (asked.workflow, asked.stage, asked.revision)
-        if self._refused[key] < asked.problems:
-            self._refused[key] += 1
-            return Failed(kind="busy", error="overloaded on purpose", pause_s=RETRY_S)
-        _append(self._file, f"{asked.workflow} {asked.stage} {asked.revision}\n")
-        await asyncio.sleep(asked.model_s)
-        said = Said(workflow=asked.workflow, stage=asked.stage, revision=asked.revision)
-        return Completion(text=msgspec.json.encode(said).decode())
-
-
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
-    workflow: str
-    stage: str
-    revision: int
-    model_s: float
-    problems: int
-
-
-def _append(file: Path, line: str) -> None:
-    """One write on a descriptor opened for appending: whole, whoever else writes."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(fd, line.encode())
-    finally:
-        os.close(fd)
-
-
-async def _route(settings: Settings) -> None:
-    assert settings.data
-    pool = await open_pool(settings.database_url, 4)
-    try:
-        broker = connection(settings)
-        chain = Chain(Blueprint(), Counting(settings.data / CALLS), Breaker(Bucket(broker)), Unwatched())
-        await app(broker, Service(read_chains("openai/counting"), chain, PgLedger(pool))).run()
-    finally:
-        await pool.close()
-
-
-async def _keep(settings: Settings) -> None:
-    pool = await open_pool(settings.database_url, 2)
-    woken: list[Keeper] = []
-
-    async def reconnected() -> None:
-        for keeper in woken:
-            keeper.reconnected()
-
-    async def failed(_: Exception) -> None:
-        """The keeper's next look says what is wrong."""
-
-    nc = await nats.connect(
-        settings.nats_url,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.25,
-        reconnected_cb=reconnected,
-        error_cb=failed,
-    )
-    keeper = Keeper(nc, PgDrops(pool, TOPOLOGY), TOPOLOGY, settings)
-    woken.append(keeper)
-    keeping = asyncio.create_task(keeper.run(_ready))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, keeping.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await keeping
-    await nc.close()
-    await pool.close()
-
-
-def _ready() -> None:
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
 
 
 def main(part: str) -> None:
@@ -141,9 +28,13 @@ def main(part: str) -> None:
                 process.POOL_MOST = int(os.environ.get(POOL, process.POOL_MOST))
                 process.run(bindings(), TOPOLOGY, settings)
             case "route":
-                asyncio.run(_route(settings))
+                from tests.chaos.router import route
+
+                asyncio.run(route(settings))
             case "keep":
-                asyncio.run(_keep(settings))
+                from tests.chaos.keeper import keep
+
+                asyncio.run(keep(settings))
             case _:
                 raise SystemExit(__doc__)
     finally:

@@ -28,7 +28,7 @@ from deploy.local.paths import make_folder
 from deploy.local.server import Command, Server, spawn
 from deploy.local.stack import ALL, Stack
 from tests.chaos.graph import Plan
-from tests.chaos.worker import CALLS
+from tests.chaos.router import CALLS
 from workers.kit.runner.process import HEALTH
 from workers.kit.runner.publish import Publisher
 from workers.kit.stores.buckets import ensure_bucket

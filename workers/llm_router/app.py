@@ -26,13 +26,13 @@ from workers.kit.llm.wire import (
     MODELS,
     QUEUE,
     Answer,
-    Asked,
     ByReference,
     Embed,
     Embedded,
     Problem,
     Question,
     Working,
+    read_asked,
 )
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import ArtifactLost, StoreDown
@@ -155,7 +155,7 @@ def _referred(body: bytes) -> int:
     if len(body) > MOST_REFERENCE:
         return 0
     try:
-        asked: Question | ByReference = msgspec.json.decode(body, type=Asked)
+        asked = read_asked(body)
     except _UNREADABLE:
         return 0
     return asked.length if isinstance(asked, ByReference) and 0 < asked.length <= MOST_BYTES else 0
@@ -183,7 +183,7 @@ class _Unusable(Exception):
 async def _question(body: bytes, objects: Objects | None) -> Question:
     """What was asked; raises `_Unusable`."""
     try:
-        asked: Question | ByReference = msgspec.json.decode(body, type=Asked)
+        asked = read_asked(body)
         if isinstance(asked, Question):
             return asked
         question = msgspec.json.decode(await _fetched(asked, objects), type=Question)

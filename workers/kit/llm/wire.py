@@ -157,7 +157,6 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: str = ""
 
 
-Asked = Question | ByReference
 Reply = Answer | Problem | Working
 Carried = Reply | ByReference
 """What may come on the inbox; `ByReference` holds an `Answer`."""
@@ -182,6 +181,14 @@ def question_asked(question: Question, model: str) -> bytes:
     if question.skip:
         asked = (*asked, question.skip)
     return msgspec.json.encode(asked, order="sorted")
+
+
+def read_asked(body: bytes) -> Question | ByReference:
+    """What was asked; raises msgspec.DecodeError. A question without a tag is of a version that knew no reference."""
+    try:
+        return msgspec.json.decode(body, type=Question | ByReference)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(body, type=Question)
 
 
 def question_key(question: Question, model: str) -> str:
