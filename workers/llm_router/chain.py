@@ -16,6 +16,7 @@ from workers.kit.llm.wire import Problem, Question, Tried
 
 from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
+from .money import Purse
 from .said import Completion, Facts, Failed, Provider, Said, Tell, Vectors
 
 MOST_MODELS = 3
@@ -59,8 +60,8 @@ class Chain:
         facts = [(model, self.facts(model)) for model in models if model.name != BLUEPRINT]
         return [model for model, known in facts if not known.cost_in and not known.cost_out]
 
-    async def ask(self, question: Question, models: Sequence[Model]) -> Told:
-        """The first answer that one of them gives."""
+    async def ask(self, question: Question, models: Sequence[Model], purse: Purse | None = None) -> Told:
+        """The first answer that one of them gives, for no more than what is in the `purse`."""
         course = _Course()
         for place, model in enumerate(models):
             if course.asked == MOST_MODELS:
@@ -68,13 +69,19 @@ class Chain:
             if course.too_large and 0 < self.facts(model).context <= course.too_large:
                 course.left_out(model, "the question is too long for it too")
                 continue
+            asked = purse.capped(question, self.facts(model)) if purse else question
+            if asked is None:
+                course.waiting(model, "left out: what the call may take is spent", RETRY_S, False)
+                continue
             if model.name != BLUEPRINT and not await self.breaker.admits(model.place):
                 health = self.breaker.health(model.place)
                 wait_s = self.breaker.wait_s(model.place)
                 course.waiting(model, f"left out for {wait_s:.0f} s: {health.error}", wait_s, health.unusable)
                 continue
             last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
-            said = await self._asked(question, model, last=last)
+            said = await self._asked(asked, model, last=last)
+            if purse:
+                purse.pay(said)
             if isinstance(said, Completion):
                 return Told(said=said, model=model, tried=tuple(course.tried), failed=tuple(course.fell))
             course.failed(model, said, self.facts(model).context)

@@ -30,15 +30,12 @@ from workers.kit.stores.turns import MoneyHeld, Turn, Turns
 from .chain import Chain, Told
 from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
+from .money import Purse, need, to_embed
 from .said import Completion, Failed, Vectors
 
 RETRY_S = 1.0
 OFF_S = 30.0
 HELD_S = 5.0
-BYTES_A_TOKEN = 3
-"""For an estimate that must not be too low: a Chinese character has as many bytes, and is about a token."""
-TOKENS_OUT = 2048
-"""What an answer is taken to need where the question sets no limit."""
 _log = structlog.get_logger()
 
 
@@ -146,9 +143,9 @@ class Service:
         if reason := _reason(off, model):
             message = f"{model.name} was switched off: {reason}"
             return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
-        tokens = sum(len(text.encode(errors="replace")) for text in asked.texts) / BYTES_A_TOKEN
+        needed = to_embed(asked.texts, self._chain.facts(model))
         call = _embedding(asked, model)
-        async with self._turns.turn(call, estimate=self._chain.facts(model).cost_in * tokens) as turn:
+        async with self._turns.turn(call, estimate=needed.guess, most=needed.most) as turn:
             if isinstance(turn, Over):
                 return Problem(kind="permanent", message=turn.sentence, code="over_budget")
             if not isinstance(turn, Turn):
@@ -244,28 +241,34 @@ class Service:
             reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
             message = f"every model for {call.task} was switched off: {reasons}"
             return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
-        async with self._turns.turn(call, estimate=self._estimate(question, allowed)) as turn:
+        needed = need(question, [self._chain.facts(model) for model in allowed])
+        async with self._turns.turn(call, estimate=needed.guess, most=needed.most) as turn:
             if isinstance(turn, Turn):
-                return await self._limited(question, call, turn, allowed)
+                purse = None if turn.granted is None else Purse(turn.granted, needed)
+                return await self._limited(question, call, turn, allowed, purse)
             if isinstance(turn, Over):
                 return await self._stand_in(question, call, turn)
             return _told(turn, call)
 
-    async def _limited(self, question: Question, call: Call, turn: Turn, models: Sequence[Model]) -> Answer | Problem:
+    async def _limited(
+        self, question: Question, call: Call, turn: Turn, models: Sequence[Model], purse: Purse | None
+    ) -> Answer | Problem:
         """Only who calls a model counts: an answer that another call gets takes nothing from the tenant's limit."""
         try:
             async with self._limits.turn(question.tenant):
-                return await self._asking(question, call, turn, models)
+                return await self._asking(question, call, turn, models, purse)
         except Limited as error:
             await turn.note(Spent(outcome="failed", code="rate_limited", detail=str(error)))
             raise
 
-    async def _asking(self, question: Question, call: Call, turn: Turn, models: Sequence[Model]) -> Answer | Problem:
+    async def _asking(
+        self, question: Question, call: Call, turn: Turn, models: Sequence[Model], purse: Purse | None
+    ) -> Answer | Problem:
         began = time.perf_counter()
-        told = await self._chain.ask(question, models)
+        told = await self._chain.ask(question, models, purse)
         if isinstance(told.said, Problem):
             await turn.note(_spent("failed", told, began))
-            return told.said
+            return purse.excused(told.said) if purse else told.said
         crash.at(question.stage, "after_llm")
         said = told.said
         text = said.text.encode(errors="replace").decode()  # half of a surrogate pair could never be told
@@ -294,13 +297,6 @@ class Service:
         return Answer(
             text=said.text, model=BLUEPRINT, question=call.question, finish=said.finish, instead=over.sentence
         )
-
-    def _estimate(self, question: Question, models: Sequence[Model]) -> float:
-        """US dollars that the dearest of them may take."""
-        tokens_in = sum(len(message.content.encode(errors="replace")) for message in question.messages) / BYTES_A_TOKEN
-        facts = [self._chain.facts(model) for model in models]
-        wanted = question.max_tokens or TOKENS_OUT
-        return max(one.cost_in * tokens_in + one.cost_out * min(wanted, one.most_out or wanted) for one in facts)
 
 
 async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:

@@ -31,6 +31,15 @@ from workers.kit.stores.turns import Turn, Turns
 
 SPENT = "SELECT coalesce(sum(cost), 0)::float FROM usage"
 
+# What is paid under a month's limit, as a call's end writes it.
+PAID = """
+    WITH used AS (
+        INSERT INTO usage (tenant, question, workflow_id, stage, model, tokens_in, tokens_out, cost)
+        VALUES ('default', '', '', '', '', 0, 0, $1::float8)
+    )
+    INSERT INTO charges (tenant, scope, cost)
+    VALUES ('default', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM'), $1::float8)
+"""
 WAITING = """
     SELECT count(pid) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
@@ -40,8 +49,10 @@ def spent(cost: float) -> Spent:
     return Spent(outcome="answered", model="a/x", provider="a", cost=cost)
 
 
-async def ask(turns: Turns, name: str, workflow: str, estimate: float, cost: float, takes_s: float = 0.0) -> object:
-    async with turns.turn(call(name, workflow=workflow), estimate=estimate) as turn:
+async def ask(
+    turns: Turns, name: str, workflow: str, estimate: float, cost: float, takes_s: float = 0.0, *, most: float = 0.0
+) -> object:
+    async with turns.turn(call(name, workflow=workflow), estimate=estimate, most=most) as turn:
         if not isinstance(turn, Turn):
             return turn
         await asyncio.sleep(takes_s)
@@ -73,7 +84,7 @@ async def test_who_asks_for_money_waits_for_whom_asked_before(
     try:
         async with worker_pool.acquire() as first, first.transaction():
             key = bytes.fromhex(call("first").question)
-            await first.fetch(BEGIN, "default", key, WORKFLOW, "first", Decimal("0.6"), 60.0)
+            await first.fetch(BEGIN, "default", key, WORKFLOW, "first", Decimal("0.6"), 60.0, Decimal(0))
             second = asyncio.create_task(ledger.begin(call("second"), "second", estimate=0.6, lease_s=60))
             await until(admin, WAITING)
         assert (await second).verdict == "wait"
@@ -81,12 +92,59 @@ async def test_who_asks_for_money_waits_for_whom_asked_before(
         await admin.close()
 
 
-async def test_estimates_too_low_cost_no_more_than_the_calls_that_ran(worker_pool: Pool, gateway_pool: Pool) -> None:
-    """Five run at once, each for 0.15 where 0.1 was held: that is 0.25 too much at most, however many come after."""
-    await set_limits(worker_pool, gateway_pool, 0.5, None)
+@pytest.mark.parametrize("limits", [(0.5, None), (None, 0.5)])
+async def test_estimates_too_low_cost_no_more_than_one_call(
+    worker_pool: Pool, gateway_pool: Pool, limits: tuple[float | None, float | None]
+) -> None:
+    """Each takes more than was expected, none more than the most: on five routers, one is over."""
+    await set_limits(worker_pool, gateway_pool, *limits)
     routers = [Turns(PgLedger(worker_pool)) for _ in range(5)]
-    await asyncio.gather(*(ask(routers[n % 5], f"{n}", WORKFLOW, 0.1, 0.15, 0.05) for n in range(20)))
-    assert 0.4 < await worker_pool.fetchval(SPENT) <= 0.75
+    found = await asyncio.gather(
+        *(ask(routers[n % 5], f"{n}", WORKFLOW, 0.05, 0.125, 0.02, most=0.15) for n in range(20))
+    )
+    assert all(isinstance(one, Answer | Over) for one in found)
+    assert 0.5 <= await worker_pool.fetchval(SPENT) <= 0.5 + 0.125
+
+
+async def test_what_a_call_may_take_is_told_where_a_limit_holds(worker_pool: Pool, gateway_pool: Pool) -> None:
+    ledger = PgLedger(worker_pool)
+    await set_limits(worker_pool, gateway_pool, 1.0, 0.75)
+    free = await ledger.begin(call("free", workflow="another"), "1", estimate=0.0, most=0.0, lease_s=60)
+    first = await ledger.begin(call("first"), "2", estimate=0.1, most=0.5, lease_s=60)
+    second = await ledger.begin(call("second"), "3", estimate=0.1, most=0.5, lease_s=60)
+    assert (free.granted, first.granted, second.verdict) == (None, 0.5, "wait")
+    await ledger.settle(call("first"), "2", "answer", "stop", spent(0.5))
+    alone = await ledger.begin(call("second"), "3", estimate=0.1, most=0.5, lease_s=60)
+    assert (alone.verdict, alone.granted) == ("yours", 0.25)
+    assert await worker_pool.fetchval("SELECT estimate::float FROM calls_running WHERE call = '3'") == 0.25
+
+
+async def test_what_ends_as_a_month_is_first_counted_is_counted_once(worker_pool: Pool, gateway_pool: Pool) -> None:
+    """The month's row is made while a call ends: its cost is in the sum that the row begins with, or is added to it."""
+    await set_limits(worker_pool, gateway_pool, None, 1.0)
+    ledger = PgLedger(worker_pool)
+    await ledger.note(call("ended"), uuid.uuid4().hex, spent(0.25))
+    async with worker_pool.acquire() as ending, ending.transaction():
+        await ending.execute(PAID, 0.25)
+        assert (await ledger.begin(call("a"), "1", estimate=0.125, lease_s=60)).verdict == "yours"
+    over = await ledger.begin(call("b"), "2", estimate=0.875, lease_s=60)
+    assert over.over is not None
+    assert (over.verdict, over.over.spent, over.over.held) == ("over", 0.5, 0.125)
+
+
+async def test_what_is_spent_before_the_month_s_row_is_there_is_charged(worker_pool: Pool, gateway_pool: Pool) -> None:
+    ledger, charged = PgLedger(worker_pool), "SELECT count(*) FROM charges"
+    await ledger.note(call("no limit"), uuid.uuid4().hex, spent(0.25))
+    assert await worker_pool.fetchval(charged) == 0
+    await set_limits(worker_pool, gateway_pool, None, 1.0)
+    await ledger.note(call("a limit"), uuid.uuid4().hex, spent(0.25))
+    assert await worker_pool.fetchval(charged) == 1
+
+
+async def test_the_gateway_reads_no_running_sums(gateway_pool: Pool) -> None:
+    for table in ("budgets", "charges"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await gateway_pool.execute(f"SELECT FROM {table}")
 
 
 async def test_one_at_a_time_no_more_than_one_call_is_over(worker_pool: Pool, gateway_pool: Pool) -> None:
@@ -126,6 +184,7 @@ MOVES = st.lists(
         st.integers(0, 4),  # which question
         st.integers(0, 1),  # whose workflow
         st.sampled_from([0.0, 0.125, 0.25, 0.5]),  # estimate, or cost
+        st.sampled_from([0.0, 0.375]),  # the most that it takes
     ),
     max_size=25,
 )
@@ -136,7 +195,7 @@ MOVES = st.lists(
 async def test_both_adapters_say_the_same(
     worker_pool: Pool,
     gateway_pool: Pool,
-    moves: list[tuple[str, int, int, float]],
+    moves: list[tuple[str, int, int, float, float]],
     budget: float | None,
     month: float | None,
 ) -> None:
@@ -151,14 +210,14 @@ async def test_both_adapters_say_the_same(
     twin.budgets = dict.fromkeys(workflows, budget) if budget is not None else {}
     twin.months = {} if month is None else {"default": month}
     prefix, running = uuid.uuid4().hex, dict[int, str]()
-    for what, number, whose, amount in moves:
+    for what, number, whose, amount, most in moves:
         asked = call(f"{prefix} {number}", workflow=workflows[whose])
         token = uuid.uuid4().hex
         if what == "begin":
             begun = await asyncio.gather(
-                *(ledger.begin(asked, token, estimate=amount, lease_s=60) for ledger in (real, twin))
+                *(ledger.begin(asked, token, estimate=amount, most=most, lease_s=60) for ledger in (real, twin))
             )
-            assert begun[0].verdict == begun[1].verdict
+            assert (begun[0].verdict, begun[0].granted) == (begun[1].verdict, begun[1].granted)
             if begun[0].verdict == "yours":
                 running[number] = token
         elif what == "settle":

@@ -87,11 +87,13 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What `begin` says: `yours`, or why not.
 
     `known`: the answer came meanwhile; `theirs`: another router asks it now; `wait`: running calls hold what is left of
-    the limit; `over`: it would cross the limit.
+    the limit; `over`: it would cross the limit. `granted`: what the call may take at most, in US dollars, where it is
+    `yours` and a limit holds.
     """
 
     verdict: Verdict
     over: Over | None = None
+    granted: float | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,18 +123,20 @@ class AnswerTooLong(ValueError):
 class Ledger(Protocol):
     """For the router. Answers never cross tenants; the first answer to a question is the one that stays.
 
-    Exactly this holds for a limit (a workflow's budget, a tenant's month): a call begins only while what was spent, the
-    estimates of all calls that run and its own estimate are together within the limit. So no call that costs at most
-    its estimate crosses it, and one that costs more does so by the difference: what is over in the end is no more than
-    that of the calls which ran at that moment. A call whose router died holds its estimate until its lease ends.
+    Exactly this holds for a limit (a workflow's budget, a tenant's month): a call begins beside others only while what
+    was spent, what they hold and the `most` that it can take are together within the limit; alone also while its
+    `estimate` is, and then it is granted what is left. Who asks keeps to what was granted. So a limit is crossed by one
+    call at most, by what that one took beyond its estimate. A call whose router died holds its money until its lease
+    ends.
     """
 
     async def known(self, call: Call) -> Answer | None:
         """The answer, if it was ever given; it is noted among the workflow's calls as `known`."""
         ...
 
-    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float) -> Begun:
-        """Take the right to ask this question, and hold its estimate; `token` is new for each call."""
+    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
+        """Take the right to ask this question, and hold the `most` that it takes, or its estimate where that is more;
+        `token` is new for each call."""
         ...
 
     async def renew(self, tokens: Collection[str], *, lease_s: float) -> None:

@@ -37,6 +37,8 @@ class Turn:
         self._ledger = ledger
         self._call = call
         self.token = uuid.uuid4().hex
+        self.granted: float | None = None
+        """US dollars to keep to, where a limit holds."""
         self.ended = False
         self.spent = Spent(outcome="failed")
 
@@ -68,14 +70,16 @@ class Turns:
         self._renewing: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def turn(self, call: Call, *, estimate: float = 0.0) -> AsyncIterator[Turn | Answer | Over]:
+    async def turn(
+        self, call: Call, *, estimate: float = 0.0, most: float = 0.0
+    ) -> AsyncIterator[Turn | Answer | Over]:
         """Wait for one of: the right to ask, the answer that another router got, the limit the call would cross.
 
         A turn that is neither settled nor noted in its block is noted as failed, with what was said of its cost.
         Raises `MoneyHeld`.
         """
         turn = Turn(self._ledger, call)
-        begun = await self._begin(call, turn, estimate)
+        begun = await self._begin(call, turn, estimate, most)
         if not isinstance(begun, Turn):
             yield begun
             return
@@ -89,11 +93,12 @@ class Turns:
                 with contextlib.suppress(StoreDown):
                     await asyncio.shield(turn.note(given_up))
 
-    async def _begin(self, call: Call, turn: Turn, estimate: float) -> Turn | Answer | Over:
+    async def _begin(self, call: Call, turn: Turn, estimate: float, most: float) -> Turn | Answer | Over:
         pause, held_since = FIRST_LOOK_S, 0.0
         while True:
-            begun = await self._ledger.begin(call, turn.token, estimate=estimate, lease_s=self._lease_s)
+            begun = await self._ledger.begin(call, turn.token, estimate=estimate, most=most, lease_s=self._lease_s)
             if begun.verdict == "yours":
+                turn.granted = begun.granted
                 return turn
             if begun.verdict == "over" and begun.over is not None:
                 return begun.over

@@ -53,7 +53,7 @@ class MemoryLedger:
             self.used.append(Usage(call=call, spent=spent))
         return answer
 
-    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float) -> Begun:
+    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         key, now = (call.tenant, call.question), time.monotonic()
         running = self.running.get(key)
         if running is not None and running.until >= now and running.token != token:
@@ -61,11 +61,16 @@ class MemoryLedger:
         self.running.pop(key, None)
         if key in self.answers:
             return Begun(verdict="known")
-        for over in self._limits(call, estimate) if estimate > 0 else ():
-            if over.spent + over.held + estimate > over.allowed:
-                return Begun(verdict="over" if over.spent + estimate > over.allowed else "wait", over=over)
-        self.running[key] = _Running(call, token, estimate, now + lease_s)
-        return Begun(verdict="yours")
+        granted = most = max(most, estimate)
+        limits = [*self._limits(call, estimate)] if estimate > 0 else []
+        for over in limits:
+            if over.spent + estimate > over.allowed:
+                return Begun(verdict="over", over=over)
+            if over.held and over.spent + over.held + granted > over.allowed:
+                return Begun(verdict="wait", over=over)
+            granted = min(granted, over.allowed - over.spent - over.held)
+        self.running[key] = _Running(call, token, granted, now + lease_s)
+        return Begun(verdict="yours", granted=granted if limits else None)
 
     def _limits(self, call: Call, estimate: float) -> Iterable[Over]:
         if call.workflow in self.budgets:

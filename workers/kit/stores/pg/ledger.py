@@ -44,16 +44,18 @@ KNOWN = f"""
     )
     SELECT found.*, {UNHURRIED} FROM found
 """  # noqa: S608  # constants only
-BEGIN = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6)"
+BEGIN = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6, $7)"
 # What a dead router left and nobody asked again goes along.
 RENEW = f"""
     WITH gone AS (DELETE FROM calls_running WHERE until < clock_timestamp() - interval '1 hour')
     UPDATE calls_running SET until = clock_timestamp() + make_interval(secs => $2) WHERE call = ANY($1::text[])
     RETURNING {UNHURRIED}
 """  # noqa: S608  # constants only
+_MONTH = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM')"
 # What a call did goes down with its end, and once, however often it is said. A second answer to the same question was
-# paid for too: its usage counts.
-ENDED = """
+# paid for too: its usage counts. The first call under a month's limit makes its row in budgets, perhaps right now: so a
+# limit alone is enough to charge it.
+ENDED = f"""
     WITH used AS (
         INSERT INTO usage (
             tenant, question, workflow_id, stage, task, role, revision, pieces, outcome, model, provider,
@@ -68,10 +70,13 @@ ENDED = """
         WHERE b.tenant = $1 AND b.scope = $3 AND u.cost > 0
     ),
     owed AS (
-        INSERT INTO charges (tenant, scope, cost) SELECT b.tenant, b.scope, u.cost FROM used u, budgets b
-        WHERE b.tenant = $1 AND b.scope = to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM') AND u.cost > 0
+        INSERT INTO charges (tenant, scope, cost) SELECT $1, {_MONTH}, u.cost FROM used u
+        WHERE u.cost > 0 AND (
+            EXISTS (SELECT FROM budgets b WHERE b.tenant = $1 AND b.scope = {_MONTH})
+            OR EXISTS (SELECT FROM tenants t WHERE t.tenant = $1 AND t.monthly_budget IS NOT NULL)
+        )
     )
-"""
+"""  # noqa: S608  # constants only
 NOTE = f"{ENDED} SELECT true"
 SETTLE = f"""{ENDED}
     INSERT INTO ledger (
@@ -122,21 +127,23 @@ class PgLedger:
         self._hot.keep(call.tenant, call.question, answer)
         return answer
 
-    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float) -> Begun:
+    async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         key = bytes.fromhex(call.question)
-        held = _money(estimate)
+        guess = _money(estimate)
+        values = (call.tenant, key, call.workflow, token, guess, lease_s, _money(most))
         async with connected(self._pool) as connection:
-            record = await connection.fetchrow(BEGIN, call.tenant, key, call.workflow, token, held, lease_s)
+            record = await connection.fetchrow(BEGIN, *values)
         if record is None:
             raise LookupError("begin_call gave no row")
         if record["verdict"] not in {"over", "wait"}:
-            return Begun(verdict=record["verdict"])
+            granted = record["granted"]
+            return Begun(verdict=record["verdict"], granted=None if granted is None else float(granted))
         over = Over(
             scope="workflow" if record["scope"] == call.workflow else "month",
             allowed=float(record["allowed"]),
             spent=float(record["spent"]),
             held=float(record["held"]),
-            estimate=float(held),
+            estimate=float(guess),
         )
         return Begun(verdict=record["verdict"], over=over)
 
