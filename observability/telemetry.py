@@ -1,4 +1,5 @@
-"""Logs and traces of one process: structlog as JSON lines on stderr, OpenTelemetry exported only where a collector is.
+"""Logs, traces and metrics of one process: structlog as JSON lines on stderr, OpenTelemetry exported only where a
+collector is.
 
 The trace of a workflow begins at the gateway's request and goes through every stage by its `traceparent`.
 """
@@ -13,12 +14,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
-from opentelemetry import context, trace
+from opentelemetry import context, metrics, trace
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 __all__ = ["Span", "SpanKind", "setup", "span", "traceparent"]
 
+METRICS_EVERY_S = 15
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _SECRETS = ("password", "secret", "token", "authorization", "api_key", "dsn", "url")
@@ -28,9 +30,9 @@ _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def setup(service: str, *, log_level: str = "info", otlp_url: str = "") -> Callable[[], None]:
-    """Configure logging and tracing for this process; returns what flushes and closes both."""
+    """Configure logging, tracing and metrics for this process; returns what flushes and closes them."""
     _logging(service, log_level)
-    return _tracing(service, otlp_url) if otlp_url else lambda: None
+    return _exporting(service, otlp_url.rstrip("/")) if otlp_url else lambda: None
 
 
 def _logging(service: str, level: str) -> None:
@@ -70,16 +72,30 @@ def _hide_secrets(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -
     return entry
 
 
-def _tracing(service: str, url: str) -> Callable[[], None]:
+def _exporting(service: str, url: str) -> Callable[[], None]:
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "quantumlayer"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url.rstrip('/')}/v1/traces")))
-    trace.set_tracer_provider(provider)
-    return provider.shutdown
+    resource = Resource.create({"service.name": service, "service.namespace": "quantumlayer"})
+    tracers = TracerProvider(resource=resource)
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces")))
+    trace.set_tracer_provider(tracers)
+    reader = PeriodicExportingMetricReader(
+        OTLPMetricExporter(endpoint=f"{url}/v1/metrics"), export_interval_millis=METRICS_EVERY_S * 1000
+    )
+    meters = MeterProvider([reader], resource)
+    metrics.set_meter_provider(meters)
+
+    def close() -> None:
+        tracers.shutdown()
+        meters.shutdown()
+
+    return close
 
 
 def span(

@@ -1,4 +1,4 @@
-"""Logs hold ids and no secrets; spans reach a collector in OTLP, and only when one is configured."""
+"""Logs hold ids and no secrets; spans and metrics reach a collector in OTLP, and only when one is configured."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from observability import metrics
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PROGRAM = """
 import sys, structlog
+from observability import metrics
 from observability.telemetry import SpanKind, setup, span, traceparent
 close = setup("worker", otlp_url=sys.argv[1])
 with span("process ql.evt.{tenant}.{workflow}.packaging", SpanKind.CONSUMER, sys.argv[2], stage="packaging"):
     structlog.get_logger().info("worked", workflow="W1", database_url="postgresql://u:hunter2@h/d", text="line\\nbreak")
     print(traceparent())
+counted = {("claimed", "packaging"): 1, ("events", ""): 7}
+metrics.watch(counted)
+counted |= {("claimed", "packaging"): 2, ("idle.done", "packaging"): 3, ("completed", "packaging"): 2}
+for by in ("model", "ledger", "model"):
+    metrics.model_call("packaging", by)
 close()
 """
 
@@ -29,11 +38,14 @@ class Collector(http.server.BaseHTTPRequestHandler):
     """Keeps what is posted to it."""
 
     received: ClassVar[list[ExportTraceServiceRequest]]
+    measured: ClassVar[list[ExportMetricsServiceRequest]]
 
     def do_POST(self) -> None:
-        request = ExportTraceServiceRequest()
-        request.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
-        self.received.append(request)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/metrics":
+            self.measured.append(ExportMetricsServiceRequest.FromString(body))
+        elif self.path == "/v1/traces":
+            self.received.append(ExportTraceServiceRequest.FromString(body))
         self.send_response(200)
         self.end_headers()
 
@@ -42,14 +54,15 @@ class Collector(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
+def collector() -> Iterator[tuple[str, type[Collector]]]:
     class Own(Collector):
         received: ClassVar[list[ExportTraceServiceRequest]] = []
+        measured: ClassVar[list[ExportMetricsServiceRequest]] = []
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", Own.received
+        yield f"http://127.0.0.1:{server.server_address[1]}", Own
         server.shutdown()
         thread.join()
 
@@ -59,16 +72,37 @@ def run(url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_span_reaches_the_collector_under_its_workflow_s_trace(
-    collector: tuple[str, list[ExportTraceServiceRequest]],
+    collector: tuple[str, type[Collector]],
 ) -> None:
-    url, received = collector
+    url, own = collector
     run(url)
-    (resource,) = received[0].resource_spans
+    (resource,) = own.received[0].resource_spans
     (span,) = resource.scope_spans[0].spans
     assert span.name == "process ql.evt.{tenant}.{workflow}.packaging"
     assert span.trace_id.hex() == TRACE.split("-")[1]
     assert span.parent_span_id.hex() == TRACE.split("-")[2]
     assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "worker"
+
+
+def test_what_was_counted_reaches_the_collector_by_stage(collector: tuple[str, type[Collector]]) -> None:
+    url, own = collector
+    run(url)
+    (resource,) = own.measured[-1].resource_metrics
+    assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "worker"
+    told = [
+        (metric.name, {a.key: a.value.string_value for a in point.attributes}, point.as_int)
+        for metric in resource.scope_metrics[0].metrics
+        for point in metric.sum.data_points
+    ]
+    assert sorted(told, key=str) == [
+        ("ql.attempts", {"stage": "packaging", "outcome": "completed"}, 2),
+        ("ql.claims", {"stage": "packaging"}, 2),
+        ("ql.events", {}, 7),
+        ("ql.idle", {"stage": "packaging", "reason": "done"}, 3),
+        ("ql.model.calls", {"stage": "packaging", "by": "ledger"}, 1),
+        ("ql.model.calls", {"stage": "packaging", "by": "model"}, 2),
+    ]
+    assert {metric.name for metric in resource.scope_metrics[0].metrics} <= {metric.name for metric in metrics.ALL}
 
 
 def test_without_a_collector_it_is_silent_and_the_trace_goes_on() -> None:

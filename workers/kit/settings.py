@@ -119,7 +119,9 @@ class Settings(BaseModel):
         ge=0,
         description="Bytes of memory of its own above which a worker takes no new work; 0: 80 % of its container's",
     )
-    grace_s: float = Field(default=20, gt=0, description="Seconds a stopping worker may take to finish")
+    grace_s: float = Field(
+        default=20, gt=0, description="Seconds a stopping worker may take; its work may finish in 70 % of them"
+    )
     nats_sync: str = Field(default="1s", pattern="^(always|[0-9]+(ms|s|m))$", description="JetStream sync_interval")
     nats_max_bytes: int = Field(
         default=8 << 30, ge=1 << 20, description="Bytes the event stream may hold; a full one refuses and drops nothing"

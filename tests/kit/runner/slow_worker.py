@@ -1,6 +1,6 @@
-"""A worker process for the small pipeline: `python -m tests.kit.runner.slow_worker SECONDS [block]` of work in `check`.
+"""A worker process for the small pipeline: `python -m tests.kit.runner.slow_worker SECONDS [HOW]` of work in `check`.
 
-With `block` it first holds up the event loop until it is sent a line.
+With `block` it first holds up the event loop until it is sent a line; with `deaf` it takes no notice of a cancel.
 """
 
 from __future__ import annotations
@@ -20,8 +20,17 @@ async def check(draft: small.Draft) -> small.Verdict:
     sys.stdout.flush()
     if "block" in sys.argv:
         sys.stdin.readline()
-    await asyncio.sleep(float(sys.argv[1]))
+    await _work(asyncio.get_running_loop().time() + float(sys.argv[1]))
     return await small.accept(draft)
+
+
+async def _work(until: float) -> None:
+    while (left := until - asyncio.get_running_loop().time()) > 0:
+        try:
+            await asyncio.sleep(left)
+        except asyncio.CancelledError:
+            if "deaf" not in sys.argv:
+                raise
 
 
 if __name__ == "__main__":

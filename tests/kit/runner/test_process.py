@@ -74,7 +74,7 @@ async def test_sigterm_finishes_what_runs(servers: Servers) -> None:
 
 
 async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> None:
-    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 60, grace_s=0.3) as process:
+    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 60, grace_s=1.5) as process:
         workflow = await running.submit("p")
         assert await line(process) == "checking"
         process.send_signal(signal.SIGTERM)
@@ -83,6 +83,18 @@ async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> 
         assert (row.state, row.attempts) == ("retry", 0)
         info = await running.nc.jetstream().consumer_info(subjects.STREAM, "check")
         assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
+
+
+async def test_what_does_not_stop_is_cut_off_when_the_grace_time_is_over(servers: Servers) -> None:
+    """Work that hears of no cancellation, in a process that else would wait for it for a minute."""
+    async with pipeline(servers, SMALL, workers=0) as running, worker(servers, 60, "deaf", grace_s=1) as process:
+        workflow = await running.submit("p")
+        assert await line(process) == "checking"
+        process.send_signal(signal.SIGTERM)
+        _, told = await asyncio.wait_for(process.communicate(), 20)
+        assert (process.returncode, b"worker.cut_off" in told) == (1, True)
+        states = {row.stage: row.state for row in await running.reads.drops(TENANT, workflow)}
+        assert states == {"draft": "completed", "check": "running", "side": "completed"}
 
 
 async def test_a_nudge_stops_a_worker_process_long_before_its_next_beat(servers: Servers) -> None:

@@ -29,7 +29,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def sweeper_of(running: Pipeline, counts: Counts) -> Sweeper:
     outbox = Outbox(running.publisher, running.drops, counts)
     settings = running.servers.settings()
-    return Sweeper(["draft"], SMALL, running.drops, running.publisher, outbox, running.nc, settings, counts)
+    return Sweeper({"draft": ()}, SMALL, running.drops, running.publisher, outbox, running.nc, settings, counts)
 
 
 async def test_a_message_that_was_lost_is_made_up_for_by_a_wake(servers: Servers) -> None:

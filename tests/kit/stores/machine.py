@@ -23,7 +23,7 @@ from contracts.artifacts import Brief, Submission
 from contracts.topology import Stage, Topology
 from tests.kit.stores import acts
 from tests.kit.stores.acts import LONG, Act
-from tests.kit.stores.oracle import NEEDS, OPEN, REPAIRS, ROUNDS, Oracle
+from tests.kit.stores.oracle import ABOVE, NEEDS, OPEN, REPAIRS, ROUNDS, Oracle
 from tests.kit.stores.watch import Connection, Seen, Sight, Watch, sights
 from tests.kit.stores.world import TENANT
 from workers.kit.stores.drops import Claim, Committed, DropRow, Drops, NewWorkflow, ReadModel
@@ -222,8 +222,10 @@ class Machine(RuleBasedStateMachine):
         """What the sweeper would wake, on which all agree."""
         found = []
         for stage in STAGES:
-            named = {w for _, w in self._run(self.processes[0][0].runnable(stage, absent_s=0, limit=1000))}
-            twin = {w for _, w in self._run(self.twin[0].runnable(stage, absent_s=0, limit=1000))}
+            named, twin = (
+                {w for _, w in self._run(drops.runnable(stage, absent_s=0, limit=1000, takes=ABOVE[stage]))}
+                for drops in (self.processes[0][0], self.twin[0])
+            )
             mine = {w for w, flow in self.flows.items() if not isinstance(flow.oracle.look(stage), str)}
             assert named & self.flows.keys() == twin == mine, stage
             found += [(workflow, stage) for workflow in sorted(mine)]

@@ -80,7 +80,10 @@ class Run:
 
     async def _sweep(self) -> None:
         self.now += timedelta(seconds=LEASE)
-        named = [stage for stage in TOPOLOGY.stages if await self.drops.runnable(stage, absent_s=5, limit=1)]
+        named = []
+        for stage in TOPOLOGY.stages:
+            takes = TOPOLOGY.ancestors(stage)
+            named += [stage] if await self.drops.runnable(stage, absent_s=5, limit=1, takes=takes) else []
         assert named, "it hangs: nothing can run"
         self.wakes += named
 

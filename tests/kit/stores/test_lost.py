@@ -27,7 +27,11 @@ async def lose(world: World, workflow: str, stage: str, *lost: str, after_s: flo
 
 
 async def wakes(world: World) -> set[str]:
-    return {stage for stage in SMALL.stages if await world.drops.runnable(stage, absent_s=None, limit=9)}
+    return {
+        stage
+        for stage in SMALL.stages
+        if await world.drops.runnable(stage, absent_s=None, limit=9, takes=SMALL.ancestors(stage))
+    }
 
 
 async def test_a_lost_input_is_made_again_and_told_once(world: World, coded: str) -> None:

@@ -9,7 +9,8 @@ from workers.kit.stores.drops import Claim, Failed, Retry
 
 
 async def runnable(world: World, stage: str, absent_s: float | None = 0) -> list[str]:
-    return [workflow for _, workflow in await world.drops.runnable(stage, absent_s=absent_s, limit=100)]
+    takes = SMALL.ancestors(stage)
+    return [workflow for _, workflow in await world.drops.runnable(stage, absent_s=absent_s, limit=100, takes=takes)]
 
 
 async def test_absent_rows_are_named_when_asked_for(world: World) -> None:
@@ -79,6 +80,20 @@ async def test_what_cannot_be_claimed_hides_nothing_behind_it(world: World) -> N
     for limit in (1, 2):
         assert list(await world.drops.runnable("check", absent_s=None, limit=limit)) == [("default", stalled)]
     assert [w for _, w in await world.drops.runnable("code", absent_s=None, limit=2)] == waiting[:2]
+
+
+async def test_an_ancestor_that_the_stage_does_not_take_may_be_made_again(world: World) -> None:
+    workflow = await world.submit()
+    await world.complete(workflow, "plan", "code", "check", "suite")
+    assert await world.drops.rearm(await world.claim("scan", workflow), ["code"], after_s=60)
+
+    async def named(*takes: str) -> bool:
+        return bool(await world.drops.runnable("trial", absent_s=0, limit=9, takes=takes))
+
+    assert [await named(), await named("plan"), await named("plan", "code")] == [True, True, False]
+    claim = await world.drops.claim("trial", "default", workflow, lease_s=0, attempts=5, takes=("plan",))
+    assert isinstance(claim, Claim)
+    assert [await named("plan"), await named("code")] == [True, False], "also when its worker died"
 
 
 async def test_a_duty_is_one_processs_until_its_time_has_passed(world: World) -> None:

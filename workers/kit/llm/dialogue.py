@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from contracts.artifacts import File
 from contracts.events import ModelCalls
+from observability.metrics import model_call
 from workers.kit import crash
 from workers.kit.prompts import templates
 from workers.kit.prompts.about import topic_of
@@ -133,6 +134,7 @@ class Dialogue(ABC):
         reply = await self.ask(question)
         if isinstance(reply, Answer):
             count(_calls(question, reply))
+            model_call(question.stage, "ledger" if reply.known else "model")
             return reply
         raise _raised(reply, question)
 

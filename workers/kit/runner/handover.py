@@ -113,7 +113,7 @@ class Handover:
 
     async def _begin(self, seat: Seat, handed: Handed) -> None:
         if seat.loop.begin(partial(seat.work, handed), handed.subject):
-            self._counts.add("handed")
+            self._counts.add("handed", stage=handed.claim.stage)
             return
         with contextlib.suppress(StoreDown):  # then its lease passes
             await self._drops.release(handed.claim)

@@ -6,7 +6,6 @@ Nothing here is the only copy: what is cut off stays unpublished in the store, w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,6 @@ from .publish import Held, NotPublished, Publisher
 NOTE_S = 0.01
 """Nobody waits for a note, so it waits for company; not for long, since a stream lost now begins again above it."""
 
-FLUSH_S = 5.0
-
 MOST = 256
 """Senders whose events go together: they all wait for the slowest answer."""
 
@@ -34,10 +31,13 @@ class Counts:
     """What one process has done since it started, by name."""
 
     done: Counter[str] = field(default_factory=Counter)
+    by_stage: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The same by name and stage, where it was a stage's."""
 
-    def add(self, name: str, by: int = 1) -> None:
+    def add(self, name: str, by: int = 1, stage: str = "") -> None:
         """One more of `name`."""
         self.done[name] += by
+        self.by_stage[name, stage] += by
 
 
 class Outbox:
@@ -79,10 +79,8 @@ class Outbox:
 
     async def flush(self) -> None:
         """Before the process ends: publish and note everything."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                while task := self._publishing or self._noting:
-                    await task
+        while task := self._publishing or self._noting:
+            await task
 
     async def _publish(self) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,12 @@ from faststream.nats import NatsBroker, NatsMessage
 
 from contracts import subjects
 from contracts.topology import Topology
+from observability import metrics
 from workers.kit import loop
 from workers.kit.binding import Binding
 from workers.kit.settings import Settings, SettingsError
 from workers.kit.stores.artifacts import S3Artifacts
-from workers.kit.stores.pg import PgDrops, open_pool
+from workers.kit.stores.pg import PgDrops, close_pool, open_pool
 
 from .worker import Worker
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 HEALTH = "ql.svc.worker.health"
 """Every worker process answers a request here with its stages, what it works on and what it has done."""
 
+CUT_OFF = 1
+"""The exit code of a worker that had not stopped when its grace time was over."""
 RECONNECT_S = 0.25
 POOL_PER_STAGE = 2
 POOL_MOST = 16
@@ -120,6 +125,7 @@ class _Process:
             settings=settings,
             given=self._given,
         )
+        metrics.watch(self._worker.counts.by_stage)
         await self._worker.start()
         if self._doors is not None:
             from .health import Checks
@@ -129,9 +135,10 @@ class _Process:
         log.info("worker.started", stages=stages)
 
     async def _stop(self) -> None:
+        _end_in(self._settings.grace_s)
         if self._worker is not None:
             await self._worker.stop()
-            await self._pool.close()
+            await close_pool(self._pool)
             log.info("worker.stopped", done=dict(self._worker.counts.done))
         if self._doors is not None:
             await self._doors.close()
@@ -164,6 +171,19 @@ class _Process:
             paused=tuple(sorted(worker.paused)) if worker else (),
         )
         return msgspec.json.encode(told)
+
+
+def _end_in(grace_s: float) -> None:
+    """Whatever does not stop by then: work that is deaf to its cancellation, a server that does not answer. All that
+    it leaves behind is what a killed process leaves."""
+
+    def end() -> None:
+        log.error("worker.cut_off", grace_s=grace_s)
+        os._exit(CUT_OFF)
+
+    timer = threading.Timer(grace_s, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _as_it_is(message: NatsMessage) -> NatsMessage:

@@ -24,7 +24,7 @@ EXPIRES_S = 30
 IDLE_HEARTBEAT_S = 2
 REPAIR_S = (0.1, 5.0)
 DRAIN_S = 2.0
-STOP_S = 2.0
+HAND_BACK_S = 6.0
 STOP_TRIES = 3
 EXPECTED = 4096
 """Messages of work that was handed over that may be on their way; those of the oldest are looked at like any other."""
@@ -72,20 +72,21 @@ class PullLoop:
         self._watching = asyncio.create_task(self._watch())
         self.repair()
 
-    async def stop(self, grace_s: float) -> None:
-        """Take no more, let what runs finish within `grace_s`, then cancel the rest and wait for it."""
+    async def stop(self, finish_s: float, hand_back_s: float = HAND_BACK_S) -> None:
+        """Take no more, let what runs finish within `finish_s`, then cancel the rest and wait `hand_back_s` for it."""
         self._stopping = True
+        until = time.monotonic() + finish_s
         for task in (self._watching, self._repairing):
             if task is not None:
                 task.cancel()
-        await self._drain()
+        await self._drain(min(DRAIN_S, finish_s))
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=grace_s)
+            _, late = await asyncio.wait(self._running, timeout=max(0.0, until - time.monotonic()))
             for _ in range(STOP_TRIES):
                 for task in late:
                     task.cancel()
                 if late:  # work may be deaf to one cancellation
-                    _, late = await asyncio.wait(late, timeout=STOP_S)
+                    _, late = await asyncio.wait(late, timeout=hand_back_s / STOP_TRIES)
 
     def reserve(self) -> bool:
         """Keep a free slot for work that comes without a message, where no message waits for one.
@@ -122,7 +123,7 @@ class PullLoop:
         """Take nothing new until `let_go` for the same reason: the credit goes back, what was on its way is still
         worked at."""
         self._held.add(reason)
-        await self._drain()
+        await self._drain(DRAIN_S)
         self._asked = 0
 
     def let_go(self, reason: str = "") -> None:
@@ -161,11 +162,11 @@ class PullLoop:
             with contextlib.suppress(NatsError):
                 await self._subscription.unsubscribe()
 
-    async def _drain(self) -> None:
+    async def _drain(self, within_s: float) -> None:
         """Give the credit back: the server forgets the request with its inbox, what is on its way goes back at once."""
         if self._subscription is not None:
             with contextlib.suppress(NatsError, TimeoutError):
-                async with asyncio.timeout(DRAIN_S):
+                async with asyncio.timeout(within_s):
                     await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py
 
     async def _durable_exists(self) -> bool:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-import msgspec
 import structlog
 from nats.aio.client import Client
 
@@ -20,6 +19,7 @@ from contracts.topology import LIFECYCLE, Topology
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
 
+from .api import call
 from .outbox import Counts, Outbox
 from .pausing import Pauses
 from .publish import Publisher
@@ -44,16 +44,12 @@ JITTER = 0.25
 log = structlog.get_logger(__name__)
 
 
-class _Pending(msgspec.Struct, frozen=True, kw_only=True):
-    num_pending: int
-
-
 class Sweeper:
-    """Sweeps for `stages` every `sweep_s` seconds."""
+    """Sweeps for `stages`, each with what its claims take, every `sweep_s` seconds."""
 
     def __init__(
         self,
-        stages: Sequence[str],
+        stages: Mapping[str, Collection[str]],
         topology: Topology,
         drops: Drops,
         publisher: Publisher,
@@ -63,7 +59,7 @@ class Sweeper:
         counts: Counts,
         pauses: Pauses | None = None,
     ) -> None:
-        self._stages = tuple(stages)
+        self._stages = dict(stages)
         self._first = topology.first.name in stages
         self._drops = drops
         self._publisher = publisher
@@ -112,7 +108,7 @@ class Sweeper:
             log.warning("sweep.failed", duty=name, error=str(error) or type(error).__name__)
 
     async def _relay(self) -> None:
-        stages = (*self._stages, LIFECYCLE) if self._first else self._stages
+        stages = (*self._stages, LIFECYCLE) if self._first else tuple(self._stages)
         now = time.monotonic()
         self._refused = {name: at for name, at in self._refused.items() if now - at < REFUSED_S}
         for _ in range(PAGES):
@@ -142,7 +138,9 @@ class Sweeper:
         absent = not queued and await self._drops.on_duty(f"wake {stage}", for_s=rest_s)
         if absent:  # one that fails says nothing about the next one's rest
             self._rest_s.pop(stage, None)
-        runnable = await self._drops.runnable(stage, absent_s=ABSENT_S if absent else None, limit=LIMIT)
+        runnable = await self._drops.runnable(
+            stage, absent_s=ABSENT_S if absent else None, limit=LIMIT, takes=self._stages[stage]
+        )
         now = time.monotonic()
         if absent:
             self._rest_s[stage] = self._rest(now - began, full=len(runnable) == LIMIT)
@@ -152,7 +150,7 @@ class Sweeper:
                 continue
             await self._publisher.wake(stage, tenant, workflow)
             self._woken[stage, workflow] = now
-            self._counts.add("wakes")
+            self._counts.add("wakes", stage=stage)
 
     def _rest(self, took_s: float, *, full: bool) -> float:
         """Until anybody looks again; a little less than a sweep where that will do, so that the next one may."""
@@ -160,5 +158,5 @@ class Sweeper:
         return least if full else min(MOST_REST_S, max(least, REST * took_s))
 
     async def _queued(self, stage: str) -> int:
-        answer = await self._nc.request(f"$JS.API.CONSUMER.INFO.{subjects.STREAM}.{stage}", timeout=5)
-        return msgspec.json.decode(answer.data, type=_Pending).num_pending
+        pending: int = (await call(self._nc, f"CONSUMER.INFO.{subjects.STREAM}.{stage}"))["num_pending"]
+        return pending

@@ -128,6 +128,7 @@ class StageWork:
 
     async def _claimed(self, message: Delivery, claim: Claim, event: Event | None = None) -> None:
         crash.at(self.stage, "after_claim")
+        self._counts.add("claimed", stage=self.stage)
         # The task serves this one message: what is bound here ends with it.
         structlog.contextvars.bind_contextvars(
             workflow=claim.workflow, stage=self.stage, revision=claim.revision, attempt=claim.attempt
@@ -149,7 +150,7 @@ class StageWork:
 
     async def _idle(self, workflow: str, answer: NoClaim) -> None:
         """Nothing to do; a row whose workers all died has just ended its workflow, and somebody must say so."""
-        self._counts.add(f"idle.{answer.reason}")
+        self._counts.add(f"idle.{answer.reason}", stage=self.stage)
         if answer.reason == "exhausted":
             log.warning("stage.not_done", workflow=workflow, stage=self.stage, outcome="failed", error=answer.error)
             await self._outbox.send(answer.events)
@@ -166,7 +167,7 @@ class StageWork:
                 await self._drops.release(claim, after_s=_pause_s(error))
                 return "handed back"
             current.set_attribute("outcome", state)
-        self._counts.add(state)
+        self._counts.add(state, stage=self.stage)
         if state not in {"completed", "rejected", "failed"}:  # of those their events tell
             await self._tell(claim, state="finished", outcome=state)
         return state
@@ -186,7 +187,7 @@ class StageWork:
             committed = await self._handover.commit(claim, outcome, commit)
             crash.at(self.stage, "after_commit")
             if isinstance(outcome, Completed) and outcome.reused:
-                self._counts.add("reused")
+                self._counts.add("reused", stage=self.stage)
             if isinstance(outcome, Retry | Failed):
                 log.warning("stage.not_done", outcome=committed.state, error=outcome.error)
             return committed
@@ -251,7 +252,7 @@ class StageWork:
         if letter is None:
             return
         log.error("event.dead", letter=letter.id, stage=self.stage, reason=letter.reason)
-        self._counts.add("dead")
+        self._counts.add("dead", stage=self.stage)
         try:
             await self._publisher.dead(letter)
         except Exception as error:  # noqa: BLE001  # the row is the dead letter, this was only the news of it

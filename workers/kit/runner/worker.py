@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 
 from nats.aio.client import Client
@@ -30,7 +31,9 @@ from .sweeper import Sweeper
 from .wheel import Wheel
 from .work import StageWork
 
-FLUSH_S = 5
+FINISH, HAND_BACK, TELL = 0.7, 0.9, 0.95
+"""Shares of the grace time: until then what runs may finish, is handed back, and what was done is told. What is left is
+for the process to close its connections."""
 PING_S = 1.0
 LOCAL = frozenset({Parser, Sandbox, Registry})
 LOCAL_SLOTS = 32
@@ -83,10 +86,10 @@ class Worker:
             if len(binding.row.needs) == 1 and not _local(binding):
                 heir = Heir(stage=name, takes=binding.takes, lease_s=settings.lease_s)
                 handover.seat(binding.row.needs[0], Seat(heir, loop, work.handle))
-        names = [binding.row.name for binding in bindings]
+        stages = {binding.row.name: binding.takes for binding in bindings}
         self._pauses = Pauses(drops, self._loops)
         self._sweeper = (
-            Sweeper(names, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
+            Sweeper(stages, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
             if sweeps
             else None
         )
@@ -145,16 +148,19 @@ class Worker:
         self._relieving = asyncio.create_task(self._pressure.run())
 
     async def stop(self) -> None:
-        """Fetch no more, finish what runs within the grace time, hand the rest back, leave nothing untold."""
+        """Fetch no more, finish what runs, hand the rest back, leave nothing untold: all within the grace time."""
+        grace_s, began = self._settings.grace_s, time.monotonic()
         for task in (self._sweeping, self._relieving, self._pausing):
             if task is not None:
                 task.cancel()
-        await asyncio.gather(*(loop.stop(self._settings.grace_s) for loop in self._loops))
+        finish_s, hand_back_s = grace_s * FINISH, grace_s * (HAND_BACK - FINISH)
+        await asyncio.gather(*(loop.stop(finish_s, hand_back_s) for loop in self._loops))
         if self._beating is not None:  # what still ran had to show that it lives
             self._beating.cancel()
-        await self._outbox.flush()
         with contextlib.suppress(NatsError, TimeoutError):
-            await self._nc.flush(FLUSH_S)
+            async with asyncio.timeout(began + grace_s * TELL - time.monotonic()):
+                await self._outbox.flush()
+                await self._nc.flush()
 
     def nudge(self, tenant: str, workflow: str) -> None:
         """Somebody says that the workflow was cancelled: work at it ends now, if the store says so too."""

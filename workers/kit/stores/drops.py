@@ -272,9 +272,11 @@ class Drops(StreamMemory, Protocol):
         """Note the sequence (`seq`) at which each event stands in the stream."""
         ...
 
-    async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
-        """(tenant, workflow) whose due row the stage could claim now, oldest first: expired leases and passed retries,
-        and absent rows that have been runnable for over `absent_s` seconds (None: none of those)."""
+    async def runnable(
+        self, stage: str, *, absent_s: float | None, limit: int, takes: Collection[str] = ()
+    ) -> Sequence[tuple[str, str]]:
+        """(tenant, workflow) whose due row a claim that `takes` these could have now, oldest first: expired leases and
+        passed retries, and absent rows that have been runnable for over `absent_s` seconds (None: none of those)."""
         ...
 
     async def on_duty(self, duty: str, *, for_s: float) -> bool:

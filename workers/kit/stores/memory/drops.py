@@ -189,13 +189,15 @@ class MemoryDrops:
     async def published(self, events: Sequence[StoredEvent]) -> None:
         self.memory.published(events)
 
-    async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
+    async def runnable(
+        self, stage: str, *, absent_s: float | None, limit: int, takes: Collection[str] = ()
+    ) -> Sequence[tuple[str, str]]:
         now = self.memory.clock()
         stalled, absent = [], []
         for name, found in sorted(self.memory.workflows.items()):
             if found.admitted_at is None:
                 continue
-            rows, takes = list(found.rows.values()), self.topology.ancestors(stage)
+            rows = list(found.rows.values())
             look = standing.look(self.topology, stage, found.state, found.admitted_at, rows, now, takes)
             if isinstance(look, NoClaim):
                 continue

@@ -133,9 +133,11 @@ class PgDrops:
         async with connected(self.pool) as connection:
             await outbox.published(connection, events)
 
-    async def runnable(self, stage: str, *, absent_s: float | None, limit: int) -> Sequence[tuple[str, str]]:
+    async def runnable(
+        self, stage: str, *, absent_s: float | None, limit: int, takes: Collection[str] = ()
+    ) -> Sequence[tuple[str, str]]:
         async with connected(self.pool) as connection:
-            return await runnable(connection, self.topology, stage, absent_s, limit)
+            return await runnable(connection, self.topology, stage, takes, absent_s, limit)
 
     async def on_duty(self, duty: str, *, for_s: float) -> bool:
         async with connected(self.pool) as connection:

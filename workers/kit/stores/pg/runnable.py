@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -75,16 +75,22 @@ ON_DUTY = """
 
 
 async def runnable(
-    connection: Connection, topology: Topology, stage: str, absent_s: float | None, limit: int
+    connection: Connection,
+    topology: Topology,
+    stage: str,
+    takes: Collection[str],
+    absent_s: float | None,
+    limit: int,
 ) -> Sequence[tuple[str, str]]:
     """(tenant, workflow) that the stage could claim: stalled rows, then absent ones."""
     reach = [*topology.ancestors(stage), stage]
-    found = await _all(connection, topology, STALLED, (stage, reach), (), limit)
+    asked = (stage, reach)
+    found = await _all(connection, topology, STALLED, asked, (), takes, limit)
     if absent_s is not None and len(found) < limit:
         needs = list(topology[stage].needs)
         pairs = [(need, target) for need in needs for target in (*topology.ancestors(need), need)]
         more = ([name for name, _ in pairs], [target for _, target in pairs], needs, timedelta(seconds=absent_s))
-        found |= await _all(connection, topology, ABSENT, (stage, reach), more, limit - len(found))
+        found |= await _all(connection, topology, ABSENT, asked, more, takes, limit - len(found))
     return [(tenant, workflow) for workflow, tenant in found.items()]
 
 
@@ -94,6 +100,7 @@ async def _all(
     statement: str,
     stage: tuple[str, list[str]],
     more: tuple[object, ...],
+    takes: Collection[str],
     limit: int,
 ) -> dict[str, str]:
     """Of the statement's workflows the first `limit` that `standing.look` names too, each with its tenant.
@@ -107,14 +114,14 @@ async def _all(
         if not page:
             break
         after = page[-1]["id"]
-        found |= await _looked_at(connection, topology, *stage, page)
+        found |= await _looked_at(connection, topology, stage[0], takes, page)
         if len(page) < limit:
             break
     return dict(list(found.items())[:limit])
 
 
 async def _looked_at(
-    connection: Connection, topology: Topology, stage: str, reach: Sequence[str], page: Sequence[asyncpg.Record]
+    connection: Connection, topology: Topology, stage: str, takes: Collection[str], page: Sequence[asyncpg.Record]
 ) -> dict[str, str]:
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
     rows: dict[str, list[Row]] = {}
@@ -124,7 +131,7 @@ async def _looked_at(
         record["id"]: record["tenant"]
         for record in page
         if not isinstance(
-            standing.look(topology, stage, "active", record["admitted_at"], rows.get(record["id"], []), now, reach),
+            standing.look(topology, stage, "active", record["admitted_at"], rows.get(record["id"], []), now, takes),
             NoClaim,
         )
     }
