@@ -1,13 +1,15 @@
 """Reads a workflow's events from the stream, and from nothing else: all there are at the moment of asking.
 
-By direct get in batches with a subject filter: the server finds the first and last block of each subject in its index,
-no consumer is made, and one round trip brings up to `BATCH` events. A stream without direct get can't be read so.
+By direct get: no consumer is made. One subject has one event ever, so the last of each subject are all of them, and
+these the server finds in its index of subjects. Asked for what comes next by a filter, as a longer history is, it
+looks through every block between the last event there is and the end of the stream; so it is never asked for more
+than there is. A stream without direct get can't be read so.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 
 import msgspec
 import structlog
@@ -19,12 +21,14 @@ from contracts import cloudevents
 from contracts.events import Event
 from contracts.subjects import STREAM, token
 
-BATCH = 5000
+AT_ONCE = 1024
+"""Subjects that the server finds the last messages of in one request; it refuses more."""
+BATCH = 10_000
 PATIENCE_S = 5.0
 """Without a message, after which the stream counts as away."""
 MOST = 100_000
 """Events of one workflow; more than any can have."""
-_END, _NONE = "204", "404"
+_END, _NONE, _TOO_MANY = "204", "404", "413"
 _log = structlog.get_logger()
 
 
@@ -32,7 +36,15 @@ class HistoryDown(Exception):
     """The stream can't be read now."""
 
 
-class _Ask(msgspec.Struct, frozen=True, kw_only=True):
+class _All(msgspec.Struct, frozen=True, kw_only=True):
+    """The last message of each subject."""
+
+    multi_last: tuple[str, ...]
+
+
+class _Next(msgspec.Struct, frozen=True, kw_only=True):
+    """A few messages of a filter, from one on."""
+
     seq: int
     batch: int
     next_by_subj: str
@@ -49,69 +61,84 @@ class History:
 
         What no reader of today can decode is left out. Raises `HistoryDown`.
         """
-        return [event async for event in self._events(f"ql.evt.{token(tenant)}.{token(workflow)}.>")]
+        pattern = f"ql.evt.{token(tenant)}.{token(workflow)}.>"
+        heard = await self._asked(_All(multi_last=(pattern,)))
+        return await self._long(pattern) if heard.status == _TOO_MANY else heard.events
 
-    async def _events(self, pattern: str) -> AsyncIterator[Event]:
-        seq, told = 1, 0
-        while seq and told < MOST:
-            messages, seq = await self._batch(pattern, seq)
-            told += len(messages)
-            for message in messages:
-                event = _decoded(message)
-                if event is not None:
-                    yield event
+    async def _long(self, pattern: str) -> list[Event]:
+        """Of one with more than `AT_ONCE` events."""
+        events: list[Event] = []
+        seq, left, told = 1, AT_ONCE, 0
+        while left and told < MOST:
+            heard = await self._asked(_Next(seq=seq, batch=min(left, BATCH), next_by_subj=pattern))
+            events += heard.events
+            told += heard.count
+            seq, left = heard.last + 1, heard.left if heard.count else 0
+        return events
 
-    async def _batch(self, pattern: str, seq: int) -> tuple[list[Msg], int]:
-        """A batch from `seq` on, and where the next one begins (0: there is none)."""
-        asked = msgspec.json.encode(_Ask(seq=seq, batch=BATCH, next_by_subj=pattern))
+    async def _asked(self, what: _All | _Next) -> _Heard:
+        """Everything that answers."""
         inbox, heard = self._nc.new_inbox(), _Heard()
         try:
             replies = await self._nc.subscribe(inbox, cb=heard.take)
             try:
-                await self._nc.publish(f"$JS.API.DIRECT.GET.{STREAM}", asked, reply=inbox)
-                end = await heard.end()
+                await self._nc.publish(f"$JS.API.DIRECT.GET.{STREAM}", msgspec.json.encode(what), reply=inbox)
+                await heard.end()
             finally:
                 await replies.unsubscribe()
         except (NatsError, OSError, TimeoutError) as error:
             raise HistoryDown(f"the stream {STREAM} can't be read: {error!r}") from error
-        status = end.get("Status", "")
-        if status not in {_END, _NONE}:
-            raise HistoryDown(f"the stream {STREAM} can't be read: {status} {end.get('Description', '')}")
-        return heard.messages, int(end.get("Nats-Last-Sequence", 0)) + 1 if _more(end) else 0
+        if heard.status not in {_END, _NONE, _TOO_MANY}:
+            raise HistoryDown(f"the stream {STREAM} can't be read: {heard.status} {heard.why}")
+        return heard
 
 
 class _Heard:
     """What comes until a status says that it was all. No timer a message: only that nothing came at all for a while."""
 
     def __init__(self) -> None:
-        self.messages: list[Msg] = []
-        self._end: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self.events: list[Event] = []
+        self.count = 0
+        self._end: Mapping[str, str] = {}
+        self._ended = asyncio.Event()
+
+    @property
+    def status(self) -> str:
+        return self._end.get("Status", "")
+
+    @property
+    def why(self) -> str:
+        return self._end.get("Description", "")
+
+    @property
+    def last(self) -> int:
+        """The place in the stream of the last one that came."""
+        return int(self._end.get("Nats-Last-Sequence", 0))
+
+    @property
+    def left(self) -> int:
+        """How many the stream holds behind it."""
+        return int(self._end.get("Nats-Num-Pending", 0))
 
     async def take(self, message: Msg) -> None:
         headers = message.headers or {}
-        if "Status" not in headers:
-            self.messages.append(message)
-        elif not self._end.done():
-            self._end.set_result(headers)
+        if "Status" in headers:
+            self._end = headers
+            self._ended.set()
+            return
+        self.count += 1
+        try:
+            self.events.append(cloudevents.from_binary(headers, message.data))
+        except cloudevents.BadEvent as error:
+            _log.warning("event_left_out", subject=headers.get("Nats-Subject", ""), error=str(error))
 
-    async def end(self) -> dict[str, str]:
-        """The status; raises TimeoutError after a silence."""
-        while True:
-            before = len(self.messages)
-            done, _ = await asyncio.wait([self._end], timeout=PATIENCE_S)
-            if done:
-                return self._end.result()
-            if len(self.messages) == before:
-                raise TimeoutError
-
-
-def _more(headers: dict[str, str]) -> bool:
-    return headers.get("Nats-Num-Pending", "0") != "0"
-
-
-def _decoded(message: Msg) -> Event | None:
-    try:
-        return cloudevents.from_binary(message.headers, message.data)
-    except cloudevents.BadEvent as error:
-        _log.warning("event_left_out", subject=(message.headers or {}).get("Nats-Subject", ""), error=str(error))
-        return None
+    async def end(self) -> None:
+        """Until the status; raises TimeoutError after a silence."""
+        while not self._ended.is_set():
+            before = self.count
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._ended.wait()
+            except TimeoutError:
+                if self.count == before:
+                    raise

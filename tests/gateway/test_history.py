@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 import asyncpg
-import nats
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nats.aio.client import Client
 
 from contracts.events import (
     Data,
@@ -23,6 +23,7 @@ from contracts.events import (
 )
 from contracts.topology import LIFECYCLE, TOPOLOGY
 from deploy.local.stack import Stack
+from gateway.connection import Connection, connect
 from gateway.history import read as read_
 from gateway.history.read import History, HistoryDown
 from gateway.history.timeline import timeline, totals
@@ -133,22 +134,56 @@ async def test_the_stream_alone_tells_the_history_while_postgresql_is_away(
     assert (await served.http.get(f"/v1/workflows/{WORKFLOW}/timeline")).status_code == 404
 
 
-async def test_a_history_of_more_than_one_batch_is_whole_and_of_one_workflow(
+async def test_a_history_is_whole_and_of_one_workflow_however_long(
     nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_, "BATCH", 50)
-    nc = await nats.connect(nats_url)
+    monkeypatch.setattr(read_, "BATCH", 300)
+    nc = await connect(nats_url)
     try:
         with pytest.raises(HistoryDown):
             await History(nc).of("default", "x")
         await make_stream(nc, event_stream(1 << 30))
         await fill(nc, nats_url, 2, 110)
-        found = await History(nc).of("default", "01BENCH0000000000000000001")
-        assert len(found) == len({each.id for each in found}) == 110
-        assert {each.data.workflow for each in found} == {"01BENCH0000000000000000001"}
+        await fill(nc, nats_url, 2, read_.AT_ONCE + 110, first=2)
+        for number, length in ((1, 110), (2, read_.AT_ONCE + 110)):
+            workflow = f"01BENCH{number:019d}"
+            found = await History(nc).of("default", workflow)
+            assert len(found) == len({each.id for each in found}) == length
+            assert {each.data.workflow for each in found} == {workflow}
+            assert [each.time for each in found] == sorted(each.time for each in found)
         assert await History(nc).of("default", "nobody") == []
     finally:
         await nc.close()
+
+
+async def test_headers_of_the_stream_are_ordinary(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nats-py hands them to our reading of them, which leaves it only the status at the end."""
+    nc, left, theirs = await connect(nats_url), list[bytes](), Client._parse_header_lines
+
+    def reads(raw: bytes) -> dict[str, str]:
+        left.append(raw)
+        return theirs(raw)
+
+    try:
+        await make_stream(nc, event_stream(1 << 30))
+        await fill(nc, nats_url, 1, 3)
+        monkeypatch.setattr(Client, "_parse_header_lines", reads)
+        assert len(await History(nc).of("default", "01BENCH0000000000000000000")) == 3
+        assert [raw for raw in left if b"EOB" not in raw] == []
+    finally:
+        await nc.close()
+
+
+NAMES = st.sampled_from(["a", "Nats-B", "a b", "", "\u00e9", "c\t"])
+COLONS = st.sampled_from([": ", ":", ":\t", " : ", ""])
+VALUES = st.text("a :%\t\u00e9\n", max_size=6)
+LINES = st.binary(max_size=12) | st.builds("{}{}{}".format, NAMES, COLONS, VALUES).map(str.encode)
+
+
+@given(st.lists(LINES, max_size=5), st.sampled_from([b"\r\n", b"\r\n\r\n", b"", b"\n"]))
+def test_headers_are_read_as_nats_py_reads_them(lines: list[bytes], end: bytes) -> None:
+    raw = b"\r\n".join(lines) + end
+    assert Connection._parse_header_lines(raw) == Client._parse_header_lines(raw)
 
 
 async def test_an_export_holds_everything_and_has_the_same_bytes_each_time(served: Served) -> None:
