@@ -14,6 +14,8 @@ import ssl
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpcore
@@ -26,13 +28,18 @@ CONNECT_S = 5.0
 ANSWER_BYTES = 1000
 """Of an answer's body, for the log; the rest is not read."""
 RESOLVERS = 64
+NOT_NOW = frozenset({429, 503})
+"""Answers whose Retry-After means something."""
+LONGEST_S = 86_400.0
+"""A receiver is not waited for longer at its word, once."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the receiver said."""
+    """What the receiver said; `again_s` is for how long it wants to be left alone, 0 where it says nothing of it."""
 
     status: int
     text: str
+    again_s: float = 0.0
 
 
 class NotSent(Exception):
@@ -73,7 +80,11 @@ class Sender:
                 text += chunk[: ANSWER_BYTES - len(text)]
                 if len(text) >= ANSWER_BYTES:
                     break
-            return Answer(status=response.status, text=text.decode(errors="replace"))
+            return Answer(
+                status=response.status,
+                text=text.decode(errors="replace"),
+                again_s=_again_s(response.headers) if response.status in NOT_NOW else 0.0,
+            )
 
     async def close(self) -> None:
         """Send no more."""
@@ -84,6 +95,18 @@ def signature(secret: bytes, id_: str, timestamp: int, body: bytes) -> str:
     """Of Standard Webhooks, version 1."""
     digest = hmac.digest(secret, f"{id_}.{timestamp}.".encode() + body, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def _again_s(headers: Sequence[tuple[bytes, bytes]]) -> float:
+    """Retry-After, seconds or a date; 0 for what is neither."""
+    said = next((value for name, value in headers if name.lower() == b"retry-after"), b"").decode("latin-1").strip()
+    if said.isascii() and said.isdecimal():
+        return min(float(said[:9]), LONGEST_S)
+    try:
+        ahead = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no date, or one without a zone
+        return 0.0
+    return min(max(0.0, ahead), LONGEST_S)
 
 
 def _headers(id_: str, body: bytes, secrets: Sequence[bytes]) -> list[tuple[str, str]]:

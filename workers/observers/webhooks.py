@@ -1,7 +1,8 @@
 """Webhooks: every event is recorded for those who want it, acknowledged, and only then delivered, until it is taken.
 
 Delivered at least once: a process that dies between a receiver's answer and its note sends the same again, with the
-same `webhook-id`. Each webhook has a few requests under way at most, so a slow one holds up nobody else.
+same `webhook-id`. Each webhook has a few requests under way at most, so a slow one holds up nobody else. A receiver
+that asks to be left alone (429 or 503 with Retry-After) is.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ JITTER = 0.1
 LEASE_S = TIMEOUT_S + 15
 EACH, MOST = 4, 256
 """Requests under way to one webhook, and in all."""
+QUIET_S = 300.0
+"""For so long at most other deliveries wait too when one was told to: a test or a resend shall not take a day."""
 LOOK_S = 1.0
 BATCH, FILL_S = 64, 0.25
 """Events recorded at once, and how long the first of them waits for others."""
@@ -63,6 +66,7 @@ class Courier:
         self._lease_s = lease_s
         self._look_s = look_s
         self._under_way: dict[asyncio.Task[None], str] = {}
+        self._quiet: dict[str, float] = {}  # until when nothing goes to a webhook whose receiver asked for that
         self._soon = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self._pruned = time.monotonic()
@@ -104,6 +108,9 @@ class Courier:
         if room <= 0:
             return
         busy = Counter(self._under_way.values())
+        now = time.monotonic()
+        self._quiet = {webhook: until for webhook, until in self._quiet.items() if until > now}
+        busy.update(dict.fromkeys(self._quiet, EACH))
         for due in await self._deliveries.due(busy, each=EACH, most=room, lease_s=self._lease_s):
             task = asyncio.create_task(self._deliver(due))
             self._under_way[task] = due.webhook
@@ -129,11 +136,18 @@ class Courier:
         if status == GONE:
             await self._deliveries.turn_off(due, "its receiver answered 410 Gone")
         last = status == GONE or due.tries > len(self._retries_s)
-        wait_s = 0.0 if not error or last else self._retries_s[due.tries - 1] * random.uniform(1, 1 + JITTER)  # noqa: S311  # spreads load
+        wait_s = 0.0 if not error or last else self._wait_s(due, answer)
         state: State = "delivered" if not error else "failed" if last else "waiting"
         tried = Tried(status=status, error=error, answer=text, state=state, again_s=wait_s)
         await self._deliveries.note(due, tried)
         log.info("webhooks.tried", webhook=due.webhook, delivery=due.id, status=status, state=state, error=error[:200])
+
+    def _wait_s(self, due: Due, answer: Answer | None) -> float:
+        """What the schedule says, or longer where the receiver asks for it. Never shorter: the tries last for days."""
+        asked_s = answer.again_s if answer else 0.0
+        if asked_s:
+            self._quiet[due.webhook] = time.monotonic() + min(asked_s, QUIET_S)
+        return max(self._retries_s[due.tries - 1], asked_s) * random.uniform(1, 1 + JITTER)  # noqa: S311  # spreads load
 
     async def _prune(self) -> None:
         if time.monotonic() - self._pruned > PRUNE_S:
@@ -145,7 +159,8 @@ class Courier:
 def _refusal(answer: Answer) -> str:
     if answer.status // 100 == 3:
         return f"it answered {answer.status}: redirects are not followed"
-    return f"it answered {answer.status}"
+    wait = f", to be asked again after {answer.again_s:.0f} s" if answer.again_s else ""
+    return f"it answered {answer.status}{wait}"
 
 
 def app(broker: NatsBroker, deliveries: Deliveries, courier: Courier) -> FastStream:

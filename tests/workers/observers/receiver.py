@@ -16,6 +16,7 @@ from typing import Any
 ANSWERS = {
     "/ok": b"HTTP/1.1 204 No Content\r\n\r\n",
     "/fails": b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 10\r\n\r\nno \x00 today",
+    "/busy": b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n",
     "/gone": b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n",
     "/moved": b"HTTP/1.1 302 Found\r\nlocation: /ok\r\ncontent-length: 0\r\n\r\n",
     "/long": b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 3_000_000,

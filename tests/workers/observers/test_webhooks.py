@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import asyncpg
@@ -88,11 +89,11 @@ async def courier(pool: Pool, *, private: bool = True, retries_s: Sequence[float
 
 
 async def ended(hooks: Webhooks, hook: Webhook, *states: str, within_s: float = 20) -> Sequence[Delivery]:
-    """The log, once every delivery has one of the states."""
+    """The log, once every delivery was tried and has one of the states."""
     async with asyncio.timeout(within_s):
         while True:
             log = await hooks.deliveries(TENANT, hook.id, before="", limit=100)
-            if log and all(delivery.state in states for delivery in log):
+            if log and all(delivery.tried_at and delivery.state in states for delivery in log):
                 return log
             await asyncio.sleep(0.05)
 
@@ -175,6 +176,51 @@ async def test_the_schedule_is_days_long_and_kept_in_the_store(hooks: Webhooks, 
     ahead = datetime.fromisoformat(waits.next_at) - datetime.fromisoformat(waits.tried_at)
     assert waits.state == "waiting"
     assert timedelta(hours=2) <= ahead <= timedelta(hours=2.3)
+
+
+async def test_a_receiver_that_asks_for_time_gets_it_for_all_its_deliveries_and_the_log_says_so(
+    hooks: Webhooks, pool: Pool, inbox: Receiver
+) -> None:
+    hook, _ = await added(hooks, f"{inbox.url}/busy")
+    await Deliveries(pool).record(told())
+    async with courier(pool) as running:
+        (waits,) = await ended(hooks, hook, "waiting")
+        assert waits.status == 429
+        assert waits.error == "it answered 429, to be asked again after 3600 s"
+        ahead = datetime.fromisoformat(waits.next_at) - datetime.fromisoformat(waits.tried_at)
+        assert timedelta(hours=1) <= ahead <= timedelta(hours=1.11)  # and not the twentieth of a second of the schedule
+        quick, _ = await added(hooks, f"{inbox.url}/ok")
+        await Deliveries(pool).record(told())  # for both
+        running.soon()
+        await ended(hooks, quick, "delivered")
+        await asyncio.sleep(0.2)  # the courier looks every twentieth of a second
+    assert len(inbox.of("/busy")) == 1
+    async with courier(pool):  # a new one knows nothing of that, and is told the same
+        await inbox.came(2, "/busy")
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "wait_s"),
+    [
+        (503, b"90", (90, 90)),
+        (429, b" 7 ", (7, 7)),
+        (429, format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True).encode(), (6000, 7200)),
+        (429, b"9" * 400, (86_400, 86_400)),
+        (503, b"Fri, 31 Dec 9999 23:59:59 GMT", (86_400, 86_400)),
+        (503, b"Fri, 31 Dec 1999 23:59:59 GMT", (0, 0)),
+        (503, b"Fri, 31 Dec 2999 23:59:59", (0, 0)),
+        (503, b"-5", (0, 0)),
+        (503, b"\xb2", (0, 0)),
+        (503, b"soon", (0, 0)),
+        (500, b"90", (0, 0)),
+    ],
+)
+async def test_what_retry_after_may_say(status: int, said: bytes, wait_s: tuple[float, float], inbox: Receiver) -> None:
+    inbox.answers["/busy"] = b"HTTP/1.1 %d x\r\nRetry-After: %s\r\ncontent-length: 0\r\n\r\n" % (status, said)
+    sender = Sender(private=True)
+    answer = await sender.send(f"{inbox.url}/busy", "a", b"{}", [])
+    await sender.close()
+    assert wait_s[0] <= answer.again_s <= wait_s[1]
 
 
 async def test_gone_turns_a_webhook_off_until_somebody_turns_it_on(
