@@ -14,7 +14,8 @@ import msgspec
 import msgspec.yaml
 
 from . import subjects
-from .artifacts import Capsule, Submission
+from .artifacts import Capsule, StandIn, Submission
+from .artifacts.stand_ins import FIELD
 from .cloudevents import CONTENT_TYPE, SPEC
 from .events import LIFECYCLE_EVENTS, STAGE_EVENTS, TYPES, Data
 from .topology import LIFECYCLE, TOPOLOGY
@@ -43,7 +44,17 @@ def json_schemas() -> dict[str, bytes]:
     files = {f"events/{kind.__name__}.v1.json": _pretty(_schema(kind, "events")) for kind in _event_structs()}
     stages = [stage.produces for stage in TOPOLOGY.stages.values() if stage.produces is not Capsule]
     produced: list[type[msgspec.Struct]] = [Submission, *stages]
-    return files | {f"artifacts/{kind.__name__}.v1.json": _pretty(_schema(kind, "artifacts")) for kind in produced}
+    bodies = {kind.__name__: _schema(kind, "artifacts") for kind in produced}
+    for kind in stages:
+        _tell_of_stand_ins(bodies[kind.__name__])
+    return files | {f"artifacts/{name}.v1.json": _pretty(body) for name, body in bodies.items()}
+
+
+def _tell_of_stand_ins(artifact: Json) -> None:
+    """Every stage's artifact may name them, beside its own fields."""
+    _, components = msgspec.json.schema_components([StandIn], ref_template="#/$defs/{name}")
+    artifact["properties"][FIELD] = {"type": "array", "items": {"$ref": "#/$defs/StandIn"}, "default": []}
+    artifact.setdefault("$defs", {}).update(components)
 
 
 def asyncapi() -> Json:

@@ -20,7 +20,7 @@ import msgspec
 from nats.aio.client import Client
 
 from contracts import artifacts as bodies
-from contracts.artifacts import Lock, Submission
+from contracts.artifacts import Lock, StandIn, Submission
 from contracts.events import Event, Input, StageCompleted, StageFailed, StageRejected, WorkflowResumed
 from contracts.topology import TOPOLOGY
 from workers.__main__ import bindings
@@ -31,6 +31,8 @@ from workers.kit.recorded import RecordedLlm, RecordedRegistry, RecordedSimilar,
 from workers.kit.registry.wheelhouse import Wheels
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stage import Permanent, Reject, Run, StageError
+from workers.kit.standing_in import inherited, own
+from workers.kit.tally import tally
 from workers.kit.wiring import Means, WiringError, ports_of, wire
 
 SAME, DIFFERENT, USAGE = 0, 1, 2
@@ -102,8 +104,10 @@ class Shadow:
         [binding] = bindings([told.stage])
         if reason := self._impossible(binding):
             return f"{name}: as recorded ({reason})"
-        made = await self._made(binding, told)
-        self._compare(name, told, made)
+        stood_in = self._stood_in(binding, told)
+        with tally() as counted:
+            made = await self._made(binding, told, stood_in)
+        self._compare(name, told, made, (*stood_in, *own(told.stage, counted.told())))
         return f"{name}: the same"
 
     def _impossible(self, binding: Binding) -> str:
@@ -116,9 +120,13 @@ class Shadow:
             return "the wheels of its lock are not on this machine"
         return ""
 
-    async def _made(self, binding: Binding, told: Told) -> msgspec.Struct | StageError:
+    def _stood_in(self, binding: Binding, told: Told) -> tuple[StandIn, ...]:
+        taken = [each.sha256 for each in told.inputs if each.stage in binding.inputs.values()]
+        return inherited(self._found.artifacts[digest] for digest in taken if digest in self._found.artifacts)
+
+    async def _made(self, binding: Binding, told: Told, stood_in: tuple[StandIn, ...]) -> msgspec.Struct | StageError:
         call = binding.instance(ports_of(binding, wire([binding], self._means, self._given)))
-        arguments = self._arguments(binding, told)
+        arguments = self._arguments(binding, told, stood_in)
         try:
             if self._asked.stop:
                 sys.stderr.write(f"{binding.row.name} begins: s steps into it, c goes on\n")
@@ -134,14 +142,19 @@ class Shadow:
             said = f"{told.stage} {told.revision} raises {type(error).__name__}: {error}"
             raise Different(said) from error
 
-    def _arguments(self, binding: Binding, told: Told) -> dict[str, object]:
+    def _arguments(self, binding: Binding, told: Told, stood_in: tuple[StandIn, ...]) -> dict[str, object]:
         inputs = {each.stage: each for each in told.inputs}
         ancestors = TOPOLOGY.ancestors(told.stage)
         arguments: dict[str, object] = {}
         if binding.run:
-            own = {stage: each for stage, each in inputs.items() if stage in ancestors}
+            mine = {stage: each for stage, each in inputs.items() if stage in ancestors}
             arguments[binding.run] = Run(
-                tenant=told.tenant, workflow=told.workflow, stage=told.stage, revision=told.revision, inputs=own
+                tenant=told.tenant,
+                workflow=told.workflow,
+                stage=told.stage,
+                revision=told.revision,
+                inputs=mine,
+                stood_in=stood_in,
             )
         if binding.submission:
             arguments[binding.submission] = self._submission
@@ -162,7 +175,7 @@ class Shadow:
         except msgspec.DecodeError as error:
             raise Different(f"what {stage} made then can't be read today: {error}") from None
 
-    def _compare(self, name: str, told: Told, made: msgspec.Struct | StageError) -> None:
+    def _compare(self, name: str, told: Told, made: msgspec.Struct | StageError, stood_in: tuple[StandIn, ...]) -> None:
         if isinstance(told, StageFailed) or isinstance(made, StageError):
             if isinstance(told, StageFailed) and isinstance(made, StageError) and str(made) == told.error:
                 return
@@ -170,7 +183,7 @@ class Shadow:
             now = f"fails: {made}" if isinstance(made, StageError) else "makes an artifact"
             raise Different(f"{name} {then}; now it {now}")
         report = made.report if isinstance(made, Reject) else made
-        body, _ = bodies.encode(report)
+        body, _ = bodies.encode(report, stood_in)
         recorded = self._found.artifacts[told.artifact.sha256]
         if body != recorded:
             raise Different(f"{name} differs:\n{difference(recorded, body)}")

@@ -5,6 +5,7 @@ Every artifact is JSON in a fixed field order, but for the capsule, whose bytes 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from .model import Entity, Field, FieldType, Kind, Operation, OperationName
 from .reports import FileMeasure, FunctionMeasure, PerformanceReport, SecurityReport
 from .requirements import Acceptance, Requirement, Requirements
 from .source import SourceTree, ValidationReport
+from .stand_ins import StandIn, marked
 from .submission import Submission
 from .tests import FileCoverage, PlannedTest, TestPlan, TestReport, TestResult, TestSuite
 
@@ -62,6 +64,7 @@ __all__ = [
     "SecurityReport",
     "Severity",
     "SourceTree",
+    "StandIn",
     "Statement",
     "Submission",
     "TestPlan",
@@ -79,11 +82,11 @@ TAR_GZ = "application/gzip"
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def encode(artifact: msgspec.Struct) -> tuple[bytes, str]:
-    """The artifact's bytes and their media type; equal artifacts give equal bytes."""
+def encode(artifact: msgspec.Struct, stood_in: Iterable[StandIn] = ()) -> tuple[bytes, str]:
+    """The artifact's bytes and their media type; equal artifacts with equal stand-ins give equal bytes."""
     if isinstance(artifact, Capsule):
         return artifact.archive, TAR_GZ
-    return msgspec.json.encode(artifact), JSON
+    return marked(msgspec.json.encode(artifact), stood_in), JSON
 
 
 def decode(body: bytes, into: type[T]) -> T:

@@ -31,6 +31,13 @@ HOSTILE = (
 )
 CHEAP = "A command line tool that keeps a list of chores, each with a name and a due date."
 BUDGET = 0.01
+SPECIFYING = (
+    "prompt_enhancement",
+    "frd_generation",
+    "requirements_parsing",
+    "project_structure",
+    "test_plan_generation",
+)
 SEED = 4
 FAULTS = Plan(always={"rate": "429:1", "broken": "500", "hangs": "hang", "denied": "401", "babbles": "wrong_json"})
 
@@ -130,7 +137,13 @@ async def test_a_workflow_whose_budget_is_spent_ends_with_a_graded_capsule_that_
     assert {call["model"] for call in calls if call["outcome"] == "stand_in"} == {"blueprint/default"}
     (end,) = [event["data"] for event in await seen.running.events(seen.cheap["id"]) if "grade" in event["data"]]
     assert end["grade"] == "C"
-    assert any(f"the workflow's budget of {BUDGET} USD would be crossed" in reason for reason in end["reasons"])
+    why = f"the workflow's budget of {BUDGET} USD would be crossed"
+    answered = [reason for reason in end["reasons"] if " answered by blueprint/default instead: " in reason]
+    assert any(reason.endswith(f"{why}.") for reason in answered)
+    stages = {call["stage"] for call in calls if call["outcome"] == "stand_in"} & set(SPECIFYING)
+    assert stages
+    assert all(any(stage in reason for reason in answered) for stage in stages)
+    assert any("written by blueprint/default instead: " in reason and why in reason for reason in end["reasons"])
 
 
 async def _questions(running: Asked, workflow: str) -> dict[str, set[str]]:

@@ -14,12 +14,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from contracts.artifacts import Finding
+from contracts.artifacts import Finding, StandIn
 from contracts.events import Input
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of a stage: whose, at which revision, from which inputs (by stage). `attempt` counts from 1."""
+    """One execution of a stage: whose, at which revision, from which inputs (by stage). `attempt` counts from 1.
+
+    `stood_in`: who answered in place of the models that were wanted, for what the inputs were made from.
+    """
 
     tenant: str
     workflow: str
@@ -28,6 +31,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Input]
     attempt: int = 1
     traceparent: str = ""
+    stood_in: tuple[StandIn, ...] = ()
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ class Tally:
         self._calls: dict[tuple[str, str], ModelCalls] = {}
 
     def add(self, made: ModelCalls) -> None:
-        """What was done is added to what the same model did in the same role before."""
+        """What was done is added to what the same model did in the same role before, in whatever order it is told."""
         key = (made.role, made.model)
         before = self._calls.get(key) or ModelCalls(role=made.role, model=made.model)
         self._calls[key] = replace(
@@ -36,7 +36,7 @@ class Tally:
             tokens_out=before.tokens_out + made.tokens_out,
             cost=before.cost + made.cost,
             tried=tuple(dict.fromkeys((*before.tried, *made.tried)))[:MOST_TOLD],
-            instead=before.instead or plain(made.instead, MOST_LETTERS),
+            instead=min(filter(None, (before.instead, plain(made.instead, MOST_LETTERS))), default=""),
         )
 
     def told(self) -> tuple[ModelCalls, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contracts.artifacts import Capsule
+from collections.abc import Sequence
+
+from contracts.artifacts import Capsule, StandIn
 from workers.kit.capsule import Manifest, StageEntry, build
 
 from .contents import Inputs, contents
@@ -11,11 +13,11 @@ from .parts import Parts
 from .trace import trace, unmet
 
 
-def assembled(parts: Parts, inputs: Inputs) -> Capsule:
+def assembled(parts: Parts, inputs: Inputs, stood_in: Sequence[StandIn] = ()) -> Capsule:
     """The same parts and inputs give the same bytes."""
     inside = contents(parts, inputs)
     traced = trace(parts)
-    mark, reasons = grade(parts, traced, inside.left_out, inputs)
+    mark, reasons = grade(parts, traced, inside.left_out, inputs, stood_in)
     manifest = Manifest(
         name=parts.contract.name,
         title=parts.contract.title,

@@ -24,8 +24,7 @@ _EVIDENCE = {
     "performance": "performance_analysis",
     "tests": "test_execution",
 }
-
-_GENERATING = ("documentation", "code_generation", "test_generation")
+GENERATING = ("documentation", "code_generation", "test_generation")
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +66,7 @@ def _locks(parts: Parts, inputs: Inputs) -> Iterator[Entry]:
 
 def _generated(parts: Parts, inputs: Inputs) -> Iterator[Entry]:
     written = (parts.docs.files, parts.tree.files, parts.suite.files)
-    for stage, files in zip(_GENERATING, written, strict=True):
+    for stage, files in zip(GENERATING, written, strict=True):
         for file in files:
             yield _origin(file.path, stage, inputs, file), file.text.encode()
 
@@ -102,6 +101,6 @@ def _deliverable(entries: list[Entry]) -> tuple[list[Entry], tuple[str, ...]]:
 
 
 def _check(origin: FileEntry, kept: list[Entry]) -> None:
-    if origin.stage in _GENERATING and origin.path.partition("/")[0].casefold() == FOLDER:
+    if origin.stage in GENERATING and origin.path.partition("/")[0].casefold() == FOLDER:
         raise UnsafePath(origin.path, "lies in the folder of the proofs")
     safe_paths([*(other.path for other, _ in kept), origin.path])

@@ -3,7 +3,7 @@
 F  it can't be used: a file is missing, can't be parsed or delivered, or the package can't be installed
 D  it is wrong: a test fails, it does not start, or a scanner's finding still stands
 C  it is not proven: something was not run, a 'must' has no passing test, or less than 60 % of the lines are covered;
-   or a file was written by a model that stood in for the one that was wanted
+   or a model that stood in for the one that was wanted wrote a file, or answered a stage that this was made from
 B  it is proven in part: less than 85 % of the lines are covered, a test was skipped, a stage's findings stand, or
    a sentence of the prompt shares few words with the requirements (see `heard`)
 A  none of these
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from contracts.artifacts import File, Finding, Grade
+from contracts.artifacts import File, Finding, Grade, StandIn
 from workers.kit.capsule import TraceEntry
 
-from .contents import Inputs
+from .contents import GENERATING, Inputs
 from .heard import unheard
 from .parts import Parts
 
@@ -28,14 +28,19 @@ Reason = tuple[Grade, str]
 
 
 def grade(
-    parts: Parts, trace: Sequence[TraceEntry], left_out: Sequence[str], inputs: Inputs
+    parts: Parts,
+    trace: Sequence[TraceEntry],
+    left_out: Sequence[str],
+    inputs: Inputs,
+    stood_in: Sequence[StandIn] = (),
 ) -> tuple[Grade, tuple[str, ...]]:
     """The grade and its reasons as sentences, the gravest first; then what is good about it."""
     found = [
         *_unusable(parts, left_out),
         *_wrong(parts),
         *_unproven(parts, trace),
-        *_stood_in(parts),
+        *_answered_instead(parts, stood_in),
+        *_written_instead(parts),
         *_partly(parts, inputs),
     ]
     found.sort(key=lambda reason: reason[0], reverse=True)
@@ -84,7 +89,20 @@ def _unproven(parts: Parts, trace: Sequence[TraceEntry]) -> Iterator[Reason]:
         yield "C", f"Only {_percent(parts.tests.line_coverage)} of the lines are covered by its tests."
 
 
-def _stood_in(parts: Parts) -> Iterator[Reason]:
+def _answered_instead(parts: Parts, stood_in: Sequence[StandIn]) -> Iterator[Reason]:
+    """The stages whose files don't say so themselves."""
+    written = (parts.docs.files, parts.tree.files, parts.suite.files)
+    told = {stage for stage, files in zip(GENERATING, written, strict=True) if any(file.instead for file in files)}
+    stages: dict[tuple[str, str], list[str]] = {}
+    for one in sorted(stood_in):
+        if one.stage not in told:
+            stages.setdefault((one.model, one.reason), []).append(one.stage)
+    for (model, reason), names in stages.items():
+        were = "was" if len(names) == 1 else "were"
+        yield "C", f"{' and '.join(names)} {were} answered by {model} instead: {reason[:_LETTERS]}."
+
+
+def _written_instead(parts: Parts) -> Iterator[Reason]:
     """One sentence for each reason, however many files it is the reason for.
 
     What stands before a colon is the reason, after it come the numbers of one call: told where they are all the same.

@@ -62,7 +62,7 @@ class Packaging:
             tests=tests,
         )
         try:
-            return await asyncio.to_thread(assembled, parts, run.inputs)
+            return await asyncio.to_thread(assembled, parts, run.inputs, run.stood_in)
         except (BadArchive, UnsafePath) as error:
             raise Permanent(f"the capsule can't be packed: {error}") from error
 

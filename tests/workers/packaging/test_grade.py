@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.artifacts import FileCoverage, Finding, TestResult
+from contracts.artifacts import FileCoverage, Finding, StandIn, TestResult
 from tests.workers.packaging.sample import INPUTS, PARTS, parts
 from tests.workers.semantic_validation.sample import tree
 from workers.kit.stores.calls import Over
@@ -84,6 +84,22 @@ def test_files_by_a_stand_in_are_told_once_and_cost_the_good_grades() -> None:
     assert mark == "C"
     assert reasons[0] == f"2 of {files} files were written by blueprint/default instead: {SPENT}."
     assert sum(SPENT in reason for reason in reasons) == 1
+
+
+def test_a_stage_that_a_stand_in_answered_costs_the_good_grades_and_is_named() -> None:
+    frd, plan, code = (
+        StandIn(stage=stage, model="blueprint/default", reason=SPENT)
+        for stage in ("frd_generation", "test_plan_generation", "code_generation")
+    )
+    mark, reasons = grade(PARTS, trace(PARTS), (), INPUTS, (plan, frd))
+    assert mark == "C"
+    named = "frd_generation and test_plan_generation were answered"
+    assert reasons[0] == f"{named} by blueprint/default instead: {SPENT}."
+    # What its files say is not said again.
+    made = parts(tree__files=tuple(msgspec.structs.replace(file, instead=SPENT) for file in PARTS.tree.files))
+    told = grade(made, trace(made), (), INPUTS, (frd, code))[1]
+    assert sum(SPENT in reason for reason in told) == 2
+    assert f"frd_generation was answered by blueprint/default instead: {SPENT}." in told
 
 
 def test_files_whose_calls_had_other_numbers_have_one_reason() -> None:

@@ -17,12 +17,13 @@ import msgspec
 import structlog
 
 from contracts import artifacts as bodies
-from contracts.artifacts import Capsule
+from contracts.artifacts import Capsule, StandIn
 from contracts.events import ModelCalls, Ref
 from observability.telemetry import traceparent
 from workers.kit import crash
 from workers.kit.binding import Binding, StageCall
 from workers.kit.stage import Permanent, Refused, Reject, Run, Transient
+from workers.kit.standing_in import inherited, own
 from workers.kit.stores.drops import (
     ArtifactLost,
     Artifacts,
@@ -109,7 +110,14 @@ class Attempts:
         if isinstance(body, ArtifactLost):
             log.warning("memo.lost", drop=found.id, error=str(body))
             return None
-        return Completed(artifact=found.artifact, media_type=found.media_type, memo=memo, reused=found.id)
+        done_at = found.memo_of or found.revision
+        return Completed(
+            artifact=found.artifact,
+            media_type=found.media_type,
+            memo=memo,
+            reused=found.id,
+            memo_of=done_at if done_at != claim.revision else 0,
+        )
 
     async def make(self, claim: Claim, started: Callable[[Claim], None] | None = None) -> Outcome | Lost:
         """Do the work of `claim`; `started` is called when the stage has been at it for `SHOWN_S`.
@@ -129,15 +137,16 @@ class Attempts:
 
     async def _made(self, claim: Claim) -> Outcome | Lost:
         try:
-            arguments = await self._arguments(claim)
+            given = await self._arguments(claim)
         except msgspec.DecodeError as error:
             return self._again(claim, f"an input can't be used: {error}")
-        if isinstance(arguments, Lost):
-            return arguments
+        if isinstance(given, Lost):
+            return given
+        arguments, stood_in = given
         try:
             with tally() as counted:
                 product = await self._call(**arguments)
-            return await self._stored(claim, product, counted.told())
+            return await self._stored(claim, product, counted.told(), stood_in)
         except StoreDown:
             raise
         except Transient as error:
@@ -156,11 +165,10 @@ class Attempts:
         log.error("stage.bug", exc_info=error)
         return self._again(claim, traceback.format_exception_only(error)[-1].strip())
 
-    async def _arguments(self, claim: Claim) -> dict[str, object] | Lost:
+    async def _arguments(self, claim: Claim) -> tuple[dict[str, object], tuple[StandIn, ...]] | Lost:
+        """What the stage is called with, and who stood in for what that was made from."""
         binding = self._binding
         arguments: dict[str, object] = {}
-        if binding.run:
-            arguments[binding.run] = _run(claim)
         if binding.submission:
             arguments[binding.submission] = claim.submission
         wanted = {name: claim.inputs[stage] for name, stage in binding.inputs.items()}
@@ -172,9 +180,12 @@ class Attempts:
         if missing:
             stages = tuple(dict.fromkeys(drop.input.stage for drop, _ in missing))
             return Lost(stages=stages, error="; ".join(str(error) for _, error in missing))
-        for name, body in zip(wanted, loaded, strict=True):
-            arguments[name] = bodies.decode(body, binding.types[name])  # type: ignore[arg-type]  # the others were `missing`
-        return arguments
+        found = {name: body for name, body in zip(wanted, loaded, strict=True) if isinstance(body, bytes)}
+        arguments |= {name: bodies.decode(body, binding.types[name]) for name, body in found.items()}
+        stood_in = inherited(found[name] for name in binding.inputs)
+        if binding.run:
+            arguments[binding.run] = _run(claim, stood_in)
+        return arguments, stood_in
 
     async def _loaded(self, refs: Sequence[Ref]) -> list[bytes | ArtifactLost]:
         """Each one's bytes, or that they are lost: all are looked at, so that all can be made again at once."""
@@ -188,14 +199,16 @@ class Attempts:
         except ArtifactLost as error:
             return error
 
-    async def _stored(self, claim: Claim, product: msgspec.Struct, calls: tuple[ModelCalls, ...]) -> Outcome:
+    async def _stored(
+        self, claim: Claim, product: msgspec.Struct, calls: tuple[ModelCalls, ...], stood_in: tuple[StandIn, ...]
+    ) -> Outcome:
         report = product.report if isinstance(product, Reject) else product
         if not isinstance(report, self._binding.row.produces):
             expected = self._binding.row.produces.__name__
             return self._again(claim, f"the stage returned a {type(report).__name__} instead of a {expected}")
         if isinstance(product, Reject) and product.target not in self._binding.row.repairs:
             return self._again(claim, f"the stage rejects to {product.target!r}, which is none of its repairs")
-        body, media_type = bodies.encode(report)
+        body, media_type = bodies.encode(report, (*stood_in, *own(claim.stage, calls)))
         key = ""
         if isinstance(report, Capsule):
             key = capsule_key(claim.tenant, claim.workflow, sha256(body).hexdigest())
@@ -263,15 +276,16 @@ def _told_to_stop() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _run(claim: Claim) -> Run:
+def _run(claim: Claim, stood_in: tuple[StandIn, ...]) -> Run:
     return Run(
         tenant=claim.tenant,
         workflow=claim.workflow,
         stage=claim.stage,
-        revision=claim.revision,
+        revision=claim.memo_of or claim.revision,  # what is lost is asked for as it was asked for the first time
         inputs={stage: drop.input for stage, drop in claim.inputs.items()},
         attempt=claim.attempt,
         traceparent=traceparent() or claim.traceparent,
+        stood_in=stood_in,
     )
 
 
