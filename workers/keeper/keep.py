@@ -7,7 +7,6 @@ without that event, is not the one: it is made again above that sequence, and th
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from nats.aio.client import Client
 from contracts import subjects
 from contracts.topology import Topology
 from workers.kit.durability import fill, max_storage, server_config
-from workers.kit.runner.api import call, find
+from workers.kit.runner.api import find
 from workers.kit.runner.gate import lost
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import StreamLedger
@@ -50,7 +49,6 @@ class Keeper:
         self._settings = settings
         self._soon = asyncio.Event()
         self._provisioned = False
-        self._adopt_again = 0.0
         self._told = ""
 
     def reconnected(self) -> None:
@@ -83,13 +81,7 @@ class Keeper:
         if info is None or not self._provisioned:
             stream = event_stream(await self._room())
             info = await make_stream(self._nc, stream, first_seq=known.seq and known.seq + 1)
-        if info["created"] != known.created:
-            await self._adopt(info["created"])
-            self._adopt_again = time.monotonic() + SETTLED_S if known.created else 0.0
-        elif self._adopt_again and time.monotonic() > self._adopt_again:
-            # A worker may have had its answer from the old stream, and noted it after we had forgotten the rest.
-            await self._adopt(info["created"])
-            self._adopt_again = 0
+        await self._adopt(info["created"], known.created)
         await self._make_the_rest()
         self._provisioned = True
         self._warn(fill(info))
@@ -117,18 +109,20 @@ class Keeper:
         await find(self._nc, f"STREAM.DELETE.{subjects.STREAM}")
         return None
 
-    async def _adopt(self, created: str) -> None:
-        again = await self._ledger.adopt(created, since_s=RETENTION_S)
-        log.info("stream.adopted", created=created, events_to_send=again)
+    async def _adopt(self, created: str, was: str) -> None:
+        """Where it is another one; and once more when all workers have noted what the old one had answered them."""
+        again = await self._ledger.adopt(created, was, since_s=RETENTION_S, again_s=SETTLED_S)
+        if again is not None:
+            log.info("stream.adopted", created=created, events_to_send=again)
 
     async def _make_the_rest(self) -> None:
         """The other streams and the durables: all at the first look (settings may be new), later the missing."""
         for stream in (DEAD_STREAM, HEALTH_STREAM):
             if not self._provisioned or await find(self._nc, f"STREAM.INFO.{stream['name']}") is None:
                 await make_stream(self._nc, stream)
-        there = await call(self._nc, f"CONSUMER.NAMES.{subjects.STREAM}") if self._provisioned else {}
         wanted = [durable(stage, self._topology, self._settings) for stage in self._topology.stages]
         wanted += [observer(name, self._settings) for name in subjects.OBSERVERS]
-        for config in wanted:
-            if config["name"] not in (there.get("consumers") or ()):
+        for config in wanted:  # by name: a list of all has many pages where others follow the stream
+            asked = f"CONSUMER.INFO.{subjects.STREAM}.{config['name']}"
+            if not self._provisioned or await find(self._nc, asked) is None:
                 await make_durable(self._nc, config)

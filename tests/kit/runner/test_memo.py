@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -17,9 +18,10 @@ from contracts.events import Input, Ref, StageCompleted
 from contracts.topology import Topology
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES, Draft, Side, Verdict, refuse_once
+from tests.kit.runner.test_stopping import until
 from workers.kit.binding import bind
 from workers.kit.runner.memo import Memo
-from workers.kit.stage import Reject
+from workers.kit.stage import Reject, Run
 from workers.kit.stores.drops import Claim, InputDrop
 from workers.kit.stores.forks import Edited, Fork, Forked
 from workers.kit.stores.keys import artifact_key
@@ -156,6 +158,38 @@ async def test_what_was_copied_and_is_lost_is_made_again(servers: Servers) -> No
         assert (again.state, again.attempts) == ("completed", 1)
         assert again.artifact
         assert again.artifact.sha256 == row.artifact.sha256
+
+
+async def test_what_the_memo_knew_and_is_lost_is_made_again_as_it_was_made(servers: Servers) -> None:
+    """A model that is asked at another revision answers anew: other bytes, which would fail the workflow."""
+    counted, let_go = Counted(), asyncio.Event()
+
+    async def check(draft: Draft) -> Verdict | Reject:
+        await let_go.wait()
+        return await refuse_once(draft)
+
+    async def side(draft: Draft, run: Run) -> Side:
+        counted.done["side"] += 1
+        return Side(text=f"{draft.text} at {run.revision}")
+
+    async with pipeline(servers, SMALL, {**counted.stages(), "check": check, "side": side}) as found:
+        let_go.set()
+        parent = await found.submit("hello")
+        assert await found.end(parent) == "completed"
+        let_go.clear()
+        forking = asyncio.create_task(fork(found, parent, "check"))
+        await until(lambda: found.done("reused"))
+        (row,) = [row for row in await found.reads.drops(TENANT, parent) if row.id == f"{parent}.side.2"]
+        assert row.artifact
+        await found.artifacts.put(TENANT, b"", key=row.artifact.key)
+        found.artifacts.cache.clear()
+        before = counted.done["side"]
+        let_go.set()
+        forked = await forking
+        assert counted.done["side"] == before + 1
+        (again,) = [row for row in await found.reads.drops(TENANT, forked) if row.stage == "side"]
+        assert again.artifact
+        assert (again.revision, again.artifact.sha256) == (1, row.artifact.sha256)
 
 
 def test_what_the_key_depends_on() -> None:

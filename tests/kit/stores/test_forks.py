@@ -141,6 +141,29 @@ async def test_what_only_a_repair_or_a_person_made_is_not_paid_for_again(world: 
     assert await world.state(done.id) == "failed"
 
 
+async def test_what_the_memo_knew_of_another_revision_is_made_again_as_it_was_made_there(world: World) -> None:
+    parent = await finished(world)
+    fork = await forked(world, parent, "check")
+    await world.complete(fork.id, "check")
+    claim = await world.claim("suite", fork.id)
+    found = msgspec.structs.replace(completed(claim), reused=f"{parent}.suite.3", memo=MEMO, memo_of=3)
+    assert (await world.drops.commit(claim, found)).state == "completed"
+    known = await world.drops.recall(TENANT, MEMO)
+    assert known
+    assert (known.revision, known.memo_of) == (1, 3)
+    for _ in range(2):
+        assert await world.drops.rearm(await world.claim("trial", fork.id), ["suite"], after_s=0)
+        again = await world.claim("suite", fork.id)
+        assert (again.revision, again.again, again.memo_of) == (1, True, 3)
+        same = msgspec.structs.replace(found, reused="", memo_of=0)
+        assert (await world.drops.commit(again, same)).state == "completed"
+    second = await forked(world, fork.id, "trial")
+    assert await world.drops.rearm(await world.claim("trial", second.id), ["suite"], after_s=0)
+    why = await world.look("suite", second.id)
+    assert isinstance(why, NoClaim)
+    assert why.error == "can't be made again: it was taken over from revision 3 of another workflow"
+
+
 async def test_from_the_first_stage_with_another_prompt(world: World) -> None:
     parent = await finished(world)
     done = await forked(world, parent, "plan", prompt="do something else")

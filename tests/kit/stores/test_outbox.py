@@ -95,16 +95,42 @@ async def test_every_kept_event_is_one_a_reader_accepts(world: World) -> None:
 
 async def test_another_stream_takes_the_sequences_of_young_events_back(world: World) -> None:
     assert await world.drops.remembered() == Remembered()
-    assert await world.drops.adopt("2026-01-01T00:00:00Z", since_s=3600) == 0
+    january, february, march = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+    assert await world.drops.adopt(january, "", since_s=3600, again_s=0) == 0
     await world.submit()
     events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
     await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
-    assert await world.drops.adopt("2026-02-01T00:00:00Z", since_s=0) == 0
+    assert await world.drops.adopt(february, january, since_s=0, again_s=60) == 0
     assert (await world.drops.remembered()).seq == 3
-    assert await world.drops.adopt("2026-03-01T00:00:00Z", since_s=3600) == 1
-    assert await world.drops.remembered() == Remembered(created="2026-03-01T00:00:00Z")
+    assert await world.drops.adopt(march, february, since_s=3600, again_s=60) == 1
+    assert await world.drops.remembered() == Remembered(created=march)
     assert await world.reads.remembered() == await world.drops.remembered()
     assert len(await world.drops.unpublished(["workflow"], older_s=0, limit=10)) == 1
+
+
+async def test_a_stream_is_adopted_once_and_once_more_whoever_keeps_it(world: World) -> None:
+    await world.submit()
+    events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+
+    async def late() -> None:
+        await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+
+    async def adopt(created: str, was: str, again_s: float = 60) -> set[int | None]:
+        both = (world.drops.adopt(created, was, since_s=3600, again_s=again_s) for _ in range(2))
+        return set(await asyncio.gather(*both))
+
+    await late()
+    assert await adopt("one", "") == {1, None}
+    assert await adopt("one", "one") == {None}, "there was no other that could have answered late"
+    assert await adopt("two", "one") == {0, None}
+    await late()
+    assert await adopt("two", "two") == {None}, "it is too early"
+    assert await adopt("three", "two", again_s=0) == {1, None}
+    await late()
+    assert await adopt("two", "one") == {None}, "who asks has looked before somebody else adopted another one"
+    assert await adopt("three", "three") == {1, None}
+    assert await adopt("three", "three") == {None}
+    assert (await world.drops.remembered()).created == "three"
 
 
 async def test_a_commit_is_written_whole_or_not_at_all(world: World) -> None:

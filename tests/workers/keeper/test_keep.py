@@ -84,6 +84,27 @@ async def test_a_missing_durable_is_made_again(running: Pipeline) -> None:
     assert await find(running.nc, f"CONSUMER.INFO.{subjects.STREAM}.pack") is not None
 
 
+async def test_a_thousand_followers_hide_no_durable(running: Pipeline) -> None:
+    """A page of JetStream's names holds 1,024 consumers."""
+    follower = {"ack_policy": "none", "mem_storage": True, "max_deliver": -1, "filter_subject": "ql.evt.nobody.>"}
+    made = [
+        call(
+            running.nc,
+            f"CONSUMER.CREATE.{subjects.STREAM}.a{number}",
+            {"stream_name": subjects.STREAM, "config": follower | {"durable_name": f"a{number}"}, "action": "create"},
+        )
+        for number in range(1024)
+    ]
+    await asyncio.gather(*made)
+    asked = await running.nc.subscribe(f"$JS.API.CONSUMER.CREATE.{subjects.STREAM}.>")
+    await running.keeper.keep()
+    await call(running.nc, f"CONSUMER.DELETE.{subjects.STREAM}.side")
+    await running.keeper.keep()
+    await running.nc.flush()
+    heard = [asked._pending_queue.get_nowait().subject for _ in range(asked._pending_queue.qsize())]
+    assert [subject.rpartition(".")[2] for subject in heard] == ["side"]
+
+
 async def republished(running: Pipeline, above: int) -> None:
     """Every fact stands in the new stream, above the old sequences, and the next workflow runs."""
     await running.end(await running.submit("after"))
@@ -127,7 +148,7 @@ async def test_a_note_from_the_old_stream_that_came_late_is_made_good(
     await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
     await running.keeper.keep()
     await running.drops.published([highest])
-    await running.keeper.keep()
+    await Keeper(running.nc, running.drops, SMALL, running.servers.settings()).keep()  # the first has died meanwhile
     await republished(running, highest.seq)
 
 

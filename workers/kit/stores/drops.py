@@ -21,6 +21,9 @@ from .shown import DropState as DropState
 from .shown import LetterHead as LetterHead
 from .shown import WorkflowRow as WorkflowRow
 from .shown import WorkflowState as WorkflowState
+from .stream import Remembered as Remembered
+from .stream import StreamLedger as StreamLedger
+from .stream import StreamMemory as StreamMemory
 
 if TYPE_CHECKING:
     from contracts.topology import Topology
@@ -80,7 +83,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
     workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over.
     `forked`: the stage from which the workflow, a fork, is done anew; '' in any other workflow. `again`: the row's
-    artifact is lost, and its very bytes are to be made again."""
+    artifact is lost, and its very bytes are to be made again: as they were at revision `memo_of`, if that is not 0."""
 
     drop: str
     tenant: str
@@ -97,6 +100,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     known: Mapping[str, InputDrop] = {}
     forked: str = ""
     again: bool = False
+    memo_of: int = 0
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,8 @@ class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """The stage wrote an artifact. The last stage tells of its capsule in `capsule` (name, grade, reasons).
 
-    `memo` (sha256, hex) is what equal work has in common; `reused` is the drop that was taken over instead of working.
+    `memo` (sha256, hex) is what equal work has in common; `reused` is the drop that was taken over instead of working,
+    and `memo_of` the revision at which that work was done, if that is another one.
     Here and below, `work_ms` is how long the attempt took.
     """
 
@@ -123,6 +128,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     work_ms: int = 0
     memo: str = ""
     reused: str = ""
+    memo_of: int = 0
 
 
 class CapsuleHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,23 +190,6 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True):
 
 LetterWriter = Callable[[str, str], DeadLetter]
 """Makes the dead letter of given-up work from the reason and the drop's id."""
-
-
-class Remembered(msgspec.Struct, frozen=True, kw_only=True):
-    """The stream as the store knows it: its creation time, and its highest sequence noted (0: none) with the event
-    that stands there."""
-
-    created: str = ""
-    seq: int = 0
-    event: str = ""
-
-
-class StreamMemory(Protocol):
-    """What every publisher asks before it trusts the stream."""
-
-    async def remembered(self) -> Remembered:
-        """As of one moment."""
-        ...
 
 
 class Drops(StreamMemory, Protocol):
@@ -293,14 +282,6 @@ class Drops(StreamMemory, Protocol):
 
     async def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same id twice is one."""
-        ...
-
-
-class StreamLedger(StreamMemory, Protocol):
-    """The keeper's side."""
-
-    async def adopt(self, created: str, *, since_s: float) -> int:
-        """Belong to a new stream: clear the sequences of events younger than `since_s`; how many will be sent again."""
         ...
 
 

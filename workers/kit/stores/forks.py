@@ -153,7 +153,8 @@ def _copy(topology: Topology, row: Row, now: datetime) -> Row:
         updated_at=now,
         inputs=inputs,
         error="",
-        copied_of=row.revision if row.copied_of is None else row.copied_of,
+        copied_of=(row.memo_of or row.revision) if row.copied_of is None else row.copied_of,
+        memo_of=0,
     )
 
 

@@ -75,6 +75,7 @@ def drop_of(workflow: str, row: Row) -> DropRow:
         target=row.target,
         unmet=row.unmet,
         error=row.error,
+        memo_of=row.memo_of,
     )
 
 

@@ -29,7 +29,7 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DropRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A drop as people see it."""
+    """A drop as people see it. `memo_of`: the revision at which the memo's work was done, if it is another one."""
 
     id: str
     workflow: str
@@ -46,6 +46,12 @@ class DropRow(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     unmet: bool = False
     error: str = ""
+    memo_of: int = 0
+
+
+def drop_id(workflow: str, stage: str, revision: int) -> str:
+    """The name of a drop."""
+    return f"{workflow}.{stage}.{revision}"
 
 
 class LetterHead(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from contracts.events import Input, Ref
 from contracts.topology import Opening, Topology
 
 from .drops import Claim, Completed, DropState, Failed, InputDrop, NoClaim, Outcome, Rejected, Retry, WorkflowState
+from .shown import drop_id as drop_id
 
 OPEN: frozenset[DropState] = frozenset({"running", "retry"})
 RETRIES = 20
@@ -29,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     what it told the bus (its sha256, what it opened, what is unmet), and stands as before once the same bytes are
     back. Until then nobody can take it as an input. It may be claimed at whatever revision it has, due or not.
     `copied_of`: the revision at which a fork took the drop over; 0 where somebody wrote it, None if it was made here.
+    `memo_of`: the revision at which the work was done that the memo knew; 0 where it is the row's own.
     """
 
     stage: str
@@ -48,6 +50,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     unmet: bool = False
     error: str = ""
     copied_of: int | None = None
+    memo_of: int = 0
 
     @property
     def again(self) -> bool:
@@ -67,11 +70,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.stage} {self.revision} has no artifact")
         told = Input(stage=self.stage, revision=self.revision, sha256=self.artifact.sha256, unmet=self.unmet)
         return InputDrop(input=told, ref=self.artifact, media_type=self.media_type)
-
-
-def drop_id(workflow: str, stage: str, revision: int) -> str:
-    """The name of a drop."""
-    return f"{workflow}.{stage}.{revision}"
 
 
 class Runnable(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +264,7 @@ def claim_of(
         newest=newest,
         forked=forked,
         again=found.row is not None and found.row.again,
+        memo_of=found.row.memo_of if found.row else 0,
     )
 
 
@@ -334,7 +333,7 @@ def settle(
 def at_once(topology: Topology, claim: Claim, outcome: Outcome) -> Change | None:
     """As `settle`, where no other row has a say: right as long as the workflow is active, no revision was opened since
     the claim, and the row is still the claim's and not one made again. None where there is more to look at."""
-    plain = isinstance(outcome, Completed) and _end(topology, claim.stage) is None
+    plain = isinstance(outcome, Completed) and not outcome.memo_of and _end(topology, claim.stage) is None
     return Change(state="completed") if plain else None
 
 

@@ -229,9 +229,13 @@ class MemoryDrops:
     async def remembered(self) -> Remembered:
         return self.memory.remembered()
 
-    async def adopt(self, created: str, *, since_s: float) -> int:
-        self.memory.stream, forgotten = created, 0
-        since = self.memory.clock() - timedelta(seconds=since_s)
+    async def adopt(self, created: str, was: str, *, since_s: float, again_s: float) -> int | None:
+        memory, now = self.memory, self.memory.clock()
+        again = created == was and memory.adopt_again is not None and memory.adopt_again <= now
+        if memory.stream != was or (created == was and not again):
+            return None
+        memory.stream, memory.adopt_again = created, None if again or not was else now + timedelta(seconds=again_s)
+        since, forgotten = now - timedelta(seconds=since_s), 0
         for found in self.memory.workflows.values():
             for name, (time, event) in found.events.items():
                 if event.seq and time > since:
@@ -263,6 +267,7 @@ class MemoryDrops:
             target=change.target,
             unmet=change.unmet,
             error=news.plain(change.error),
+            memo_of=outcome.memo_of if isinstance(outcome, Completed) and outcome.memo_of else found.rows[key].memo_of,
         )
         if isinstance(kept, Completed) and kept.memo and change.state == "completed" and not change.unmet:
             found.memos[key] = kept.memo

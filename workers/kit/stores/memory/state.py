@@ -64,6 +64,7 @@ class Memory:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     letters: dict[tuple[str, str], DeadLetter] = field(default_factory=dict)
     stream: str = ""
+    adopt_again: datetime | None = None
     duties: dict[str, datetime] = field(default_factory=dict)
     pauses: set[str] = field(default_factory=set)
 

@@ -34,7 +34,7 @@ LOOK = f"""
     {OPENERS.format("$3")}
     UNION ALL
     SELECT w.id, NULL, NULL, w.state, NULL, NULL, w.created_at, clock_timestamp(), NULL, NULL, w.prompt, NULL, NULL,
-        w.language, w.traceparent, NULL, w.tenant, NULL, w.forked, NULL
+        w.language, w.traceparent, NULL, w.tenant, NULL, w.forked, NULL, NULL
     FROM workflows w WHERE w.id = ANY($3)
 """  # noqa: S608  # constants only
 # In both statements the states are hidden from the planner, which would look among all that are active or running.

@@ -59,7 +59,7 @@ _CHANGED = [
     for place, kind in enumerate(
         (
             *("text", "text", "integer", "text", "timestamptz", "text", "bigint", "bigint", "text", "text", "integer"),
-            *("text", "boolean", "text", "bytea"),
+            *("text", "boolean", "text", "bytea", "integer"),
         ),
         start=8,
     )
@@ -67,13 +67,13 @@ _CHANGED = [
 WRITE = f"""
     WITH changed AS (
         UPDATE drops d SET
-            state = c.state, updated_at = $23, lease_until = NULL, retry_at = c.retry_at,
+            state = c.state, updated_at = $24, lease_until = NULL, retry_at = c.retry_at,
             artifact_key = c.artifact_key, artifact_offset = c.artifact_offset, artifact_length = c.artifact_length,
             artifact_sha256 = c.artifact_sha256, media_type = c.media_type, opens = c.opens, target = c.target,
-            unmet = c.unmet, error = c.error, memo_key = c.memo_key
+            unmet = c.unmet, error = c.error, memo_key = c.memo_key, memo_of = coalesce(c.memo_of, d.memo_of)
         FROM {few(*_CHANGED)} AS c (
             workflow_id, stage, revision, state, retry_at, artifact_key, artifact_offset, artifact_length,
-            artifact_sha256, media_type, opens, target, unmet, error, memo_key, unit
+            artifact_sha256, media_type, opens, target, unmet, error, memo_key, memo_of, unit
         )
         WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
     )
@@ -198,6 +198,7 @@ def _written(one: Settled, now: datetime) -> tuple[object, ...]:
         change.unmet,
         news.plain(change.error),
         _memo(change, kept),
+        (outcome.memo_of if isinstance(outcome, Completed) else 0) or None,
     )
 
 

@@ -159,9 +159,9 @@ class PgDrops:
         async with connected(self.pool) as connection:
             return await outbox.remembered(connection)
 
-    async def adopt(self, created: str, *, since_s: float) -> int:
+    async def adopt(self, created: str, was: str, *, since_s: float, again_s: float) -> int | None:
         async with transaction(self.pool) as connection:
-            return await outbox.adopt(connection, created, since_s)
+            return await outbox.adopt(connection, created, was, since_s, again_s)
 
 
 def _of_claim(asked: claims.Asked) -> str:

@@ -22,10 +22,17 @@ PUBLISHED = f"""
     UPDATE events e SET published_seq = n.seq FROM {_NOTES} AS n (workflow_id, id, seq, unit)
     WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND e.published_seq IS NULL
 """  # noqa: S608  # constants only
-ADOPT = """
-    INSERT INTO stream (name, created, adopted_at) VALUES ($1, $2, clock_timestamp())
-    ON CONFLICT (name) DO UPDATE SET created = excluded.created, adopted_at = excluded.adopted_at
-"""
+# Mostly there is nothing to do, and then no row is locked. The first stream of all has nothing to be done again.
+_DUE = "stream.created = $3 AND (stream.created <> $2 OR coalesce(stream.again_at <= clock_timestamp(), false))"
+ADOPT = f"""
+    INSERT INTO stream (name, created, adopted_at)
+    SELECT $1, $2, clock_timestamp() WHERE NOT EXISTS (SELECT FROM stream WHERE name = $1 AND NOT ({_DUE}))
+    ON CONFLICT (name) DO UPDATE SET
+        created = excluded.created, adopted_at = excluded.adopted_at,
+        again_at = CASE WHEN stream.created <> excluded.created THEN clock_timestamp() + $4::interval END
+    WHERE {_DUE}
+    RETURNING true
+"""  # noqa: S608  # constants only
 FORGET = """
     WITH forgotten AS (
         UPDATE events SET published_seq = NULL
@@ -51,9 +58,10 @@ async def published(connection: Connection, events: Sequence[StoredEvent]) -> No
     await connection.execute(PUBLISHED, *columns(notes))
 
 
-async def adopt(connection: Connection, created: str, since_s: float) -> int:
+async def adopt(connection: Connection, created: str, was: str, since_s: float, again_s: float) -> int | None:
     """Within a transaction: another stream; what it should hold is unpublished again."""
-    await connection.execute(ADOPT, STREAM, created)
+    if not await connection.fetchval(ADOPT, STREAM, created, was, timedelta(seconds=again_s)):
+        return None
     forgotten: int = await connection.fetchval(FORGET, timedelta(seconds=since_s))
     return forgotten
 

@@ -17,11 +17,11 @@ from workers.kit.stores.standing import Row
 COLUMNS = """
     d.workflow_id, d.stage, d.revision, d.state, d.epoch, d.attempts, d.created_at, d.updated_at, d.lease_until,
     d.retry_at, d.artifact_key, d.artifact_offset, d.artifact_length, d.artifact_sha256, d.media_type, d.opens,
-    d.target, d.unmet, d.error, d.copied_of"""
+    d.target, d.unmet, d.error, d.copied_of, d.memo_of"""
 OPENERS = f"""SELECT {COLUMNS} FROM drops d
     WHERE d.workflow_id = ANY({{}}::text[]) AND d.opens IS NOT NULL"""  # noqa: S608  # constants only
 # A last row of a union that tells the time, and is no drop.
-NOW = f"SELECT {', '.join(['NULL'] * 6)}, clock_timestamp(), {', '.join(['NULL'] * 13)}"
+NOW = f"SELECT {', '.join(['NULL'] * 6)}, clock_timestamp(), {', '.join(['NULL'] * 14)}"
 # A limit for `few` after which the transaction's end does not wait for the disk.
 UNHURRIED = "SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)"
 EVENT_COLUMNS = "workflow_id, id, tenant, stage, subject, body, published_seq"
@@ -32,7 +32,7 @@ def row_of(record: asyncpg.Record, inputs: tuple[Input, ...] = ()) -> Row:
     """A drop, for the decisions."""
     # By place, which takes half the time of by name: a claim and a commit read several rows each.
     (_, stage, revision, state, epoch, attempts, created_at, updated_at, lease_until, retry_at) = record[:10]
-    (key, offset, length, sha256, media_type, opens, target, unmet, error, copied_of) = record[10:20]
+    (key, offset, length, sha256, media_type, opens, target, unmet, error, copied_of, memo_of) = record[10:21]
     return Row(
         stage=stage,
         revision=revision,
@@ -51,6 +51,7 @@ def row_of(record: asyncpg.Record, inputs: tuple[Input, ...] = ()) -> Row:
         unmet=unmet,
         error=error,
         copied_of=copied_of,
+        memo_of=memo_of or 0,
     )
 
 
