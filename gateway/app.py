@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import nats
 from fastapi import FastAPI
 
-from gateway import problems
+from gateway import openapi, problems
 from gateway.history.read import History
 from gateway.hosts import LOOPBACK, LoopbackNames
 from gateway.limits import BodyLimit, Room
@@ -64,10 +63,14 @@ def create_app(settings: Settings) -> FastAPI:
         title="QuantumLayer",
         version="0.1.0",
         summary="A prompt goes in; a verified package comes out.",
+        description=openapi.DESCRIPTION,
+        contact={"name": "QuantumLayer"},
         lifespan=lifespan,
         servers=[{"url": "/"}],
+        redirect_slashes=False,
     )
     problems.install(app)
+    app.state.routes = []
     for module in (
         workflows,
         forks,
@@ -87,11 +90,12 @@ def create_app(settings: Settings) -> FastAPI:
         health,
     ):
         app.include_router(module.router)
+        app.state.routes += module.router.routes
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
     if settings.http_host in LOOPBACK:
         app.add_middleware(LoopbackNames)
-    _declare_problems(app)
+    openapi.install(app)
     return app
 
 
@@ -134,27 +138,5 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
         await close_pool(pool)
         with suppress(OSError):  # flushing to a server that is away
             await nc.close()
-
-
-def _declare_problems(app: FastAPI) -> None:
-    """Put the Problem schema where `problems.responses` points, and drop FastAPI's own shape of a 422."""
-    original = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = original()
-        schemas = document["components"]["schemas"]
-        if "Problem" not in schemas:
-            model = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= {**model.pop("$defs", {}), "Problem": model}
-            schemas.pop("HTTPValidationError", None)
-            schemas.pop("ValidationError", None)
-            for path in document["paths"].values():
-                for operation in path.values():
-                    operation["responses"] |= _problem_422(operation["responses"])
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _problem_422(declared: dict[str, Any]) -> dict[str, Any]:
-    return {"422": problems.responses(422)[422]} if "422" in declared else {}
+        if not publishing.cancelled():
+            publishing.result()  # raises what ended it before its time

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gateway import ids
-from gateway.models import readable
+from gateway.models import Sent, readable
 from workers.kit.llm import wire
 from workers.kit.stores.calls import Entry
 from workers.kit.stores.usage import Budget as Limit
@@ -19,10 +19,8 @@ GROUP_FORM = "[a-z][a-z0-9_-]{0,31}"
 MODEL_FORM = "[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}"
 
 
-class Message(BaseModel):
+class Message(Sent):
     """One turn of a conversation."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "user", "assistant"]
     content: str = Field(min_length=1, max_length=MAX_TEXT)
@@ -30,14 +28,12 @@ class Message(BaseModel):
     _readable = field_validator("content")(readable)
 
 
-class Ask(BaseModel):
+class Ask(Sent):
     """A question to a model: a `prompt`, or the `messages` of a conversation.
 
     The same question has the same answer, from the ledger, for which no model is asked again; another `nonce` wants
     another opinion.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: str = Field("", max_length=MAX_TEXT, examples=["Name three uses of a message bus."])
     messages: list[Message] = Field([], max_length=1000)
@@ -166,7 +162,7 @@ class CallDetail(Call):
         return cls.model_validate({**Call.of(row).model_dump(), "pieces": pieces, **texts})
 
 
-class Calls(BaseModel):
+class CallPage(BaseModel):
     """One page of calls, newest first; `next` is the cursor of the one after."""
 
     items: list[Call]
@@ -280,10 +276,8 @@ class Usage(BaseModel):
     budgets: list[Budget]
 
 
-class Month(BaseModel):
+class Month(Sent):
     """What the tenant may spend each month from now on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: float | None = Field(ge=0, le=1_000_000_000, allow_inf_nan=False, description="US dollars; null: any")
 
@@ -294,10 +288,8 @@ class Budgets(BaseModel):
     budgets: list[Budget]
 
 
-class Off(BaseModel):
+class Off(Sent):
     """Why a provider is not to be asked."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field("", max_length=500)
 

@@ -7,9 +7,10 @@ from typing import Literal, Self
 
 import httpx
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from contracts.topology import LIFECYCLE, TOPOLOGY
+from gateway.models import Sent
 from gateway.problems import ProblemError
 from workers.kit.addresses import public
 from workers.kit.stores import webhooks as stored
@@ -23,10 +24,8 @@ _KIND = re.compile(r"([a-z][a-z0-9_]{0,62}|\*)\.([a-z]{1,20}|\*)")
 _ADDRESS = re.compile(r"[0-9.]+|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
-class Add(BaseModel):
+class Add(Sent):
     """An address and what it wants to hear of."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=2000, description="https, at a public address.", examples=["https://example.com/hook"])
     types: list[str] = Field(
@@ -111,10 +110,8 @@ class Hooks(BaseModel):
 KEEP_HOURS = 24.0
 
 
-class Rotate(BaseModel):
+class Rotate(Sent):
     """How the old secret ends."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keep_hours: float = Field(KEEP_HOURS, ge=0, le=720, description="The old secret signs too for so long.")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from contracts.events import ModelCalls
 from workers.kit.stores.drops import DeadLetter, DropRow, LetterHead, WorkflowRow
@@ -15,6 +16,7 @@ from workers.kit.stores.drops import DeadLetter, DropRow, LetterHead, WorkflowRo
 MAX_PROMPT = 65_536
 Language = Literal["python"]
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -27,10 +29,24 @@ def readable(text: str) -> str:
     return text
 
 
-class Submit(BaseModel):
-    """A prompt to be made into a package."""
+class Sent(BaseModel):
+    """What comes in: no field but the known ones, and no number where a text is meant or the other way round."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _written(given: object) -> object:
+    if not isinstance(given, str) or not _DATE.match(given):
+        raise ValueError("is no date and time as RFC 3339 writes them, 2026-01-31T12:00:00Z")
+    return given
+
+
+When = Annotated[datetime, BeforeValidator(_written), Field(strict=False, examples=["2026-01-31T12:00:00Z"])]
+"""A moment; pydantic alone would take a bare number for one."""
+
+
+class Submit(Sent):
+    """A prompt to be made into a package."""
 
     prompt: str = Field(
         max_length=MAX_PROMPT,
@@ -54,10 +70,8 @@ class Submit(BaseModel):
         return readable(prompt)
 
 
-class Cancel(BaseModel):
+class Cancel(Sent):
     """Why a workflow is cancelled; people see it as its error."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field("", max_length=500, examples=["The prompt was the wrong one."])
 
@@ -208,9 +222,10 @@ class Page(BaseModel):
 
 
 class Drops(BaseModel):
-    """Every drop of a workflow, superseded ones too."""
+    """One page of a workflow's drops, oldest first; `next` is the cursor of the one after."""
 
     items: list[Drop]
+    next: str | None = None
 
 
 class Letter(BaseModel):

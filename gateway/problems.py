@@ -10,10 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from workers.kit.stores.drops import StoreDown
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_S = "2"
+"""In how many seconds to come back, where nobody knows better."""
 _log = structlog.get_logger()
 
 
@@ -50,6 +53,8 @@ def respond(
     errors: list[FieldError] | None = None,
 ) -> JSONResponse:
     """The problem as an answer to `request`."""
+    headers = {"Retry-After": RETRY_S} if error.status in {429, 503} else {}
+    headers |= error.headers or {}
     problem = Problem(
         type=f"/problems/{error.code}",
         title=error.title,
@@ -59,7 +64,7 @@ def respond(
         instance=request.url.path,
         errors=errors or [],
     )
-    return JSONResponse(problem.model_dump(), status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)
+    return JSONResponse(problem.model_dump(), status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -97,14 +102,22 @@ _HTTP = {
 async def _http(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
     code, title = _HTTP.get(http.status_code, ("http_error", "The request was refused"))
-    headers = dict(http.headers) if http.headers else None
+    headers = dict(http.headers) if http.headers else {}
+    if http.status_code == 405:
+        headers["Allow"] = _methods(request)
     return respond(request, ProblemError(http.status_code, code, title, str(http.detail), headers))
+
+
+def _methods(request: Request) -> str:
+    """Of every route of this address: Starlette names the first one's only."""
+    known = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in known for method in route.methods}))
 
 
 async def _down(request: Request, error: Exception) -> JSONResponse:
     _log.warning("store_down", path=request.url.path, error=str(error))
     detail = "A store does not answer; nothing was lost. Send the request again in a few seconds."
-    return respond(request, ProblemError(503, "store_down", "Not now", detail, {"Retry-After": "2"}))
+    return respond(request, ProblemError(503, "store_down", "Not now", detail))
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
@@ -115,6 +128,5 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI declaration of these error answers."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {status: {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
+    """The OpenAPI declaration of these error answers; `gateway.openapi` says what they look like."""
+    return {status: {"description": "Problem", "content": {MEDIA_TYPE: {}}} for status in statuses}

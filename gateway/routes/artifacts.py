@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
 from contracts.artifacts import TAR_GZ, Docs, File, SourceTree, TestSuite, decode
 from contracts.events import Ref
 from contracts.topology import TOPOLOGY
 from gateway import ids
+from gateway.conditional import NOT_MODIFIED, IfNoneMatch, answer, has, tag
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
 from workers.kit.stores.drops import ArtifactLost, DropRow
@@ -22,9 +23,12 @@ CHECKED_BYTES = 8 << 20
 """Up to this size, bytes are checked before the first one is sent; above, a damaged object ends in a cut connection."""
 
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-IfNoneMatch = Annotated[str, Header()]
 BINARY: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The bytes"}
+    200: {
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The bytes, as what they are",
+    },
+    **NOT_MODIFIED,
 }
 
 
@@ -65,15 +69,21 @@ async def capsule(workflow: str, gateway: Gateway, if_none_match: IfNoneMatch = 
     "/workflows/{workflow}/files/{path:path}",
     operation_id="getFile",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "The file's text"}, **responses(404, 410, 503)},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The file's text"},
+        **NOT_MODIFIED,
+        **responses(404, 410, 503),
+    },
 )
-async def file(workflow: str, path: str, gateway: Gateway) -> Response:
+async def file(workflow: str, path: str, gateway: Gateway, if_none_match: IfNoneMatch = "") -> Response:
     """One file of the package as it stands now, also while the workflow is running."""
     if await gateway.reads.workflow(TENANT, ids.checked(workflow)) is None:
         raise ids.unknown(workflow)
     for written in await _files(gateway, await gateway.reads.drops(TENANT, workflow)):
         if written.path == path:
-            return Response(written.text, media_type="text/plain; charset=utf-8", headers=_SAFE)
+            told = answer(written.text.encode(), "text/plain; charset=utf-8", if_none_match)
+            told.headers.update(_SAFE)
+            return told
     raise ProblemError(404, "file_not_found", "No such file", f"The package has no file {path[:200]!r} (yet).")
 
 
@@ -106,8 +116,8 @@ def _lost(error: ArtifactLost) -> ProblemError:
 
 
 async def _bytes(gateway: State, ref: Ref, media_type: str, *, if_none_match: str = "", filename: str = "") -> Response:
-    headers = {"ETag": f'"{ref.sha256}"', **_SAFE}
-    if headers["ETag"] in if_none_match:
+    headers = {"ETag": tag(ref.sha256), **_SAFE}
+    if has(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if filename:
         headers["Content-Disposition"] = f'attachment; filename="{filename}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,13 +10,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from gateway import ids
 from gateway.models import Letter, LetterDetail, Letters, Resent
-from gateway.pages import page
+from gateway.pages import Pages, lines
 from gateway.problems import ProblemError, responses
 from gateway.publish import BusDown
 from gateway.routes.workflows import resumed
 from gateway.state import TENANT, Gateway, State
 from workers.kit.runner.receive import KEPT_BYTES, Look, read
-from workers.kit.stores.drops import DeadLetter
+from workers.kit.stores.drops import DeadLetter, LetterHead
 
 router = APIRouter(prefix="/v1/deadletters", tags=["dead letters"])
 
@@ -23,19 +24,21 @@ ID_FORM = "[A-Za-z0-9_.-]{1,200}"
 Id = Annotated[str, Path(pattern=f"^{ID_FORM}$")]
 
 
-@router.get("", operation_id="listDeadLetters", responses=responses(422, 503))
+@router.get(
+    "", operation_id="listDeadLetters", response_model=Letters, responses={**lines(Letter), **responses(422, 503)}
+)
 async def list_letters(
     gateway: Gateway,
-    request: Request,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    pages: Pages,
     cursor: Annotated[str, Query(pattern=f"^([0-9]{{20}}_{ID_FORM})?$", description="`next` of the page before")] = "",
     workflow: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")] = "",
-) -> Letters:
+) -> Response:
     """Your dead letters, newest first."""
-    rows = await gateway.reads.letters(TENANT, before=cursor, limit=limit + 1, workflow=workflow)
-    shown, following = page(request, response, rows, limit, lambda letter: letter.place)
-    return Letters(items=[Letter.of(row) for row in shown], next=following)
+
+    async def read(before: str, limit: int) -> Sequence[LetterHead]:
+        return await gateway.reads.letters(TENANT, before=before, limit=limit, workflow=workflow)
+
+    return await pages.pages(Letters, read, Letter.of, cursor, lambda letter: letter.place)
 
 
 @router.get("/{letter}", operation_id="getDeadLetter", responses=responses(404, 422, 503))
@@ -105,7 +108,7 @@ async def _woken(gateway: State, letter: DeadLetter) -> None:
     try:
         await gateway.publisher.wake(letter.stage, TENANT, look.workflow)
     except BusDown as error:
-        raise ProblemError(503, "bus_down", "Not now", f"{error}; the letter is kept.", {"Retry-After": "2"}) from error
+        raise ProblemError(503, "bus_down", "Not now", f"{error}; the letter is kept.") from error
 
 
 def _headers(letter: DeadLetter) -> dict[str, str]:

@@ -11,12 +11,12 @@ import re
 from typing import Literal, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.events import Input, Ref
 from gateway import ids
 from gateway.limits import MAX_UPLOAD, Room
-from gateway.models import Artifact, Drop
+from gateway.models import Artifact, Drop, Sent
 from gateway.problems import ProblemError, responses
 from gateway.routes.artifacts import Sha256
 from gateway.state import TENANT, Gateway, State
@@ -40,10 +40,8 @@ def busy() -> ProblemError:
     return ProblemError(503, "busy", "Too many uploads at once", detail, {"Retry-After": "1"})
 
 
-class Text(BaseModel):
+class Text(Sent):
     """A small artifact, sent with its drop."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: str = Field(max_length=MAX_TEXT, examples=['{"checked": 12, "missing": []}'])
     media_type: str = Field("text/plain", pattern=f"^{MEDIA_TYPE}$", examples=["application/json"])
@@ -56,30 +54,24 @@ class Text(BaseModel):
         return text
 
 
-class Uploaded(BaseModel):
+class Uploaded(Sent):
     """An artifact that was sent before, by `PUT /v1/artifacts/{sha256}`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size: int = Field(ge=0, le=MAX_UPLOAD)
     media_type: str = Field("application/octet-stream", pattern=f"^{MEDIA_TYPE}$")
 
 
-class MadeFrom(BaseModel):
+class MadeFrom(Sent):
     """An artifact that the work read."""
-
-    model_config = ConfigDict(extra="forbid")
 
     stage: str = Field(pattern="^[a-z][a-z0-9_]{0,63}$", examples=["code_generation"])
     revision: int = Field(ge=1, le=999_999_999)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class NewDrop(BaseModel):
+class NewDrop(Sent):
     """What a stage of your own did at one revision: an artifact, or an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
     stage: str = Field(
         pattern=f"^{STAGE_FORM}$",
@@ -167,7 +159,9 @@ async def add(workflow: str, body: NewDrop, gateway: Gateway, response: Response
         traceparent=traceparent(),
     )
     try:
-        added = await gateway.foreign.add(drop)
+        added = await gateway.foreign.add(drop, gateway.artifacts.held)
+    except ArtifactLost:  # deleted just now, having lain here for a day without a drop
+        raise missing(drop.artifact) from None
     except OtherDrop as error:
         detail = f"{error}: the first one stands."
         raise ProblemError(409, "drop_exists", "There is another drop", detail) from None
@@ -194,9 +188,14 @@ async def _stored(gateway: State, artifact: Text | Uploaded | None) -> Ref | Non
         async for _ in gateway.artifacts.chunks(ref):
             pass
     except ArtifactLost:
-        detail = f"Send its {artifact.size} bytes first: PUT /v1/artifacts/{artifact.sha256}"
-        raise ProblemError(422, "artifact_missing", "The artifact is not here", detail) from None
+        raise missing(ref) from None
     return ref
+
+
+def missing(ref: Ref | None) -> ProblemError:
+    """The bytes have to be sent first, or again."""
+    detail = f"Send its {ref.length} bytes first: PUT /v1/artifacts/{ref.sha256}" if ref else ""
+    return ProblemError(422, "artifact_missing", "The artifact is not here", detail)
 
 
 def uploads() -> Room:

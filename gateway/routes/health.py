@@ -46,7 +46,7 @@ async def readyz(gateway: Gateway) -> Health:
     said = await asyncio.gather(*(_within(name, check) for name, check in checks.items()))
     wrong = [sentence for sentence in said if sentence]
     if wrong:
-        raise ProblemError(503, "not_ready", "Not ready", "; ".join(wrong), {"Retry-After": "2"})
+        raise ProblemError(503, "not_ready", "Not ready", "; ".join(wrong))
     return Health()
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
 from hashlib import sha256
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from gateway import asked, ids
-from gateway.asked import Answered, Arm, Arms, Ask, Call, CallDetail, Calls, Model, Models, Role, Roles
-from gateway.pages import page
+from gateway.asked import Answered, Arm, Arms, Ask, Call, CallDetail, CallPage, Model, Models, Role, Roles
+from gateway.pages import Pages, Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.questions import Ping, RouterDown
 from gateway.routes.events import EventStream
 from gateway.state import TENANT, Gateway, State
 from workers.kit.llm.wire import Answer, Problem, Question
 from workers.kit.stage import Permanent, StageError, Transient
-from workers.kit.stores.usage import Which
+from workers.kit.stores.usage import CallRow, Which
 
 router = APIRouter(prefix="/v1/llm", tags=["models"])
 
@@ -29,6 +29,15 @@ ASKED = 256
 STAGE = "gateway"
 """Whose calls these are, in the ledger's words."""
 RETRY_S = 2.0
+SSE = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["text", "answer", "problem"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""Of each event."""
 _TITLES = {
     "over_budget": (402, "The budget does not allow it"),
     "not_in_ledger": (409, "The ledger does not know the answer"),
@@ -47,7 +56,7 @@ _REFUSALS = responses(402, 404, 409, 413, 422, 429, 503)
 def busy() -> ProblemError:
     """More questions came at once than are asked."""
     detail = f"{ASKED} questions are being asked, the most that one gateway asks at once; come back in some seconds."
-    return ProblemError(503, "busy", "Too many questions at once", detail, {"Retry-After": "2"})
+    return ProblemError(503, "busy", "Too many questions at once", detail)
 
 
 @router.post("/generate", operation_id="askModel", responses=_REFUSALS)
@@ -70,7 +79,7 @@ async def generate(body: Ask, gateway: Gateway) -> Answered:
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": SSE}},
             "description": "`text` events (each from character `at`; a lower `at` than before begins again), then one "
             "`answer` with the whole answer, or one `problem`",
         },
@@ -157,24 +166,26 @@ def _down(sentence: str, pause_s: float = RETRY_S) -> ProblemError:
     return ProblemError(503, "router_down", "Not now", f"{sentence}.", {"Retry-After": str(round(max(1.0, pause_s)))})
 
 
-@router.get("/calls", operation_id="listCalls", responses=responses(422, 503))
+@router.get(
+    "/calls", operation_id="listCalls", response_model=CallPage, responses={**lines(Call), **responses(422, 503)}
+)
 async def list_calls(
     gateway: Gateway,
-    request: Request,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    pages: Pages,
     cursor: Annotated[str, Query(pattern="^([0-9]{1,18})?$", description="`next` of the page before")] = "",
     workflow: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")] = "",
     stage: Annotated[str, Query(pattern="^([a-z_]{1,64})?$")] = "",
     role: Annotated[str, Query(pattern="^([a-z0-9_-]{1,64})?$")] = "",
     model: Annotated[str, Query(pattern=f"^({asked.MODEL_FORM})?$", description="<provider>/<model>")] = "",
     outcome: Annotated[str, Query(pattern="^(answered|known|failed|stand_in)?$")] = "",
-) -> Calls:
+) -> Response:
     """Your calls to models, newest first; `tried` tells who failed before another model answered."""
     which = Which(workflow=workflow, stage=stage, role=role, model=model, outcome=outcome)
-    rows = await gateway.usage.calls(TENANT, before=cursor, limit=limit + 1, which=which)
-    shown, following = page(request, response, rows, limit)
-    return Calls(items=[Call.of(row) for row in shown], next=following)
+
+    async def read(before: str, limit: int) -> Sequence[CallRow]:
+        return await gateway.usage.calls(TENANT, before=before, limit=limit, which=which)
+
+    return await pages.pages(CallPage, read, Call.of, cursor)
 
 
 @router.get("/calls/{call}", operation_id="getCall", responses=responses(404, 503))
@@ -203,13 +214,13 @@ async def models(gateway: Gateway) -> Models:
     return Models(default=list(found.models), models=known, embeddings=found.embeddings or None)
 
 
-@router.get("/roles", operation_id="listRoles", responses=responses(503))
-async def roles(gateway: Gateway) -> Roles:
+@router.get("/roles", operation_id="listRoles", response_model=Roles, responses={**lines(Role), **responses(503)})
+async def roles(gateway: Gateway, pages: Short) -> Response:
     """How each role does: success, repairs, cost, latency."""
-    return Roles(items=[Role.of(role) for role in await gateway.usage.roles(TENANT)])
+    return pages.whole(Roles(items=[Role.of(role) for role in await gateway.usage.roles(TENANT)]))
 
 
-@router.get("/arms", operation_id="listArms", responses=responses(503))
-async def arms(gateway: Gateway) -> Arms:
+@router.get("/arms", operation_id="listArms", response_model=Arms, responses={**lines(Arm), **responses(503)})
+async def arms(gateway: Gateway, pages: Short) -> Response:
     """What examples of earlier work are worth: workflows that got them against those that were held out."""
-    return Arms(items=[Arm(**msgspec.structs.asdict(arm)) for arm in await gateway.usage.arms(TENANT)])
+    return pages.whole(Arms(items=[Arm(**msgspec.structs.asdict(arm)) for arm in await gateway.usage.arms(TENANT)]))

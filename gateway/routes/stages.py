@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Body, Path
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from fastapi import APIRouter, Body, Path, Response
+from pydantic import BaseModel, Field, field_validator
 
 from contracts.topology import TOPOLOGY
-from gateway.models import readable
+from gateway.models import Sent, readable
+from gateway.pages import Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway
 from gateway.state import State as Held
@@ -48,10 +49,8 @@ class Stages(BaseModel):
     items: list[Stage]
 
 
-class Why(BaseModel):
+class Why(Sent):
     """What the pause is for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field("", max_length=500, examples=["The sandbox's machine is being replaced."])
 
@@ -61,13 +60,14 @@ class Why(BaseModel):
         return readable(reason)
 
 
-@router.get("", operation_id="listStages", responses=responses(503))
-async def list_stages(gateway: Gateway) -> Stages:
+@router.get("", operation_id="listStages", response_model=Stages, responses={**lines(Stage), **responses(503)})
+async def list_stages(gateway: Gateway, pages: Short) -> Response:
     """Every stage with what waits for it."""
     names = list(TOPOLOGY.stages)
     paused, busy = await gateway.pauses.all(), await gateway.pauses.busy(TENANT, names)
     pending = await gateway.live.queued(names)
-    return Stages(items=[_shown(name, paused.get(name), busy.get(name, Busy()), pending.get(name)) for name in names])
+    shown = [_shown(name, paused.get(name), busy.get(name, Busy()), pending.get(name)) for name in names]
+    return pages.whole(Stages(items=shown))
 
 
 @router.post("/{stage}/pause", operation_id="pauseStage", responses=responses(404, 422, 503))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Self, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts import subscriptions as wire
 from contracts.subjects import STREAM
 from contracts.topology import LIFECYCLE, TOPOLOGY
 from gateway import ids
+from gateway.models import Sent, When
+from gateway.pages import Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway
 
@@ -27,17 +28,17 @@ T = TypeVar("T")
 Name = Annotated[str, Path(pattern=f"^{wire.NAME}$", description="The subscription's name", examples=["billing"])]
 
 
-class NewSubscription(BaseModel):
+class NewSubscription(Sent):
     """Where to begin: `start`, or one of `from_sequence` and `since`; and what to hear: everything when left out."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "billing", "start": "all", "stages": ["packaging"]}]}
+        json_schema_extra={"examples": [{"name": "billing", "start": "all", "stages": ["packaging"]}]}
     )
 
     name: str = Field(pattern=f"^{wire.NAME}$")
     start: wire.Start = "all"
     from_sequence: int | None = Field(default=None, ge=1, lt=1 << 53, description="Of the stream, from this one on")
-    since: datetime | None = Field(default=None, description="Without a zone: UTC")
+    since: When | None = Field(default=None, description="Without a zone: UTC")
     workflow: str = Field(default="", pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")
     stages: list[str] = Field(default=[], max_length=32, description="Only these stages'; `workflow`: the lifecycle")
     ordered: bool = Field(default=False, description="Nothing comes before the last is acknowledged")
@@ -102,10 +103,16 @@ async def subscribe(body: NewSubscription, gateway: Gateway) -> Subscription:
     return Subscription.of(_done(await gateway.keeping.subscribe(asked)))
 
 
-@router.get("", operation_id="listSubscriptions", responses=responses(503))
-async def listed(gateway: Gateway) -> Subscriptions:
+@router.get(
+    "",
+    operation_id="listSubscriptions",
+    response_model=Subscriptions,
+    responses={**lines(Subscription), **responses(503)},
+)
+async def listed(gateway: Gateway, pages: Short) -> Response:
     """Every subscription, with how far it is."""
-    return Subscriptions(items=[Subscription.of(found) for found in _done(await gateway.keeping.all(TENANT))])
+    found = _done(await gateway.keeping.all(TENANT))
+    return pages.whole(Subscriptions(items=[Subscription.of(one) for one in found]))
 
 
 @router.delete("/{name}", status_code=204, operation_id="unsubscribe", responses=responses(404, 422, 503))
@@ -117,6 +124,5 @@ async def unsubscribe(name: Name, gateway: Gateway) -> None:
 def _done(answer: T | wire.Refused) -> T:
     if isinstance(answer, wire.Refused):
         status, title = _STATUS[answer.code]
-        headers = {"Retry-After": "2"} if status == 503 else None
-        raise ProblemError(status, answer.code, title, answer.reason, headers)
+        raise ProblemError(status, answer.code, title, answer.reason)
     return answer

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Response
 
 from gateway.asked import Off, Switch, Switches
+from gateway.pages import Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
 from workers.kit.llm.wire import PROVIDERS
@@ -18,10 +19,10 @@ router = APIRouter(prefix="/v1/llm/switches", tags=["models"])
 Provider = Annotated[str, Path(pattern=r"^([a-z][a-z0-9_-]{0,63}|\*)$", description="A provider's name; * for all")]
 
 
-@router.get("", operation_id="listSwitches", responses=responses(503))
-async def list_switches(gateway: Gateway) -> Switches:
+@router.get("", operation_id="listSwitches", response_model=Switches, responses={**lines(Switch), **responses(503)})
+async def list_switches(gateway: Gateway, pages: Short) -> Response:
     """What is switched off, for you and for everybody."""
-    return await _all(gateway)
+    return pages.whole(await _all(gateway))
 
 
 @router.put("/{provider}", operation_id="switchOff", responses=responses(422, 503))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 
 from gateway import ids
 from gateway.asked import Budget, Budgets, Month, Sum, Usage
+from gateway.models import When
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway
 from workers.kit.stores.usage import By
@@ -21,7 +22,7 @@ async def usage(
     gateway: Gateway,
     by: Annotated[list[By], Query(min_length=1, max_length=4, description="Group by these")] = ["model"],  # noqa: B006  FastAPI copies it
     workflow: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="Only this workflow's")] = "",
-    since: Annotated[datetime | None, Query(description="Only calls from then on; without a zone: UTC")] = None,
+    since: Annotated[When | None, Query(description="Only calls from then on; without a zone: UTC")] = None,
 ) -> Usage:
     """Tokens and cost of your calls, summed up, the dearest first; and what is spent and held of your limits."""
     if len(set(by)) < len(by):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from ulid import ULID
 
 from gateway import ids
 from gateway.hooks import KEEP_HOURS, Add, Added, Deliveries, Delivery, Hook, Hooks, Rotate, Rotated, State, checked_url
-from gateway.pages import page
+from gateway.pages import Pages, Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway
 from gateway.state import State as Held
@@ -39,10 +40,10 @@ async def add(gateway: Gateway, body: Add, response: Response) -> Added:
     return Added(**Hook.of(hook).model_dump(), secret=_shown(secret))
 
 
-@router.get("", operation_id="listWebhooks", responses=responses(503))
-async def list_hooks(gateway: Gateway) -> Hooks:
+@router.get("", operation_id="listWebhooks", response_model=Hooks, responses={**lines(Hook), **responses(503)})
+async def list_hooks(gateway: Gateway, pages: Short) -> Response:
     """Your webhooks, oldest first."""
-    return Hooks(items=[Hook.of(hook) for hook in await gateway.webhooks.all(TENANT)])
+    return pages.whole(Hooks(items=[Hook.of(hook) for hook in await gateway.webhooks.all(TENANT)]))
 
 
 @router.get("/{webhook}", operation_id="getWebhook", responses=responses(404, 422, 503))
@@ -99,21 +100,26 @@ async def test(webhook: Id, gateway: Gateway) -> Delivery:
     return Delivery.of(await gateway.webhooks.test(TENANT, webhook, f"test:{name}", TEST_TYPE, body))
 
 
-@router.get("/{webhook}/deliveries", operation_id="listDeliveries", responses=responses(404, 422, 503))
+@router.get(
+    "/{webhook}/deliveries",
+    operation_id="listDeliveries",
+    response_model=Deliveries,
+    responses={**lines(Delivery), **responses(404, 422, 503)},
+)
 async def deliveries(
     webhook: Id,
     gateway: Gateway,
-    request: Request,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    pages: Pages,
     cursor: Annotated[str, Query(pattern=f"^({ID_FORM})?$", description="`next` of the page before")] = "",
     state: Annotated[State | None, Query(description="Only these")] = None,
-) -> Deliveries:
+) -> Response:
     """What was delivered, is tried again or was given up in the last 30 days, newest first."""
     await _known(gateway, webhook)
-    rows = await gateway.webhooks.deliveries(TENANT, webhook, before=cursor, limit=limit + 1, state=state or "")
-    shown, following = page(request, response, rows, limit)
-    return Deliveries(items=[Delivery.of(row) for row in shown], next=following)
+
+    async def read(before: str, limit: int) -> Sequence[stored.Delivery]:
+        return await gateway.webhooks.deliveries(TENANT, webhook, before=before, limit=limit, state=state or "")
+
+    return await pages.pages(Deliveries, read, Delivery.of, cursor)
 
 
 @router.post(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from contracts.artifacts import Submission
 from contracts.cloudevents import from_structured
 from contracts.events import StageCompleted, StageRejected
 from gateway import ids
+from gateway.conditional import NOT_MODIFIED, IfNoneMatch, answer
 from gateway.models import Accepted, Cancel, Drop, Drops, Page, Spent, Submit, Workflow, WorkflowDetail
-from gateway.pages import page
+from gateway.pages import Pages, lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
 from observability.telemetry import traceparent
@@ -74,35 +76,62 @@ async def submit(
     return Accepted(id=submitted.id, address=address, events=f"{address}/events")
 
 
-@router.get("", operation_id="listWorkflows", responses=responses(422, 503))
+@router.get("", operation_id="listWorkflows", response_model=Page, responses={**lines(Workflow), **responses(422, 503)})
 async def list_workflows(
     gateway: Gateway,
-    request: Request,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    pages: Pages,
     cursor: Annotated[str, Query(pattern=f"^({ids.ULID_FORM})?$", description="`next` of the page before")] = "",
     state: Annotated[str, Query(pattern="^(active|completed|failed|cancelled|expired)?$")] = "",
-) -> Page:
+) -> Response:
     """Your workflows, newest first."""
-    rows = await gateway.reads.workflows(TENANT, before=cursor, limit=limit + 1, state=state)
-    shown, following = page(request, response, rows, limit)
-    return Page(items=[Workflow.of(row) for row in shown], next=following)
+
+    async def read(before: str, limit: int) -> Sequence[WorkflowRow]:
+        return await gateway.reads.workflows(TENANT, before=before, limit=limit, state=state)
+
+    return await pages.pages(Page, read, Workflow.of, cursor)
 
 
-@router.get("/{workflow}", operation_id="getWorkflow", responses=responses(404, 503))
-async def show(workflow: str, gateway: Gateway) -> WorkflowDetail:
+@router.get(
+    "/{workflow}",
+    operation_id="getWorkflow",
+    response_model=WorkflowDetail,
+    responses={**NOT_MODIFIED, **responses(404, 503)},
+)
+async def show(workflow: str, gateway: Gateway, if_none_match: IfNoneMatch = "") -> Response:
     """One workflow with its stages."""
     row = await _known(gateway, workflow)
     drops, budget = await _drops(gateway, workflow), await _budget(gateway, workflow)
     forks = list(await gateway.reads.forks(TENANT, workflow))
-    return WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops, budget=budget, forks=forks)
+    told = WorkflowDetail(**Workflow.of(row).model_dump(), drops=drops, budget=budget, forks=forks)
+    return answer(told.model_dump_json().encode(), "application/json", if_none_match)
 
 
-@router.get("/{workflow}/drops", operation_id="listDrops", responses=responses(404, 503))
-async def list_drops(workflow: str, gateway: Gateway) -> Drops:
-    """Every drop of a workflow, superseded ones too."""
+@router.get(
+    "/{workflow}/drops",
+    operation_id="listDrops",
+    response_model=Drops,
+    responses={**lines(Drop), **responses(404, 422, 503)},
+)
+async def list_drops(
+    workflow: str,
+    gateway: Gateway,
+    pages: Pages,
+    cursor: Annotated[str, Query(max_length=200, description="`next` of the page before")] = "",
+) -> Response:
+    """Every drop of a workflow, superseded ones too, oldest first."""
     await _known(gateway, workflow)
-    return Drops(items=await _drops(gateway, workflow))
+    drops = await _drops(gateway, workflow)
+    places = {drop.id: number for number, drop in enumerate(drops, 1)}
+    if cursor and cursor not in places:
+        raise ProblemError(
+            422, "invalid_request", "The request is not valid", "/query/cursor: no drop of this workflow"
+        )
+
+    async def read(after: str, limit: int) -> Sequence[Drop]:
+        begin = places.get(after, 0)
+        return drops[begin : begin + limit]
+
+    return await pages.pages(Drops, read, lambda drop: drop, cursor)
 
 
 @router.post("/{workflow}/cancel", operation_id="cancelWorkflow", responses=responses(404, 409, 422, 503))
@@ -165,7 +194,7 @@ async def _drops(gateway: Gateway, workflow: str) -> list[Drop]:
     told = (from_structured(event.body).data for event in await gateway.reads.events(TENANT, workflow))
     news = {data.drop: data for data in told if isinstance(data, StageCompleted | StageRejected)}
     drops = [*await gateway.reads.drops(TENANT, workflow), *await gateway.foreign.drops(TENANT, workflow)]
-    return [_drop(drop, news.get(drop.id)) for drop in sorted(drops, key=lambda drop: drop.created_at)]
+    return [_drop(drop, news.get(drop.id)) for drop in sorted(drops, key=lambda drop: (drop.created_at, drop.id))]
 
 
 def _drop(row: DropRow, told: StageCompleted | StageRejected | None) -> Drop:

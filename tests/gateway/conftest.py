@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
 import nats
+import nats.errors
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +24,7 @@ from gateway.app import create_app
 from gateway.state import State
 from tests.servers import Database
 from workers.keeper.keep import Keeper
+from workers.kit.llm.wire import MODELS
 from workers.kit.runner.publish import Publisher
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
@@ -84,3 +88,33 @@ async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) 
     await serving
     await close_pool(pool)
     await nc.close()
+
+
+@asynccontextmanager
+async def router(served: Served, database: Database, **env: str) -> AsyncIterator[None]:
+    """A model router process behind the gateway, until the block ends."""
+    settings = {
+        "QL_NATS_URL": served.settings.nats_url,
+        "QL_DATABASE_URL": database.worker,
+        "QL_S3_URL": served.settings.s3_url,
+        "QL_S3_BUCKET": served.settings.s3_bucket,
+    }
+    argv = (sys.executable, "-m", "workers.llm_router")
+    process = await asyncio.create_subprocess_exec(*argv, env={**os.environ, **settings, **env})
+    try:
+        await _up(served, process)
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+
+
+async def _up(served: Served, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(60):
+        while process.returncode is None:
+            with suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
+                await served.nc.request(MODELS, b"", timeout=1)
+                return
+            await asyncio.sleep(0.1)
+    pytest.fail("the router ended")

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-import nats.errors
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
@@ -23,13 +19,12 @@ from deploy.local.stack import NATS, Stack
 from gateway.cli.client import Client
 from gateway.cli.doctor import Check, _models
 from gateway.cli.generate import _model
-from tests.gateway.conftest import Served, serving
+from tests.gateway.conftest import Served, router, serving
 from tests.gateway.test_cli import against, ql
 from tests.gateway.test_workflows import submit
 from tests.providers.plan import Plan
 from tests.providers.server import KEY, Provider, Speed
 from tests.servers import Database, fresh_bucket, fresh_database
-from workers.kit.llm.wire import MODELS
 from workers.kit.settings import Settings
 
 ILL, WELL, SLOW = "openai/gpt-4.1", "openai/gpt-4o-mini", "openai/gpt-4o"
@@ -67,33 +62,8 @@ async def asking(stack: Stack, template: None, tmp_path_factory: pytest.TempPath
         serving(stack, database, bucket, own.urls.nats) as served,
     ):
         models = f"{WELL}@{first.url}/v1;fallback={ILL}@{first.url}/v1,{SLOW}@{second.url}/v1;builtin=blueprint/default"
-        env = {
-            **os.environ,
-            "QL_NATS_URL": own.urls.nats,
-            "QL_DATABASE_URL": database.worker,
-            "QL_S3_URL": stack.urls.s3,
-            "QL_S3_BUCKET": bucket,
-            "QL_MODELS": models,
-            "OPENAI_API_KEY": KEY,
-        }
-        router = await asyncio.create_subprocess_exec(sys.executable, "-m", "workers.llm_router", env=env)
-        try:
-            await _up(served, router)
+        async with router(served, database, QL_MODELS=models, OPENAI_API_KEY=KEY):
             yield Asking(served=served, database=database, first=first, second=second)
-        finally:
-            with suppress(ProcessLookupError):
-                router.terminate()
-            await asyncio.wait_for(router.wait(), 20)
-
-
-async def _up(served: Served, router: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60):
-        while router.returncode is None:
-            with suppress(nats.errors.NoRespondersError, nats.errors.TimeoutError):
-                await served.nc.request(MODELS, b"", timeout=1)
-                return
-            await asyncio.sleep(0.1)
-    pytest.fail("the router ended")
 
 
 async def test_the_same_question_again_is_answered_by_the_ledger(asking: Asking) -> None:

@@ -161,7 +161,8 @@ async def test_the_openapi_document_declares_problems_and_a_probe_is_ready(serve
     assert document["openapi"].startswith("3.1")
     submit_answers = document["paths"]["/v1/workflows"]["post"]["responses"]
     assert set(submit_answers) >= {"202", "413", "422", "503"}
-    assert "application/problem+json" in submit_answers["422"]["content"]
+    assert submit_answers["422"] == {"$ref": "#/components/responses/422"}
+    assert "application/problem+json" in document["components"]["responses"]["422"]["content"]
     ready = await served.http.get("/readyz")
     assert ready.json() == {"status": "ok"}
 
