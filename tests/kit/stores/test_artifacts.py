@@ -75,6 +75,12 @@ async def test_chunks_are_the_bytes(artifacts: Artifacts) -> None:
     assert b"".join([chunk async for chunk in artifacts.chunks(ref)]) == b"abc" * 400_000
 
 
+async def test_it_tells_whether_an_object_is_there(artifacts: Artifacts) -> None:
+    ref = await artifacts.put("default", b"x" * 70_000)
+    gone = msgspec.structs.replace(ref, key=f"{ref.key}0")
+    assert [await artifacts.held(ref), await artifacts.held(gone)] == [True, False]
+
+
 async def test_a_missing_object_is_lost(artifacts: Artifacts) -> None:
     ref = Ref(key="artifacts/default/aa/none", offset=0, length=1, sha256="aa")
     with pytest.raises(ArtifactLost, match="artifacts/default/aa/none"):

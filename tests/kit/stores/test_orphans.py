@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from hashlib import sha256
+from typing import Any
 
 import obstore
 import pytest
@@ -13,9 +16,12 @@ from tests.kit.stores.world import World
 from tests.servers import Database
 from workers.kit.stores import orphans
 from workers.kit.stores.artifacts import S3Artifacts, open_store
-from workers.kit.stores.drops import Completed, StoreDown
+from workers.kit.stores.drops import ArtifactLost, Completed, StoreDown
+from workers.kit.stores.foreign import ForeignDrop
+from workers.kit.stores.keys import artifact_key
 from workers.kit.stores.orphans import HANDFUL, Collected, Unsafe, collect, delete
 from workers.kit.stores.pg import Pool, open_pool, referenced
+from workers.kit.stores.pg.foreign import PgForeignDrops
 
 
 @pytest.fixture
@@ -69,13 +75,56 @@ async def test_what_no_drop_refers_to_goes_and_everything_else_stays(
     assert await run(older_s=0) == Collected(old=2, orphans=0, bytes=0)
 
 
-async def test_one_that_was_put_again_since_it_was_listed_stays(s3: S3Artifacts, stack: Stack, bucket: str) -> None:
+async def test_one_that_was_put_again_since_it_was_listed_stays(
+    s3: S3Artifacts, stack: Stack, bucket: str, worker_pool: Pool
+) -> None:
     store = open_store(stack.urls.s3, bucket)
     again, loose = await s3.put("default", b"again"), await s3.put("default", b"loose")
     await asyncio.sleep(3)
     await s3.put("default", b"again")
-    assert await delete(store, [again.key, loose.key, "artifacts/default/aa/gone"], older_s=2) == [loose.key]
+    wanted = [again.key, loose.key, "artifacts/default/aa/gone"]
+    assert await delete(store, worker_pool, wanted, older_s=2) == [loose.key]
     assert await there(stack, bucket) == {again.key}
+
+
+@pytest.mark.parametrize("first", ["the drop", "the collector"])
+async def test_an_upload_gets_its_drop_or_is_collected_never_both(
+    s3: S3Artifacts, stack: Stack, bucket: str, pg_world: World, worker_pool: Pool, gateway_pool: Pool, first: str
+) -> None:
+    """It lay there for long without one, and both come at the same moment: whoever is later waits, and sees."""
+    uploaded = await s3.put("default", b"mine", key=artifact_key("default", sha256(b"mine").hexdigest()))
+    made: dict[str, Any] = {
+        "stage": "x_mine",
+        "revision": 1,
+        "state": "completed",
+        "artifact": uploaded,
+        "media_type": "text/plain",
+    }
+    drop = ForeignDrop(tenant="default", workflow=await pg_world.submit(), **made)
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(ref: Ref) -> bool:
+        looking.set()
+        await go_on.wait()
+        return await s3.held(ref)
+
+    collected = partial(delete, open_store(stack.urls.s3, bucket), worker_pool, [uploaded.key], older_s=0)
+    if first == "the collector":
+        go_on.set()
+        assert await collected() == [uploaded.key]
+        with pytest.raises(ArtifactLost):
+            await PgForeignDrops(gateway_pool).add(drop, held)
+        assert await pg_world.told(drop.workflow) == ["workflow.submitted.1"]
+        return
+    adding = asyncio.create_task(PgForeignDrops(gateway_pool).add(drop, held))
+    await looking.wait()
+    collecting = asyncio.create_task(collected())
+    done, _ = await asyncio.wait([collecting], timeout=0.3)
+    assert not done, "it waits"
+    go_on.set()
+    assert await adding
+    assert await collecting == []
+    assert await there(stack, bucket) == {uploaded.key}
 
 
 async def test_without_the_store_nothing_is_collected(bucket: str, worker_pool: Pool) -> None:

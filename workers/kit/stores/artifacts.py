@@ -106,6 +106,14 @@ class S3Artifacts:
                 self.cache.keep(ref, body)
         return body
 
+    async def held(self, ref: Ref) -> bool:
+        try:
+            with _telling(ref.key):
+                await obstore.head_async(self._store, ref.key)
+        except ArtifactLost:
+            return False
+        return True
+
     async def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
         digest = sha256()
         if ref.length:

@@ -368,6 +368,10 @@ class Artifacts(Protocol):
         """The bytes, checked against their sha256; may be answered from memory. Raises `ArtifactLost`."""
         ...
 
+    async def held(self, ref: Ref) -> bool:
+        """Whether the store has the object now; its bytes are not looked at."""
+        ...
+
     def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
         """The bytes as they lie in the store, never from memory: unchecked until the end, where `ArtifactLost` is
         raised if they were changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from typing import Literal, Protocol
 
@@ -17,6 +17,10 @@ STAGE_FORM = "x_[a-z0-9_]{1,60}"
 """Names of stages that are not ours; none of the pipeline's begins so."""
 MOST = 1000
 """Drops of others that a workflow may have."""
+
+
+Held = Callable[[Ref], Awaitable[bool]]
+"""Whether the object is in the store."""
 
 
 class ForeignDrop(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +65,9 @@ class TooMany(Exception):
 class ForeignDrops(Protocol):
     """The gateway's side; every call is for one tenant."""
 
-    async def add(self, drop: ForeignDrop) -> Added | None:
-        """Write the drop and its event; None for an unknown workflow. Raises `OtherDrop` and `TooMany`."""
+    async def add(self, drop: ForeignDrop, held: Held) -> Added | None:
+        """Write the drop and its event; None for an unknown workflow. Raises `OtherDrop` and `TooMany`, and
+        `ArtifactLost` where its artifact is not `held`; from then on no collector deletes it."""
         ...
 
     async def drops(self, tenant: str, workflow: str) -> Sequence[DropRow]:

@@ -18,8 +18,8 @@ from obstore.store import S3Store
 
 from .artifacts import open_store, store_down
 from .keys import COLLECTED, owner
-from .pg.pool import Pool, connected
-from .pg.referenced import referenced
+from .pg.pool import Pool, connected, transaction
+from .pg.referenced import alone_with, referenced
 
 OLD_S = 24 * 3600.0
 PAGE = 1000
@@ -78,7 +78,7 @@ async def _walk(store: S3Store, pool: Pool, older_s: float, *, dry_run: bool) ->
         async with connected(pool) as connection:
             needed = await referenced(connection, list(page))
         loose = [key for key in page if key not in needed]
-        gone = loose if dry_run else await delete(store, loose, older_s)
+        gone = loose if dry_run else await delete(store, pool, loose, older_s)
         old, orphans, size = old + len(page), orphans + len(gone), size + sum(page[key] for key in gone)
     return Collected(old=old, orphans=orphans, bytes=size)
 
@@ -100,22 +100,32 @@ async def old_objects(store: S3Store, older_s: float) -> AsyncIterator[dict[str,
         yield page
 
 
-async def delete(store: S3Store, keys: Sequence[str], older_s: float) -> list[str]:
-    """Delete those of `keys` that are still as old: one may have been put again meanwhile, for a commit to come.
+async def delete(store: S3Store, pool: Pool, keys: Sequence[str], older_s: float) -> list[str]:
+    """Delete those of `keys` that are still as old and without a drop: one may have been put again, or got a drop.
 
-    What is put between this look and the deletion is lost: its reader finds out, and its producer makes it again.
+    What a stage of ours puts between this look and the deletion is lost: its reader finds out, and its producer makes
+    it again.
     """
     latest = datetime.now(UTC) - timedelta(seconds=older_s)
     gone: list[str] = []
-    try:
-        for key in keys:
-            try:
-                found = await obstore.head_async(store, key)
-            except FileNotFoundError:
+    for key in keys:
+        async with transaction(pool) as connection:
+            await alone_with(connection, key)
+            if await referenced(connection, [key]):
                 continue
-            if found["last_modified"] < latest:
-                await obstore.delete_async(store, key)
+            if await _deleted(store, key, latest):
                 gone.append(key)
+    return gone
+
+
+async def _deleted(store: S3Store, key: str, latest: datetime) -> bool:
+    try:
+        found = await obstore.head_async(store, key)
+        if found["last_modified"] >= latest:
+            return False
+        await obstore.delete_async(store, key)
+    except FileNotFoundError:
+        return False
     except (BaseError, OSError) as error:
         raise store_down(error) from error
-    return gone
+    return True

@@ -26,6 +26,9 @@ class MemoryArtifacts:
     async def get(self, ref: Ref) -> bytes:
         return b"".join([chunk async for chunk in self.chunks(ref)])
 
+    async def held(self, ref: Ref) -> bool:
+        return ref.key in self.objects
+
     async def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
         if ref.key not in self.objects:
             raise ArtifactLost(f"{ref.key} is not in the store")

@@ -12,13 +12,14 @@ from contracts.cloudevents import to_structured
 from contracts.events import Data, Ref, StageCompleted, StageFailed, event
 from contracts.topology import LIFECYCLE
 from workers.kit.stores import news
-from workers.kit.stores.drops import DropRow, StoredEvent
-from workers.kit.stores.foreign import MOST, Added, ForeignDrop, OtherDrop, TooMany
+from workers.kit.stores.drops import ArtifactLost, DropRow, StoredEvent
+from workers.kit.stores.foreign import MOST, Added, ForeignDrop, Held, OtherDrop, TooMany
 from workers.kit.stores.keys import artifact_key
 from workers.kit.stores.standing import drop_id
 
 from .commits import EVENTS
 from .pool import Connection, Pool, transaction
+from .referenced import alone_with
 from .rows import EVENT_COLUMNS, event_arrays, event_of, inputs_column, inputs_of
 
 COUNT = """
@@ -53,7 +54,7 @@ class PgForeignDrops:
             await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
             yield connection
 
-    async def add(self, drop: ForeignDrop) -> Added | None:
+    async def add(self, drop: ForeignDrop, held: Held) -> Added | None:
         async with self._as(drop.tenant) as connection:
             known = await connection.fetchrow(COUNT, drop.tenant, drop.workflow)
             if known is None:
@@ -62,6 +63,10 @@ class PgForeignDrops:
                 return again
             if known["many"] >= MOST:
                 raise TooMany(f"the workflow has {MOST} drops of stages that are not the pipeline's")
+            if drop.artifact:
+                await alone_with(connection, drop.artifact.key)
+                if not await held(drop.artifact):
+                    raise ArtifactLost(f"{drop.artifact.key} is not in the store")
             told = _told(drop, known["now"])
             if not await _added(connection, drop, known["now"]):  # just now, by somebody else
                 return await _again(connection, drop)

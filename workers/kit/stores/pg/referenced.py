@@ -22,6 +22,16 @@ PACKS = """
     WHERE EXISTS (SELECT FROM drops d WHERE d.artifact_key = asked.key AND d.artifact_key LIKE 'packs/%')
 """
 
+ALONE_WITH = "SELECT pg_advisory_xact_lock(hashtextextended('object ' || $1, 0))"
+
+
+async def alone_with(connection: Connection, key: str) -> None:
+    """Within a transaction, until its end: who deletes the object and who is about to refer to it wait for each other.
+
+    What our stages make needs it not: it is put anew before each commit, and made again if it is lost all the same.
+    """
+    await connection.execute(ALONE_WITH, key)
+
 
 async def referenced(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of `keys`, all of objects of ours, that some drop refers to."""
