@@ -44,7 +44,7 @@ from workers.kit.stores.pg import PgReads, close_pool, open_pool
 from workers.kit.stores.pg.foreign import PgForeignDrops
 from workers.kit.stores.pg.recordings import PgRecordings
 from workers.kit.stores.pg.usage import PgUsage
-from workers.kit.stores.switches import SwitchBoard
+from workers.kit.stores.switchboard import SwitchBoard
 from workers.kit.stores.webhooks import Webhooks
 
 POOL = 8

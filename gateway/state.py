@@ -15,7 +15,7 @@ from workers.kit.stores.usage import UsageReads
 if TYPE_CHECKING:
     from workers.kit.stores.pauses import PauseBoard
     from workers.kit.stores.pg.recordings import PgRecordings
-    from workers.kit.stores.switches import SwitchBoard
+    from workers.kit.stores.switchboard import SwitchBoard
     from workers.kit.stores.webhooks import Webhooks
 
     from .history.read import History

@@ -18,7 +18,7 @@ from gateway.cli.exits import FAILED, USAGE, CliError
 from workers.kit.llm.wire import PROVIDERS
 
 if TYPE_CHECKING:
-    from workers.kit.stores.switches import SwitchBoard
+    from workers.kit.stores.switchboard import SwitchBoard
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def _as_operator(tenant: str, act: Callable[[SwitchBoard], Awaitable[T]]) -> T:
     from deploy.local.stack import servers
     from workers.kit.stores.drops import StoreDown
     from workers.kit.stores.pg import open_pool
-    from workers.kit.stores.switches import SwitchBoard
+    from workers.kit.stores.switchboard import SwitchBoard
 
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}|\*", tenant):
         raise CliError(f"{tenant!r} is no tenant", USAGE, "tenant")

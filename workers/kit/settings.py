@@ -64,7 +64,8 @@ class Settings(BaseModel):
     )
     model_limits: str = Field(
         default="",
-        description="What a model takes a minute, from each router: <provider or model>=<n>rpm,<n>tpm; …",
+        description="What a model, or all of a provider's together, take a minute from each router: "
+        "<provider or model>=<n>rpm,<n>tpm; …",
     )
     model_prices: str = Field(
         default="",

@@ -23,6 +23,8 @@ from .chain import Chain
 from .leaving import heed
 from .limits import Limits
 from .live import Live, listen
+from .models import PROVIDERS
+from .pace import Paced
 from .providers import Blueprint, version
 from .reach import Reach
 from .said import Provider
@@ -79,11 +81,12 @@ def _others(settings: Settings, reach: Reach) -> Provider | None:
         return None
     from .chat import Chat  # seconds of imports, and only here
 
-    return Chat(
+    chat = Chat(
         reach.parameters,
-        reach.limits,
+        {name: limit for name, limit in reach.limits.items() if name not in PROVIDERS},
         reach.scrub,
         prices=reach.prices,
         model_s=settings.model_s,
         silence_s=settings.model_silence_s,
     )
+    return Paced(chat, {name: limit for name, limit in reach.limits.items() if name in PROVIDERS})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from workers.kit.stores import switches
+from workers.kit.stores import switchboard
 from workers.kit.stores.pg import Pool
-from workers.kit.stores.switches import ALL, SwitchBoard, Switches
+from workers.kit.stores.switchboard import SwitchBoard
+from workers.kit.stores.switches import ALL, Switches
 
 
 @pytest.mark.parametrize(
@@ -51,4 +52,4 @@ async def test_the_gateway_sets_its_own_tenant_s_and_sees_those_for_all(worker_p
     async with gateway_pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT set_config('ql.tenant', 'default', true)")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute(switches.SET, ALL, "a", "mine")
+            await connection.execute(switchboard.SET, ALL, "a", "mine")

@@ -1,0 +1,113 @@
+"""A provider's limit: all of its models together, beside a tenant's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.providers.calling import LITELLM_WARNS
+from tests.providers.server import KEY, Provider
+from tests.workers.llm_router.serving import Counting, Unwatched, question
+from workers.kit.llm.wire import Answer, Problem
+from workers.kit.settings import Settings
+from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.llm_router.breaker import Alone, Breaker
+from workers.llm_router.chain import Chain
+from workers.llm_router.limits import Limits
+from workers.llm_router.models import Limit, Model, read_chains
+from workers.llm_router.pace import Paced
+from workers.llm_router.providers import Blueprint
+from workers.llm_router.reach import reach
+from workers.llm_router.said import Completion, Failed
+from workers.llm_router.service import Service
+from workers.llm_router.serving import _others
+
+pytestmark = LITELLM_WARNS
+A, B, OTHER = Model(name="openai/a"), Model(name="openai/b"), Model(name="groq/c")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_calls_are_counted_for_all_models_of_a_provider_together() -> None:
+    clock = Clock()
+    one = Paced(Counting(), {"openai": Limit(rpm=2)}, now=clock)
+    for model in (A, B):
+        assert isinstance(await one.complete(model, question(), None, last=False), Completion)
+    clock.now = 20.0
+    busy = await one.embed(A, ["text"])
+    assert isinstance(busy, Failed)
+    assert (busy.kind, busy.pause_s) == ("busy", 40.0)
+    assert isinstance(await one.complete(OTHER, question(), None, last=False), Completion)
+    clock.now = 60.0
+    assert isinstance(await one.complete(B, question(), None, last=False), Completion)
+
+
+async def test_tokens_are_counted_as_calls_end() -> None:
+    clock = Clock()
+    provider = Counting(Completion(text="a", tokens_in=60, tokens_out=40))
+    one = Paced(provider, {"openai": Limit(tpm=200)}, now=clock)
+    for second, model in enumerate((A, B)):
+        clock.now = float(second)
+        assert isinstance(await one.complete(model, question(), None, last=False), Completion)
+    busy = await one.complete(A, question(), None, last=False)
+    assert isinstance(busy, Failed)
+    assert busy.pause_s == 59.0  # then the first one's tokens count no more
+    clock.now = 60.0
+    assert isinstance(await one.complete(A, question(), None, last=False), Completion)
+
+
+async def test_over_a_provider_s_limit_the_next_one_is_asked_and_then_the_question_waits() -> None:
+    paced = Paced(Counting(), {"openai": Limit(rpm=1), "groq": Limit(rpm=1)})
+    one = Service(
+        read_chains("openai/a,groq/c"), Chain(Blueprint(), paced, Breaker(Alone()), Unwatched()), MemoryLedger()
+    )
+    replies = [await one.answer(question(str(n))) for n in range(3)]
+    assert [reply.model for reply in replies if isinstance(reply, Answer)] == ["openai/a", "groq/c"]
+    assert isinstance(replies[2], Problem)
+    assert (replies[2].kind, replies[2].code) == ("transient", "no_model")  # the attempt does not count
+    assert "1 calls a minute" in replies[2].message
+    assert replies[2].retry_after is not None
+    assert replies[2].retry_after > 50
+
+
+async def test_a_tenant_s_limit_and_a_provider_s_hold_both() -> None:
+    provider = Counting()
+    paced = Paced(provider, {"openai": Limit(rpm=3)})
+    one = Service(
+        read_chains("openai/a"),
+        Chain(Blueprint(), paced, Breaker(Alone()), Unwatched()),
+        MemoryLedger(),
+        limits=Limits(0, 2, wait_s=0.01),
+    )
+    told = [await one.answer(question(f"{n}", tenant=tenant)) for tenant in ("t1", "t2") for n in range(3)]
+    assert [isinstance(each, Answer) for each in told] == [True, True, False, True, False, False]
+    assert [each.code for each in told if isinstance(each, Problem)] == ["rate_limited", "no_model", "rate_limited"]
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[Provider]:
+    async with Provider() as provider:
+        yield provider
+
+
+async def test_as_the_settings_say_it(fake: Provider, litellm: Any) -> None:
+    """`openai` for both of its models; one of them has a limit of its own, which litellm keeps."""
+    at = f"@{fake.url}/v1"
+    settings = Settings(models=f"openai/a{at},openai/b{at}", model_limits="openai=3rpm;openai/a=1rpm")
+    reached = reach(settings, {"OPENAI_API_KEY": KEY})
+    others = _others(settings, reached)
+    assert others is not None
+    a, b = reached.chains.all
+    said = [await others.complete(model, question(), None, last=False) for model in (a, a, b, b)]
+    assert [isinstance(each, Completion) for each in said] == [True, False, True, False]
+    errors = [each.error for each in said if isinstance(each, Failed)]
+    assert "its provider's limit: 3 calls" in errors[1]
+    assert "its provider's limit" not in errors[0]
+    assert len(fake.calls) == 2
