@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from minio import Minio
+from urllib3 import PoolManager
 
 from deploy.local.lock import is_alive
 from deploy.local.stack import Stack
@@ -53,11 +54,11 @@ async def fresh_bucket(stack: Stack) -> AsyncIterator[str]:
     await asyncio.to_thread(client.remove_bucket, name)  # SeaweedFS takes what is in it along
 
 
-def s3_client(url: str) -> Minio:
+def s3_client(url: str, http: PoolManager | None = None) -> Minio:
     parts = urlsplit(url)
     assert parts.hostname
     address = f"{parts.hostname}:{parts.port}"
-    return Minio(address, parts.username, parts.password, secure=False, region="us-east-1")
+    return Minio(address, parts.username, parts.password, secure=False, region="us-east-1", http_client=http)
 
 
 def remove_orphans(home: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 import nats
 from nats.aio.client import Client
+from urllib3 import PoolManager
 
 from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import FOLDERS, NATS, POSTGRES, S3, Stack
@@ -35,6 +36,7 @@ from workers.kit.runner.api import call
 POWER_CUT, DISK_FULL = "power cut under NATS, PostgreSQL, S3, all of them", "disk full under NATS, PostgreSQL, S3"
 LOAD_S = 5.0
 SYNCED_S = 3.0
+READ_S = 5.0
 """With `sync_interval: 1s`, what was acknowledged longer ago than this is on the disk."""
 FULL_S = 8.0
 RECOVERED_S = 60.0
@@ -221,7 +223,8 @@ async def s3_cut(folder: Path) -> tuple[str, Wrong]:
 
 
 def _read_all(url: str, names: Sequence[str]) -> list[bytes | None]:
-    client, found = s3_client(url), list[bytes | None]()
+    once = PoolManager(retries=False, timeout=READ_S)  # a lost one is a 500, which the client would ask again for
+    client, found = s3_client(url, once), list[bytes | None]()
     for name in names:
         try:
             with client.get_object("early", name) as response:
