@@ -10,6 +10,7 @@ from typing import Any
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
 from gateway.cli.exits import FAILED, USAGE, CliError
+from gateway.cli.listing import Columns, listed, show
 from workers.kit.prompts.block import with_block
 from workers.kit.settings import PROVIDER_KEYS
 
@@ -27,31 +28,19 @@ _STATES = {"closed": "well", "open": "left out", "probing": "being tried"}
 
 def calls(which: dict[str, str], limit: int, as_json: bool) -> None:
     """Print the newest calls."""
-    with Client(connect.known_gateway()) as client:
-        page = client.get("/v1/llm/calls", limit=limit, **which)
-    if as_json:
-        output.as_json(page["items"])
-        return
-    output.table(
-        ("CALL", "CREATED", "STAGE", "ROLE", "MODEL", "OUTCOME", "TOKENS IN/OUT", "USD", "MS", "NOTE"),
-        [
-            (
-                row["id"],
-                row["created_at"][:19],
-                row["stage"],
-                row["role"],
-                row["model"],
-                row["outcome"],
-                f"{row['tokens_in']}/{row['tokens_out']}",
-                f"{row['cost']:.4f}",
-                str(row["latency_ms"]),
-                _note(row),
-            )
-            for row in page["items"]
-        ],
-    )
-    if page["next"]:
-        sys.stderr.write(f"these are the newest {limit}; there are more (--limit)\n")
+    columns: Columns = {
+        "CALL": "{id}",
+        "CREATED": "{created_at:.19}",
+        "STAGE": "{stage}",
+        "ROLE": "{role}",
+        "MODEL": "{model}",
+        "OUTCOME": "{outcome}",
+        "TOKENS IN/OUT": "{tokens_in}/{tokens_out}",
+        "USD": "{cost:.4f}",
+        "MS": "{latency_ms}",
+        "NOTE": _note,
+    }
+    listed("/v1/llm/calls", columns, as_json, limit=limit, **which)
 
 
 def _note(row: Json) -> str:
@@ -99,20 +88,15 @@ def models(as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    output.table(
-        ("MODEL", "GROUPS", "STATE", "USD IN/OUT A MILLION", "CONTEXT", "NOTE"),
-        [
-            (
-                one["name"],
-                ",".join(one["groups"]),
-                _STATES.get(one["state"], one["state"]),
-                _price(one),
-                str(one["context"] or "?"),
-                f"{one['error']} (again in {one['again_s']:.0f} s)" if one["again_s"] else one["error"],
-            )
-            for one in found["models"]
-        ],
-    )
+    columns: Columns = {
+        "MODEL": "{name}",
+        "GROUPS": lambda one: ",".join(one["groups"]),
+        "STATE": lambda one: str(_STATES.get(one["state"], one["state"])),
+        "USD IN/OUT A MILLION": _price,
+        "CONTEXT": lambda one: str(one["context"] or "?"),
+        "NOTE": lambda one: "{error} (again in {again_s:.0f} s)".format_map(one) if one["again_s"] else one["error"],
+    }
+    show(found["models"], columns, as_json=False)
     sys.stderr.write(f"embeddings: {found['embeddings'] or 'the built-in hashing ones'}\n")
 
 
@@ -125,16 +109,15 @@ def try_(name: str, as_json: bool) -> None:
             names = ", ".join(one["name"] for one in known)
             raise CliError(f"QL_MODELS names no model or group {name!r}; it has {names}", USAGE, "model")
         results = [_tried(client, one, known) for one in chosen]
-    if as_json:
-        output.as_json(results)
-    else:
-        output.table(
-            ("MODEL", "VERDICT", "MS", "USD", "NOTE"),
-            [
-                (one["model"], "answers" if one["ok"] else "FAILS", str(one["ms"]), f"{one['cost']:.5f}", one["said"])
-                for one in results
-            ],
-        )
+    columns: Columns = {
+        "MODEL": "{model}",
+        "VERDICT": lambda one: "answers" if one["ok"] else "FAILS",
+        "MS": "{ms}",
+        "USD": "{cost:.5f}",
+        "NOTE": "{said}",
+    }
+    show(results, columns, as_json)
+    if not as_json:
         for one in results:
             if one["advice"]:
                 sys.stderr.write(output.plain(f"{one['model']}: {one['said']}\n    -> {one['advice']}") + "\n")

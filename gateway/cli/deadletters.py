@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
 from gateway.cli.exits import FAILED, USAGE, CliError
+from gateway.cli.listing import listed
 
 MOST = 200
 MAX_BYTES = 1 << 16
@@ -16,20 +17,15 @@ MAX_BYTES = 1 << 16
 
 def list_(limit: int, as_json: bool) -> None:
     """Print the newest dead letters."""
-    with Client(connect.known_gateway()) as client:
-        page = client.get("/v1/deadletters", limit=limit)
-    if as_json:
-        output.as_json(page["items"])
-        return
-    output.table(
-        ("LETTER", "KIND", "STAGE", "WORKFLOW", "CREATED", "REASON"),
-        [
-            (row["id"], row["kind"], row["stage"], row["workflow"], row["created_at"][:19], row["reason"])
-            for row in page["items"]
-        ],
-    )
-    if page["next"]:
-        sys.stderr.write(f"these are the newest {limit}; there are more (--limit)\n")
+    columns = {
+        "LETTER": "{id}",
+        "KIND": "{kind}",
+        "STAGE": "{stage}",
+        "WORKFLOW": "{workflow}",
+        "CREATED": "{created_at:.19}",
+        "REASON": "{reason}",
+    }
+    listed("/v1/deadletters", columns, as_json, limit=limit)
 
 
 def show(letter: str, as_json: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
 from gateway.cli.exits import USAGE, CliError
+from gateway.cli.listing import Columns, listed, show
 
 
 def cost(by: list[str], workflow: str, since: str, as_json: bool) -> None:
@@ -19,23 +21,21 @@ def cost(by: list[str], workflow: str, since: str, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    output.table(
-        (*(name.upper() for name in by), "CALLS", "KNOWN", "FAILED", "STAND-INS", "TOKENS IN/OUT", "USD"),
-        [
-            (
-                *(row["by"][name] or "-" for name in by),
-                str(row["calls"]),
-                str(row["known"]),
-                str(row["failed"]),
-                str(row["stand_ins"]),
-                f"{row['tokens_in']}/{row['tokens_out']}",
-                f"{row['cost']:.4f}",
-            )
-            for row in found["items"]
-        ],
-    )
+    columns: Columns = {name.upper(): partial(_by, name) for name in by} | {
+        "CALLS": "{calls}",
+        "KNOWN": "{known}",
+        "FAILED": "{failed}",
+        "STAND-INS": "{stand_ins}",
+        "TOKENS IN/OUT": "{tokens_in}/{tokens_out}",
+        "USD": "{cost:.4f}",
+    }
+    show(found["items"], columns, as_json=False)
     sys.stdout.write("\n")
     _budgets(found["budgets"])
+
+
+def _by(name: str, row: Json) -> str:
+    return str(row["by"][name] or "-")
 
 
 def _budgets(budgets: list[Json]) -> None:
@@ -63,47 +63,27 @@ def quota(monthly: float | None, none: bool, as_json: bool) -> None:
 
 def roles(as_json: bool) -> None:
     """Print how each role does."""
-    with Client(connect.known_gateway()) as client:
-        found = client.get("/v1/llm/roles")["items"]
-    if as_json:
-        output.as_json(found)
-        return
-    output.table(
-        ("ROLE", "CALLS", "SUCCESS", "REPAIRS", "USD", "P50 MS", "P95 MS"),
-        [
-            (
-                one["role"],
-                str(one["calls"]),
-                f"{one['success']:.0%}",
-                f"{one['repairs']:.0%}",
-                f"{one['cost']:.4f}",
-                str(one["p50_ms"]),
-                str(one["p95_ms"]),
-            )
-            for one in found
-        ],
-    )
+    columns = {
+        "ROLE": "{role}",
+        "CALLS": "{calls}",
+        "SUCCESS": "{success:.0%}",
+        "REPAIRS": "{repairs:.0%}",
+        "USD": "{cost:.4f}",
+        "P50 MS": "{p50_ms}",
+        "P95 MS": "{p95_ms}",
+    }
+    listed("/v1/llm/roles", columns, as_json)
 
 
 def arms(as_json: bool) -> None:
     """Print the arms of the comparison."""
-    with Client(connect.known_gateway()) as client:
-        found = client.get("/v1/llm/arms")["items"]
-    if as_json:
-        output.as_json(found)
-        return
-    output.table(
-        ("ARM", "WORKFLOWS", "TOLD EXAMPLES", "FAILED", "GRADE (A=4)", "REPAIRS", "USD"),
-        [
-            (
-                one["arm"],
-                str(one["workflows"]),
-                str(one["told"]),
-                str(one["failed"]),
-                "-" if one["grade"] is None else f"{one['grade']:.2f}",
-                f"{one['repairs']:.2f}",
-                f"{one['cost']:.4f}",
-            )
-            for one in found
-        ],
-    )
+    columns: Columns = {
+        "ARM": "{arm}",
+        "WORKFLOWS": "{workflows}",
+        "TOLD EXAMPLES": "{told}",
+        "FAILED": "{failed}",
+        "GRADE (A=4)": lambda one: "-" if one["grade"] is None else f"{one['grade']:.2f}",
+        "REPAIRS": "{repairs:.2f}",
+        "USD": "{cost:.4f}",
+    }
+    listed("/v1/llm/arms", columns, as_json)

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
+from gateway.cli.listing import Columns, listed
 
 app = typer.Typer(help="Stages: list, pause, resume (for everybody).", no_args_is_help=True, rich_markup_mode=None)
 AT = "/v1/stages"
@@ -20,20 +21,14 @@ Name = Annotated[str, typer.Argument(help="The stage's name; see: ql stage list"
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every stage with what waits for it."""
-    with Client(connect.known_gateway()) as client:
-        found = client.get(AT)["items"]
-    if as_json:
-        output.as_json(found)
-        return
-    rows = [
-        (stage["name"], _count(stage["pending"]), str(stage["working"]), str(stage["again"]), _is(stage))
-        for stage in found
-    ]
-    output.table(("STAGE", "PENDING", "WORKING", "AGAIN", "IS"), rows)
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else str(number)
+    columns: Columns = {
+        "STAGE": "{name}",
+        "PENDING": lambda stage: "?" if stage["pending"] is None else str(stage["pending"]),
+        "WORKING": "{working}",
+        "AGAIN": "{again}",
+        "IS": _is,
+    }
+    listed(AT, columns, as_json)
 
 
 def _is(stage: Json) -> str:

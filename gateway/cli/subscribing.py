@@ -8,6 +8,7 @@ from urllib.parse import quote
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
 from gateway.cli.exits import USAGE, CliError
+from gateway.cli.listing import Columns, listed
 
 HOW = """\
 Durable {durable} of stream {stream}: {waiting} events wait in it. To read it, with the user and password of
@@ -43,14 +44,14 @@ def subscribe(name: str, wanted: Json, *, both: bool, as_json: bool) -> None:
 
 def list_(as_json: bool) -> None:
     """Print all of them."""
-    with Client(connect.known_gateway()) as client:
-        items = client.get("/v1/subscriptions")["items"]
-    if as_json:
-        output.as_json(items)
-        return
-    heads = ("NAME", "WAITING", "UNACKNOWLEDGED", "ACKNOWLEDGED TO", "HEARS")
-    numbers = ("waiting", "unacknowledged", "acknowledged")
-    output.table(heads, [(row["name"], *(str(row[n]) for n in numbers), " ".join(row["filters"])) for row in items])
+    columns: Columns = {
+        "NAME": "{name}",
+        "WAITING": "{waiting}",
+        "UNACKNOWLEDGED": "{unacknowledged}",
+        "ACKNOWLEDGED TO": "{acknowledged}",
+        "HEARS": lambda row: " ".join(row["filters"]),
+    }
+    listed("/v1/subscriptions", columns, as_json)
 
 
 def delete(name: str) -> None:

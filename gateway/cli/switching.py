@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from gateway.cli import connect, output
+from gateway.cli import connect
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, USAGE, CliError
+from gateway.cli.listing import listed
 from workers.kit.llm.wire import PROVIDERS
 
 if TYPE_CHECKING:
@@ -25,15 +26,8 @@ T = TypeVar("T")
 
 def list_(as_json: bool) -> None:
     """Print what is off."""
-    with Client(connect.known_gateway()) as client:
-        found = client.get("/v1/llm/switches")["items"]
-    if as_json:
-        output.as_json(found)
-        return
-    output.table(
-        ("PROVIDER", "TENANT", "SINCE", "REASON"),
-        [(one["provider"], one["tenant"], one["created_at"][:19], one["reason"]) for one in found],
-    )
+    columns = {"PROVIDER": "{provider}", "TENANT": "{tenant}", "SINCE": "{created_at:.19}", "REASON": "{reason}"}
+    listed("/v1/llm/switches", columns, as_json)
 
 
 def off(provider: str, reason: str, tenant: str) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli import connect, output
+from gateway.cli import connect, listing, output
 from gateway.cli.client import Client, Json
+from gateway.cli.listing import Columns, listed
 
 app = typer.Typer(
     help="Webhooks: add, list, show, test, resend, rotate, enable, remove.",
@@ -49,15 +50,13 @@ def add(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Your webhooks."""
-    with Client(connect.known_gateway()) as client:
-        found = client.get(AT)["items"]
-    if as_json:
-        output.as_json(found)
-        return
-    rows = [
-        (hook["id"], "off" if hook["disabled_at"] else "on", " ".join(hook["types"]), hook["url"]) for hook in found
-    ]
-    output.table(("WEBHOOK", "IS", "EVENTS", "ADDRESS"), rows)
+    columns: Columns = {
+        "WEBHOOK": "{id}",
+        "IS": lambda hook: "off" if hook["disabled_at"] else "on",
+        "EVENTS": lambda hook: " ".join(hook["types"]),
+        "ADDRESS": "{url}",
+    }
+    listed(AT, columns, as_json)
 
 
 @app.command()
@@ -77,20 +76,15 @@ def show(
         return
     off = f"  off since {hook['disabled_at'][:19]}: {hook['disabled_reason']}" if hook["disabled_at"] else ""
     sys.stdout.write(output.plain(f"{hook['id']}  {hook['url']}  on {' '.join(hook['types'])}{off}\n"))
-    output.table(
-        ("DELIVERY", "STATE", "TRIED", "STATUS", "NEXT", "ERROR"),
-        [
-            (
-                row["id"],
-                row["state"],
-                str(row["attempts"]),
-                str(row["status"] or "-"),
-                (row["next_at"] or "-")[:19],
-                row["error"] or "",
-            )
-            for row in deliveries
-        ],
-    )
+    columns: Columns = {
+        "DELIVERY": "{id}",
+        "STATE": "{state}",
+        "TRIED": "{attempts}",
+        "STATUS": lambda row: str(row["status"] or "-"),
+        "NEXT": lambda row: (row["next_at"] or "-")[:19],
+        "ERROR": lambda row: row["error"] or "",
+    }
+    listing.show(deliveries, columns, as_json=False)
 
 
 @app.command()
