@@ -9,12 +9,16 @@ from contextlib import suppress
 import uvicorn
 
 from gateway.app import create_app
+from gateway.serving import Server
 from observability import telemetry
 from workers.kit.settings import SettingsError, load
 
+NOT_STARTED = 3
+"""As uvicorn says it."""
+
 
 def main() -> int:
-    """Serve until a signal; 2 for wrong settings."""
+    """Serve until a signal; 2 for wrong settings, 3 where it could not start."""
     try:
         settings = load()
     except SettingsError as error:
@@ -23,17 +27,21 @@ def main() -> int:
     _allow_files()
     close = telemetry.setup("gateway", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        uvicorn.run(
-            create_app(settings),
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
             host=settings.http_host,
             port=settings.http_port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,
         )
+        server = Server(app, config)
+        with suppress(KeyboardInterrupt):
+            server.run()
     finally:
         close()
-    return 0
+    return 0 if server.started else NOT_STARTED
 
 
 def _allow_files() -> None:

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import nats
 from fastapi import FastAPI
 
 from gateway import openapi, problems
+from gateway.connection import connect
+from gateway.feeds import Feeds
+from gateway.following import Streams
 from gateway.history.read import History
 from gateway.hosts import LOOPBACK, LoopbackNames
 from gateway.limits import BodyLimit, Room
 from gateway.live import Live
+from gateway.past import Past
 from gateway.publish import Publisher
 from gateway.questions import Questions
 from gateway.routes import (
@@ -101,13 +104,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[State]:
-    nc = await nats.connect(
+    nc = await connect(
         settings.nats_url, name="gateway", max_reconnect_attempts=-1, reconnect_time_wait=0.25, allow_reconnect=True
     )
     pool = await open_pool(settings.database_url, POOL)
     reads = PgReads(pool)
     publisher = Publisher(nc, reads)
     objects = S3Artifacts(settings.s3_url, settings.s3_bucket)
+    live = Live(nc)
+    streams = Streams(Feeds(nc, live), Past(nc), Room(events.STREAMS, events.full), events.EACH, events.crowded)
     publishing = asyncio.create_task(publisher.run())
     try:
         yield State(
@@ -115,10 +120,10 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
             reads=reads,
             artifacts=objects,
             publisher=publisher,
-            live=Live(nc),
+            live=live,
             history=History(nc),
             submissions=Room(workflows.WAITING, workflows.busy),
-            streams=Room(events.STREAMS, events.full),
+            streams=streams,
             keeping=Keeping(nc),
             questions=Questions(nc, settings),
             asked=Room(llm.ASKED, llm.busy),
@@ -135,6 +140,7 @@ async def _opened(settings: Settings) -> AsyncIterator[State]:
         while not publishing.done():  # a flush of nats-py takes a cancellation for its own
             publishing.cancel()
             await asyncio.wait([publishing], timeout=1)
+        await streams.close()
         await close_pool(pool)
         with suppress(OSError):  # flushing to a server that is away
             await nc.close()

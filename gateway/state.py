@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workers.kit.stores.switchboard import SwitchBoard
     from workers.kit.stores.webhooks import Webhooks
 
+    from .following import Streams
     from .history.read import History
     from .limits import Room
     from .live import Live
@@ -40,7 +41,7 @@ class State:
     live: Live
     history: History
     submissions: Room
-    streams: Room
+    streams: Streams
     keeping: Keeping
     questions: Questions
     asked: Room

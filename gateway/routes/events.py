@@ -1,32 +1,49 @@
-"""The events of a workflow as Server-Sent Events, resumable by Last-Event-ID."""
+"""Events as they happen, of one workflow or of everything: as Server-Sent Events, resumable by Last-Event-ID, or as
+lines of JSON."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import ExitStack, aclosing
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any
 
-import structlog
-from fastapi import APIRouter, Header, Query
-from fastapi.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from fastapi import APIRouter, Header, Query, Response
 
 from contracts import cloudevents
 from gateway import ids
-from gateway.live import LiveDown, Seen, is_terminal
+from gateway.following import End, EventStream, Following
+from gateway.frames import Wanted, is_end
+from gateway.live import LiveDown, Standing
+from gateway.pages import NDJSON, wants_lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
-from workers.kit.stores.drops import StoreDown
 
-router = APIRouter(prefix="/v1/workflows", tags=["events"])
-_log = structlog.get_logger()
+router = APIRouter(tags=["events"])
 
-RETRY_MS = 1000
-STREAMS = 2000
-"""At once, a process: each is a consumer of the stream and an open connection."""
-STALL_S = 30.0
-"""Until a client that reads nothing is cut off; it comes back with its Last-Event-ID."""
+STREAMS, EACH = 2000, 1500
+"""At once, in a process and of one tenant: each is an open connection."""
+TYPES = 16
+TYPE_FORM = r"^dev\.quantumlayer\.[a-z0-9_.]{0,120}\*?$"
+
+_TOLD: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {"schema": {"type": "string", "description": "CloudEvents in JSON"}},
+            NDJSON: {
+                "schema": {"type": "string", "description": "CloudEvents in JSON, with a `position`, a line each"}
+            },
+        },
+        "description": "Events",
+    }
+}
+
+Last = Annotated[str, Header(max_length=64, description="Resume after this event: its `id`, or its `position`")]
+From = Annotated[
+    int | None, Query(ge=1, lt=1 << 53, description="Begin at this one of the stream; Last-Event-ID goes before")
+]
+Follow = Annotated[bool, Query(description="Wait for what happens; else it ends with what has happened")]
+Accept = Annotated[str, Header(include_in_schema=False)]
 
 
 def full() -> ProblemError:
@@ -35,100 +52,124 @@ def full() -> ProblemError:
     return ProblemError(503, "too_many_streams", "Too many followers", detail, {"Retry-After": "5"})
 
 
-class EventStream(StreamingResponse):
-    """Holds its place until it has ended, and ends when the client takes nothing for `STALL_S` seconds."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, frames: AsyncGenerator[bytes, None], place: ExitStack) -> None:
-        super().__init__(frames, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._frames = frames
-        self._place = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place:
-            await super().__call__(scope, receive, send)
-
-    async def stream_response(self, send: Send) -> None:
-        async def in_time(message: Message) -> None:
-            async with asyncio.timeout(STALL_S):
-                await send(message)
-
-        try:
-            await super().stream_response(in_time)
-        except TimeoutError:
-            _log.warning("follower_stalled")
-        finally:
-            await self._frames.aclose()
+def crowded() -> ProblemError:
+    """No place for another stream of this tenant."""
+    detail = f"{EACH} streams of yours are open, the most that one tenant may have; close some, or come back later."
+    return ProblemError(
+        429, "too_many_streams_of_yours", "Too many followers of one tenant", detail, {"Retry-After": "5"}
+    )
 
 
 @router.get(
-    "/{workflow}/events",
+    "/v1/workflows/{workflow}/events",
     operation_id="followWorkflow",
-    response_class=StreamingResponse,
+    response_class=Response,
     responses={
-        200: {"content": {"text/event-stream": {}}, "description": "CloudEvents in JSON"},
-        **responses(404, 422, 503),
+        **_TOLD,
+        204: {"description": "It has ended and you were told so: do not come back"},
+        **responses(404, 410, 422, 429, 503),
     },
 )
 async def follow(
     workflow: str,
     gateway: Gateway,
-    last_event_id: Annotated[str, Header(max_length=64, description="Resume after this event")] = "",
-    from_sequence: Annotated[
-        int | None, Query(ge=1, lt=1 << 53, description="Begin at this one of the stream; Last-Event-ID goes before")
-    ] = None,
-) -> StreamingResponse:
+    last_event_id: Last = "",
+    from_sequence: From = None,
+    follow: Follow = True,
+    accept: Accept = "",
+) -> Response:
     """What has happened, then what happens; the stream ends with the workflow."""
     if await gateway.reads.workflow(TENANT, ids.checked(workflow)) is None:
         raise ids.unknown(workflow)
-    with ExitStack() as place:
-        place.enter_context(gateway.streams.place())
-        try:
-            await gateway.live.ready()
-            if from_sequence is not None and not last_event_id:
-                last_event_id = await gateway.live.before(from_sequence)
-        except LiveDown as error:
-            raise ProblemError(503, "events_unavailable", "Events can't be followed now", str(error)) from error
-        return EventStream(_frames(gateway, workflow, last_event_id), place.pop_all())
+    standing = await _standing(gateway)
+    after = _after(standing, last_event_id, from_sequence, 0)
+    ends = partial(_end, gateway, workflow)
+    end = await ends() if after else None
+    if end is not None and last_event_id and 0 < end.seq <= after:
+        return Response(status_code=204)
+    lines = wants_lines(accept)
+    wanted = Wanted(workflow, progress=not lines)
+    return await _stream(gateway, wanted, standing, after, lines=lines, wait=follow, ends=ends)
 
 
-async def _frames(gateway: State, workflow: str, after: str) -> AsyncGenerator[bytes, None]:
-    yield b"retry: %d\n\n" % RETRY_MS
+@router.get(
+    "/v1/events",
+    operation_id="followEvents",
+    response_class=Response,
+    responses={**_TOLD, **responses(404, 410, 422, 429, 503)},
+)
+async def follow_all(
+    gateway: Gateway,
+    last_event_id: Last = "",
+    from_sequence: From = None,
+    type: Annotated[
+        list[Annotated[str, Query(pattern=TYPE_FORM)]],
+        Query(max_length=TYPES, description="Only of these types; one that ends with * is the beginning of many"),
+    ] = [],  # noqa: B006  FastAPI copies it
+    workflow: Annotated[str, Query(description="Only of this workflow")] = "",
+    follow: Follow = True,
+    accept: Accept = "",
+) -> Response:
+    """Events of all workflows: those that happen from now on, or behind Last-Event-ID, or `from_sequence` on; without
+    `follow` those that have happened."""
+    if workflow:
+        ids.checked(workflow)
+    standing = await _standing(gateway)
+    after = _after(standing, last_event_id, from_sequence, standing.last if follow else 0)
+    wanted = Wanted(workflow, tuple(type))
+    return await _stream(gateway, wanted, standing, after, lines=wants_lines(accept), wait=follow)
+
+
+async def _standing(gateway: State) -> Standing:
     try:
-        async with aclosing(gateway.live.follow(TENANT, workflow, after)) as told:
-            async for seen in told:
-                yield _frame(seen)
-                if seen.terminal or seen.kind == "ping":
-                    end = await _end(gateway, workflow)
-                    if end is not None and seen.kind == "ping":
-                        yield _frame(end)
-                    if end is not None and seen.id in {"", end.id}:
-                        return
-    except (LiveDown, StoreDown):
-        return  # the client comes back after `retry` with its Last-Event-ID
+        return await gateway.live.standing()
+    except LiveDown as error:
+        raise _unavailable(error) from error
 
 
-def _frame(seen: Seen) -> bytes:
-    if seen.kind == "ping":
-        return b": ping\n\n"
-    if seen.kind == "lag":
-        return b"event: lag\ndata: too slow: events were left out here; come back with the last id\n\n"
-    if seen.kind == "progress":
-        # Anyone may publish progress: a line break in it must not begin a frame of its own.
-        return b"event: progress\ndata: %s\n\n" % b" ".join(seen.body.splitlines())
-    place = b"id: %s\n" % seen.position.encode() if seen.position else b""
-    return b"%sevent: %s\ndata: %s\n\n" % (place, seen.type.encode(), seen.body)
+def _after(standing: Standing, last_event_id: str, from_sequence: int | None, otherwise: int) -> int:
+    if not last_event_id:
+        return otherwise if from_sequence is None else from_sequence - 1
+    place = standing.place(last_event_id)
+    if standing.lost(place):
+        detail = "The stream keeps events for some weeks, and some behind that one are gone. Begin again without it."
+        raise ProblemError(410, "events_gone", "Some of the events are gone", detail)
+    return place
 
 
-async def _end(gateway: State, workflow: str) -> Seen | None:
-    """How the workflow ended, None while it is active: one that failed may have been resumed since, and a stream that
-    was lost doesn't tell of it."""
+async def _stream(
+    gateway: State,
+    wanted: Wanted,
+    standing: Standing,
+    after: int,
+    *,
+    lines: bool,
+    wait: bool,
+    ends: Callable[[], Awaitable[End | None]] | None = None,
+) -> EventStream:
+    streams = gateway.streams
+    with ExitStack() as place:
+        place.enter_context(streams.place(TENANT))
+        try:
+            feed = await streams.feeds.of(TENANT, standing) if wait else None
+            told = Following(streams.past, wanted, TENANT, standing, after, feed=feed, lines=lines, ends=ends)
+            await told.join()
+        except LiveDown as error:
+            raise _unavailable(error) from error
+        return EventStream(streams, told, place.pop_all(), lines=lines)
+
+
+def _unavailable(error: LiveDown) -> ProblemError:
+    return ProblemError(503, "events_unavailable", "Events can't be followed now", str(error), {"Retry-After": "2"})
+
+
+async def _end(gateway: State, workflow: str) -> End | None:
+    """How the workflow ended, None while it is active."""
     row = await gateway.reads.workflow(TENANT, workflow)
     if row is None or row.state == "active":
         return None
     for stored in reversed(await gateway.reads.events(TENANT, workflow)):
         event = cloudevents.from_structured(stored.body)
-        if is_terminal(event.parts.stage, event.parts.outcome):
-            return Seen(kind="event", id=event.id, type=event.type, body=stored.body)
+        if is_end(event.parts.stage, event.parts.outcome):
+            return End(id=event.id, type=event.type, body=stored.body, seq=stored.seq)
     return None

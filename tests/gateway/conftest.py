@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from contracts.topology import TOPOLOGY
 from deploy.local.stack import Stack
 from gateway.app import create_app
+from gateway.serving import Server
 from gateway.state import State
 from tests.servers import Database
 from workers.keeper.keep import Keeper
@@ -68,7 +69,7 @@ async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    server = Server(app, uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, timeout=20) as http:

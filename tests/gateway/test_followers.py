@@ -22,7 +22,7 @@ END = b"event: dev.quantumlayer.workflow.failed.v1"
 async def places(served: Served, free: int) -> bool:
     """Whether there are as many free places, soon: one is given back after its client was told the end."""
     for _ in range(200):
-        if served.state.streams.free == free:
+        if served.state.streams.room.free == free:
             return True
         await asyncio.sleep(0.05)
     return False
@@ -74,11 +74,11 @@ async def test_idle_followers_hold_up_nobody_and_each_is_told_the_end(served: Se
 async def test_a_follower_that_does_not_read_is_told_where_it_lost_and_its_place_is_free_again(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.live.BACKLOG", 64 << 10)
-    free = served.state.streams.free
+    monkeypatch.setattr("gateway.feeds.BACKLOG", 64 << 10)
+    free = served.state.streams.room.free
     workflow = await submit(served)
     follower = await Follower(served.url, workflow).open()
-    assert served.state.streams.free == free - 1
+    assert served.state.streams.room.free == free - 1
     for _ in range(2000):  # more than the buffers between two processes hold
         await served.nc.publish(f"ql.live.default.{workflow}.packaging", b"x" * 16_384)
     await served.nc.flush()
@@ -92,8 +92,8 @@ async def test_a_follower_that_does_not_read_is_told_where_it_lost_and_its_place
 async def test_the_model_routers_hear_who_is_watched_for_as_long_as_somebody_follows(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.live.WATCH_S", 0.05)
-    free = served.state.streams.free
+    monkeypatch.setattr("gateway.feeds.WATCH_S", 0.05)
+    free = served.state.streams.room.free
     workflow = await submit(served)
     heard = await served.nc.subscribe(subjects.WATCHED)
     await served.nc.flush()
@@ -115,8 +115,8 @@ async def test_the_model_routers_hear_who_is_watched_for_as_long_as_somebody_fol
 async def test_of_all_followers_the_slowest_is_told_to_come_back_and_nothing_is_kept_of_it(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.live.BACKLOGS", 1 << 20)
-    monkeypatch.setattr("gateway.live.BACKLOG", 1 << 30)
+    monkeypatch.setattr("gateway.feeds.BACKLOGS", 1 << 20)
+    monkeypatch.setattr("gateway.feeds.BACKLOG", 1 << 30)
     workflow, other = await submit(served), await submit(served)
     slow, quick = await Follower(served.url, workflow).open(), await Follower(served.url, other).open()
     for _ in range(2000):
@@ -128,14 +128,13 @@ async def test_of_all_followers_the_slowest_is_told_to_come_back_and_nothing_is_
     assert len(told) < 2000 * 16_384
     await work(served, other, "prompt_enhancement", Failed(error="no"))
     assert b"event: lag" not in await quick.rest()
-    assert served.state.live.waiting == 0
     for follower in (slow, quick):
         follower.close()
 
 
 async def test_a_follower_that_takes_nothing_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.routes.events.STALL_S", 0.2)
-    free = served.state.streams.free
+    monkeypatch.setattr("gateway.following.STALL_S", 0.2)
+    free = served.state.streams.room.free
     workflow = await submit(served)
     follower = await Follower(served.url, workflow).open()
     for _ in range(2000):
@@ -145,7 +144,7 @@ async def test_a_follower_that_takes_nothing_is_cut_off(served: Served, monkeypa
 
 
 async def test_no_more_followers_than_there_are_places(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served.state.streams, "free", 1)
+    monkeypatch.setattr(served.state.streams.room, "free", 1)
     workflow = await submit(served)
     follower = await Follower(served.url, workflow).open()
     refused = await served.http.get(f"/v1/workflows/{workflow}/events")

@@ -1,0 +1,278 @@
+"""One who follows events: what is past first, from the stream, then what happens, from the tenant's feed, with no gap
+and nothing twice; and the answer that carries it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway import frames
+from gateway.feeds import Channel, Feed, Feeds
+from gateway.frames import Fact, Wanted
+from gateway.limits import Room
+from gateway.live import LiveDown, Standing
+from gateway.past import Past
+from workers.kit.stores.drops import StoreDown
+
+PING_S = 15.0
+STALL_S = 30.0
+"""Until a client that reads nothing is cut off; it comes back with its Last-Event-ID."""
+LOOK_S = 1.0
+RETRY_MS = 1000
+FIRST = 1
+"""Events that are asked for before it is known how many there are."""
+_log = structlog.get_logger()
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a workflow ended, as the store has it; `seq` is its place in the stream, 0 while it has none."""
+
+    id: str
+    type: str
+    body: bytes
+    seq: int
+
+
+class Following:
+    """`next` says what to send, `b""` at the end. With `ends`, the end of that workflow is one; with `feed` None, that
+    nothing more is past."""
+
+    def __init__(
+        self,
+        past: Past,
+        wanted: Wanted,
+        tenant: str,
+        standing: Standing,
+        after: int,
+        *,
+        feed: Feed | None,
+        lines: bool,
+        ends: Callable[[], Awaitable[End | None]] | None,
+    ) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        self.stalled = False
+        self._past, self._pattern, self._wanted = past, wanted.pattern(tenant), wanted
+        self._standing, self._seq, self._left = standing, after, FIRST
+        self._feed, self._lines, self._ends = feed, lines, ends
+        self._channel: Channel | None = None
+        self._place = -1  # in the channel; -1 while what is past is told
+        self._above = 0
+        self._over, self._leaving, self._ping = False, False, False
+        self._waiter: asyncio.Future[None] | None = None
+        self._since = _now()
+        self._sending = False
+        self._begin = frames.begin(standing.position(after), _soon(), lines=lines)
+
+    async def join(self) -> None:
+        """Hear what happens from now on; raises `LiveDown`."""
+        if self._feed is not None:
+            self._channel = await self._feed.join(self._wanted, self.wake)
+
+    async def leave(self) -> None:
+        """Hear it no more."""
+        if self._feed is not None and self._channel is not None:
+            await self._feed.leave(self._channel, self.wake)
+
+    async def next(self) -> bytes:
+        """What to send now; waits for it."""
+        self._sending = False
+        told, self._begin = self._begin, b""
+        with suppress(LiveDown, StoreDown):  # it comes back with its Last-Event-ID
+            while not told and not self._over:
+                if self._leaving:
+                    self._over, told = True, frames.farewell(_soon(), lines=self._lines)
+                elif self._place < 0:
+                    told = await self._from_past()
+                else:
+                    told = await self._from_channel()
+        self._sending, self._since = True, _now()
+        return told
+
+    async def _from_past(self) -> bytes:
+        floor = self._channel.floor if self._channel else -1
+        if self._channel and self._seq >= floor:
+            self._join(self._channel)
+            return b""
+        part = await self._past.read(self._pattern, self._seq, self._standing.epoch, self._left)
+        told, whole = await self._told(part.facts)
+        self._left = part.left
+        if whole and not part.left:
+            self._seq = max(self._seq, floor)
+            self._over = self._over or self._channel is None
+        return told
+
+    async def _told(self, facts: Sequence[Fact]) -> tuple[bytes, bool]:
+        """As many of these as come before the end, and whether these are all."""
+        told: list[bytes] = []
+        for fact in facts:
+            self._seq = fact.seq
+            if not self._wanted.has(fact):
+                continue
+            told.append(fact.line() if self._lines else fact.sse())
+            if fact.end and told[-1] and await self._ended(fact.end):
+                self._over = True
+                return b"".join(told), False
+        return b"".join(told), True
+
+    def _join(self, channel: Channel) -> None:
+        self._place = channel.behind(self._seq)
+        # Another gateway may have told more than is known here.
+        self._above = self._seq if self._feed and self._feed.last < self._seq else 0
+
+    async def _from_channel(self) -> bytes:
+        feed, channel = self._feed, self._channel
+        if feed is None or channel is None or feed.over:
+            self._over = True
+            return b""
+        if self._place < channel.first:
+            self._over = True
+            return frames.lag(lines=self._lines)
+        chunk = channel.after(self._place, lines=self._lines, above=self._above)
+        if chunk is None:
+            return await self._silence(feed)
+        self._place, self._seq = chunk.place, max(self._seq, chunk.seq)
+        self._above = 0 if chunk.seq > self._above else self._above
+        if chunk.end:
+            self._over = await self._ended(chunk.end)
+        return chunk.told
+
+    async def _silence(self, feed: Feed) -> bytes:
+        """Until there is something to tell, or it has been still for long."""
+        self._waiter, self._since = asyncio.get_running_loop().create_future(), _now()
+        await self._waiter
+        ping, self._ping = self._ping, False
+        if not ping:
+            return b""
+        end = await self._ends() if self._ends else None
+        if end is not None:  # a stream that was lost doesn't tell of it
+            self._over = True
+            return frames.ending(end.type, end.body, lines=self._lines)
+        return frames.ping(self._standing.position(max(self._seq, feed.last)), lines=self._lines)
+
+    async def _ended(self, event: str) -> bool:
+        """Whether the workflow ended with this event: one that failed may have been resumed since."""
+        end = await self._ends() if self._ends else None
+        return end is not None and end.id == event
+
+    def wake(self) -> None:
+        """There may be something to tell."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def end(self, *, farewell: bool = False) -> None:
+        """Tell nothing more; with `farewell`, but that."""
+        self._over, self._leaving = not farewell, farewell
+        self.wake()
+
+    def look(self) -> None:
+        """Cut off who takes nothing, and tell who was told nothing that we are here."""
+        since = _now() - self._since
+        if self._sending and since > STALL_S and self.task is not None:
+            self.stalled = True
+            self.task.cancel()
+        elif not self._sending and since > PING_S and self._waiter is not None:
+            self._ping = True
+            self.wake()
+
+
+class Streams:
+    """Everybody who follows at this gateway, and room for no more: `full` in all, `crowded` of one tenant."""
+
+    def __init__(self, feeds: Feeds, past: Past, room: Room, each: int, crowded: Callable[[], Exception]) -> None:
+        self.feeds, self.past, self.room = feeds, past, room
+        self._each, self._crowded = each, crowded
+        self._of: Counter[str] = Counter()
+        self._all: set[Following] = set()
+        self._closing = False
+        self._looking = asyncio.create_task(self._look())
+
+    @contextmanager
+    def place(self, tenant: str) -> Iterator[None]:
+        """For one more follower."""
+        if self._of[tenant] >= self._each:
+            raise self._crowded()
+        with self.room.place():
+            self._of[tenant] += 1
+            try:
+                yield
+            finally:
+                self._of[tenant] -= 1
+
+    async def tell(self, following: Following, send: Send) -> None:
+        """Everything, until the end."""
+        following.task = asyncio.current_task()
+        self._all.add(following)
+        try:
+            if self._closing:
+                following.end(farewell=True)
+            while told := await following.next():
+                await send({"type": "http.response.body", "body": told, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except asyncio.CancelledError:
+            if not following.stalled:
+                raise
+            _log.warning("follower_stalled")
+        finally:
+            self._all.discard(following)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for following in list(self._all):
+                following.look()
+
+    async def end(self) -> None:
+        """Tell everybody to come back later, and wait for a moment until they were told."""
+        self._closing = True
+        for following in self._all:
+            following.end(farewell=True)
+        until = _now() + LOOK_S
+        while self._all and _now() < until:  # noqa: ASYNC110  it is over in some milliseconds
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Nobody follows any more."""
+        self._looking.cancel()
+        await self.feeds.close()
+
+
+class EventStream(Response):
+    """Holds its place until it has ended, or until its client has gone."""
+
+    def __init__(self, streams: Streams, following: Following, place: ExitStack, *, lines: bool) -> None:
+        self.media_type = "application/x-ndjson" if lines else "text/event-stream"
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"})
+        del self.headers["content-length"]
+        self._streams, self._following, self._place = streams, following, place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(self._gone(receive))
+        try:
+            with self._place:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await self._streams.tell(self._following, send)
+        finally:
+            gone.cancel()
+            await self._following.leave()
+
+    async def _gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._following.end()
+
+
+def _soon() -> int:
+    return RETRY_MS + random.randrange(RETRY_MS)  # noqa: S311  no secret
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
