@@ -75,6 +75,15 @@ async def capsule(found: Pipeline, workflow: str) -> bytes:
     return await found.artifacts.get(drop.artifact)
 
 
+async def lost(found: Pipeline, drop: str) -> Ref:
+    """The drop's artifact, of which nothing is left."""
+    (row,) = [row for row in await found.reads.drops(TENANT, drop.partition(".")[0]) if row.id == drop]
+    assert row.artifact
+    await found.artifacts.put(TENANT, b"", key=row.artifact.key)
+    found.artifacts.cache.clear()
+    return row.artifact
+
+
 @pytest.mark.parametrize("repairs", [False, True])
 async def test_only_what_comes_after_runs(servers: Servers, repairs: bool) -> None:
     counted = Counted(repairs=repairs)
@@ -134,10 +143,7 @@ async def test_what_is_lost_is_not_taken_over(servers: Servers) -> None:
     async with running(servers, counted) as found:
         parent = await found.submit("hello")
         await found.end(parent)
-        (row,) = [row for row in await found.reads.drops(TENANT, parent) if row.stage == "side"]
-        assert row.artifact
-        await found.artifacts.put(TENANT, b"", key=row.artifact.key)
-        found.artifacts.cache.clear()
+        await lost(found, f"{parent}.side.1")
         forked = await fork(found, parent, "check")
         assert counted.done["side"] == 2
         assert (await reused(found, forked))["side"] == ""
@@ -148,16 +154,13 @@ async def test_what_was_copied_and_is_lost_is_made_again(servers: Servers) -> No
     async with running(servers, counted) as found:
         parent = await found.submit("hello")
         await found.end(parent)
-        (row,) = [row for row in await found.reads.drops(TENANT, parent) if row.stage == "draft"]
-        assert row.artifact
-        await found.artifacts.put(TENANT, b"", key=row.artifact.key)
-        found.artifacts.cache.clear()
+        was = await lost(found, f"{parent}.draft.1")
         forked = await fork(found, parent, "check")
         assert counted.done["check"] == 2
         (again,) = [row for row in await found.reads.drops(TENANT, forked) if row.stage == "draft"]
         assert (again.state, again.attempts) == ("completed", 1)
         assert again.artifact
-        assert again.artifact.sha256 == row.artifact.sha256
+        assert again.artifact.sha256 == was.sha256
 
 
 async def test_what_the_memo_knew_and_is_lost_is_made_again_as_it_was_made(servers: Servers) -> None:
@@ -179,17 +182,14 @@ async def test_what_the_memo_knew_and_is_lost_is_made_again_as_it_was_made(serve
         let_go.clear()
         forking = asyncio.create_task(fork(found, parent, "check"))
         await until(lambda: found.done("reused"))
-        (row,) = [row for row in await found.reads.drops(TENANT, parent) if row.id == f"{parent}.side.2"]
-        assert row.artifact
-        await found.artifacts.put(TENANT, b"", key=row.artifact.key)
-        found.artifacts.cache.clear()
+        was = await lost(found, f"{parent}.side.2")
         before = counted.done["side"]
         let_go.set()
         forked = await forking
         assert counted.done["side"] == before + 1
         (again,) = [row for row in await found.reads.drops(TENANT, forked) if row.stage == "side"]
         assert again.artifact
-        assert (again.revision, again.artifact.sha256) == (1, row.artifact.sha256)
+        assert (again.revision, again.artifact.sha256) == (1, was.sha256)
 
 
 def test_what_the_key_depends_on() -> None:
