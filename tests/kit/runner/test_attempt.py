@@ -42,6 +42,15 @@ def attempts(call: object, stage: str, artifacts: MemoryArtifacts) -> Attempts:
     return Attempts(binding, binding.instance({}), artifacts, limit=5, back_off=BACK_OFF)
 
 
+@pytest.mark.parametrize(("attempt", "most_s"), [(1, 4), (2, 8), (7, 256), (8, 300), (5000, 300)])
+def test_the_next_attempt_comes_at_any_moment_up_to_a_bound_that_doubles(attempt: int, most_s: float) -> None:
+    pauses = [BackOff().after(attempt) for _ in range(500)]
+    assert all(2 <= pause <= most_s for pause in pauses)
+    width = most_s - 2
+    assert min(pauses) < 2 + width / 10, "full jitter: as soon as late"
+    assert max(pauses) > most_s - width / 10
+
+
 async def test_a_packager_that_comes_late_overwrites_no_capsule() -> None:
     """Another release, or other inputs: two attempts at one row may make other bytes, and the first is committed."""
     artifacts, kept = MemoryArtifacts(), []
