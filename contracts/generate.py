@@ -68,6 +68,8 @@ def asyncapi() -> Json:
                 "CloudEvents 1.0 in binary mode on NATS JetStream: attributes are ce- headers, the body is JSON. "
                 "Follow the stream with a consumer of your own, or live on the republished subjects (ql.res.…)."
             ),
+            "contact": {"name": "QuantumLayer"},
+            "tags": [{"name": LIFECYCLE}, *({"name": name} for name in TOPOLOGY.stages)],
         },
         "defaultContentType": CONTENT_TYPE,
         "servers": {
@@ -152,8 +154,16 @@ def _listeners(stage: str, outcome: str) -> list[str]:
 
 def _operations() -> Iterator[tuple[str, Json]]:
     for name in TYPES:
-        key = _identifier(name)
-        yield f"send_{key}", {"action": "send", "channel": {"$ref": f"#/channels/{key}"}, "summary": _summary(name)}
+        key, (stage, outcome) = _identifier(name), _parts(name)
+        woken = ", ".join(_listeners(stage, outcome))
+        operation = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{key}"},
+            "summary": _summary(name),
+            "description": f"Wakes {woken}." if woken else "Wakes no stage of the pipeline.",
+            "tags": [{"name": stage}],
+        }
+        yield f"send_{key}", operation
 
 
 def _summary(name: str) -> str:
