@@ -1,1 +1,1 @@
-"""A model provider on loopback, real to its callers: OpenAI's, Azure's and Anthropic's wire formats, faults by plan."""
+"""A model provider on loopback, real to its callers: the wire formats of seven makers, faults by plan."""

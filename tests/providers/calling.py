@@ -17,8 +17,20 @@ LITELLM_WARNS = [
 ]
 """How it uses pydantic; nothing of ours."""
 
-MAKERS = ("openai", "azure", "anthropic")
-MODELS = {"openai": "gpt-test", "azure": "gpt-test", "anthropic": "claude-test"}
+MODELS = {
+    "openai": "gpt-test",
+    "azure": "gpt-test",
+    "anthropic": "claude-test",
+    "groq": "llama-test",
+    "bedrock": "converse/anthropic.claude-test-v1:0",
+    "ollama_chat": "qwen-test:8b",
+    "hosted_vllm": "Qwen/test",
+}
+MAKERS = tuple(MODELS)
+PATHS = {"openai": "/v1", "groq": "/openai/v1", "hosted_vllm": "/keyless/v1"}
+KEYED = tuple(maker for maker in MAKERS if maker not in ("ollama_chat", "hosted_vllm"))
+WIRES = {"ollama_chat": "ollama", "hosted_vllm": "keyless"}
+KEY_ID = "AKIATESTTESTTESTTEST"
 INPUTS: dict[str, object] = {"submission": {"prompt": "Write a REST API for books with title and author"}}
 PROMPT = with_block("Do it.", "prompt_enhancement", INPUTS)
 
@@ -51,13 +63,16 @@ class Caller:
     ) -> Said:
         if maker == "azure":
             more["api_version"] = "2024-10-21"
+        if maker == "bedrock":
+            more |= {"aws_access_key_id": KEY_ID, "aws_secret_access_key": key, "aws_region_name": "eu-central-1"}
+        elif maker in KEYED:
+            more["api_key"] = key
         if stream:
             more["stream_options"] = {"include_usage": True}
         reply = await self.litellm.acompletion(
             model=f"{maker}/{MODELS[maker]}",
             messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": prompt}],
-            api_base=provider.url + ("/v1" if maker == "openai" else ""),
-            api_key=key,
+            api_base=provider.url + PATHS.get(maker, ""),
             timeout=within_s,
             stream=stream,
             max_retries=0,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.calling import Caller
+from tests.providers.calling import MODELS, Caller
 
 PRIVATE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 
@@ -20,6 +20,10 @@ async def litellm() -> AsyncIterator[Any]:
     from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
     imported.suppress_debug_info = True
+    # One it doesn't know would have it ask the server for the model's data, and all else in this process wait for that.
+    imported.register_model(
+        {f"ollama_chat/{MODELS['ollama_chat']}": {"litellm_provider": "ollama_chat", "mode": "chat"}}
+    )
     yield imported
     await close_litellm_async_clients()  # type: ignore[no-untyped-call]
 

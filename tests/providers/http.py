@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import cast
 
 JSON, EVENTS = "application/json", "text/event-stream"
+LINES, FRAMES = "application/x-ndjson", "application/vnd.amazon.eventstream"
 _END = b"\r\n\r\n"
 
 

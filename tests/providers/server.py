@@ -8,7 +8,7 @@ import hashlib
 import re
 import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,14 +16,14 @@ from typing import Any, Self
 import msgspec
 
 from tests.providers.answers import Answers, question_sha
-from tests.providers.http import EVENTS, JSON, Connection, Request, Response
+from tests.providers.http import JSON, Connection, Request, Response
+from tests.providers.makers import ANTHROPIC, AZURE, OPENAI, wire
 from tests.providers.plan import Fault, Faults, Plan, plan
-from tests.providers.wires import Anthropic, Asked, Azure, BadRequest, OpenAi, Told, Wire
+from tests.providers.wires import CHARS_A_TOKEN, Asked, BadRequest, Told, Wire
 
 KEY = "sk-test-0123456789abcdef"
 HUGE = 10 * 1024 * 1024
 DIMENSIONS = 64
-CHARS_A_TOKEN = 4
 PIECES = 24
 """A streamed answer comes in about so many pieces."""
 ANSWERED = "answered"
@@ -43,7 +43,8 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, kw_only=True):
     """A request as the provider saw it. `outcome` is `answered` only when all of a right answer was written.
 
-    Others: `asked` (being worked on), the name of a fault, `gone` (the caller hung up), `unauthorized`, `bad request`.
+    Others: `asked` (being worked on), the name of a fault, `gone` (the caller hung up), `unauthorized`, `bad request`,
+    `too large` (for the model's window).
     """
 
     at: float
@@ -56,7 +57,10 @@ class Call(msgspec.Struct, kw_only=True):
 
 
 class Provider:
-    """A server on loopback for one API key; what was asked of it is in `calls`."""
+    """A server on loopback for one API key; what was asked of it is in `calls`.
+
+    `windows` are the tokens that a model takes, where it has a limit.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Provider:
         speed: Speed | None = None,
         echo: bool = False,
         models: Sequence[str] = ("gpt-test", "claude-test"),
+        windows: Mapping[str, int] | None = None,
         log: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -76,6 +81,7 @@ class Provider:
         self._speed = speed or Speed()
         self._echo = echo
         self._models = tuple(models)
+        self._windows = windows or {}
         self._port = port
         self._log = log
         self._open: set[Connection] = set()
@@ -87,7 +93,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        """Azure's and Anthropic's api_base; OpenAI's is `url` + `/v1`."""
+        """The api_base of Azure, Anthropic, Ollama and Bedrock; `makers` tells the paths of the others."""
         return f"http://127.0.0.1:{self._port}"
 
     def answered(self) -> dict[str, int]:
@@ -113,8 +119,8 @@ class Provider:
         await self._server.wait_closed()
 
     async def _handled(self, request: Request, response: Response) -> None:
-        if request.method == "POST" and (wire := _wire(request.path)):
-            await self._complete(wire, request, response)
+        if request.method == "POST" and (maker := wire(request.path)):
+            await self._complete(maker, request, response)
         elif request.path.endswith("/embeddings"):
             await self._guarded(self._embed, request, response)
         elif request.path == "/v1/models":
@@ -125,17 +131,17 @@ class Provider:
             self.plan(request.body.decode())
             response.whole(200, b"{}")
         else:
-            response.whole(404, msgspec.json.encode(_OPENAI.error(404, f"no {request.method} {request.path}")))
+            response.whole(404, msgspec.json.encode(OPENAI.error(404, f"no {request.method} {request.path}")))
 
-    async def _complete(self, wire: Wire, request: Request, response: Response) -> None:
-        call = Call(at=time.time(), wire=wire.name, model="", question="")
+    async def _complete(self, maker: Wire, request: Request, response: Response) -> None:
+        call = Call(at=time.time(), wire=maker.name, model="", question="")
         self.calls.append(call)
         began = time.perf_counter()
         try:
-            await self._answer(wire, request, response, call)
+            await self._answer(maker, request, response, call)
         except BadRequest as error:
             call.outcome = "bad request"
-            response.whole(400, msgspec.json.encode(wire.error(400, str(error))))
+            response.whole(400, msgspec.json.encode(maker.error(400, str(error))))
         except asyncio.CancelledError:
             call.outcome = "gone"
             raise
@@ -145,19 +151,24 @@ class Provider:
                 with self._log.open("ab") as log:
                     log.write(msgspec.json.encode(call) + b"\n")
 
-    async def _answer(self, wire: Wire, request: Request, response: Response, call: Call) -> None:
-        if self.key and wire.key(request) != self.key:
+    async def _answer(self, maker: Wire, request: Request, response: Response, call: Call) -> None:
+        if self.key and not maker.admits(request, self.key):
             call.outcome = "unauthorized"
-            response.whole(401, msgspec.json.encode(wire.error(401)))
+            response.whole(maker.denied, msgspec.json.encode(maker.error(maker.denied)))
             return
-        asked = wire.asked(request)
+        asked = maker.asked(request)
         call.model, call.question, call.stream = asked.model, question_sha(asked.turns), asked.stream
+        size, window = _size(asked), self._windows.get(asked.model, 0)
+        if 0 < window < size:
+            call.outcome = "too large"
+            response.whole(400, msgspec.json.encode(maker.too_large(size, window)))
+            return
         met = self._faults.next(asked.model, call.question)
         if met.status != 200:
             call.outcome = met.kind
             more = {"retry-after": f"{met.seconds or 0:g}"} if met.status == 429 or met.seconds is not None else {}
-            said = f"refused: Authorization: Bearer {wire.key(request)}" if self._echo else ""
-            response.whole(met.status, msgspec.json.encode(wire.error(met.status, said)), more)
+            said = f"refused: Authorization: Bearer {maker.key(request)}" if self._echo else ""
+            response.whole(met.status, msgspec.json.encode(maker.error(met.status, said)), more)
             return
         if met.kind == "hang":
             call.outcome = "hang"
@@ -166,20 +177,20 @@ class Provider:
             return
         told = _told(asked, await self._answers.to(asked.turns, call.question), met, call.question)
         if self._echo and met.kind in ("wrong_json", "wrong_schema", "prose"):
-            told = replace(told, text=f"{told.text} {wire.key(request)}")
+            told = replace(told, text=f"{told.text} {maker.key(request)}")
         await asyncio.sleep(self._speed.first_s)
         if asked.stream:
-            await self._stream(wire, asked, told, met, response)
+            await self._stream(maker, asked, told, met, response)
         else:
             await asyncio.sleep(self._speed.of(told.tokens_out))
-            await _whole(msgspec.json.encode(wire.body(told)), met, response)
+            await _whole(msgspec.json.encode(maker.body(told)), met, response)
         call.outcome = ANSWERED if met.kind in ("ok", "drip", "no_usage") else met.kind
 
-    async def _stream(self, wire: Wire, asked: Asked, told: Told, met: Fault, response: Response) -> None:
-        response.head(200, EVENTS, None)
+    async def _stream(self, maker: Wire, asked: Asked, told: Told, met: Fault, response: Response) -> None:
+        response.head(200, maker.streams, None)
         pieces = _pieces(told.text)
         pause = self._speed.of(told.tokens_out) + (_drip(met) if met.kind == "drip" else 0.0)
-        for at, event in enumerate(wire.events(told, pieces, usage=asked.streamed_usage)):
+        for at, event in enumerate(maker.events(told, pieces, usage=asked.streamed_usage)):
             if at:
                 await asyncio.sleep(pause / len(pieces))
             if met.kind == "cut" and at >= len(pieces) // 2:
@@ -191,13 +202,13 @@ class Provider:
     async def _guarded(
         self, reply: Callable[[dict[str, Any]], Awaitable[object]], request: Request, response: Response
     ) -> None:
-        if self.key not in ("", _OPENAI.key(request), _AZURE.key(request), _ANTHROPIC.key(request)):
-            response.whole(401, msgspec.json.encode(_OPENAI.error(401)))
+        if self.key not in ("", OPENAI.key(request), AZURE.key(request), ANTHROPIC.key(request)):
+            response.whole(401, msgspec.json.encode(OPENAI.error(401)))
             return
         document = msgspec.json.decode(request.body, type=dict[str, Any]) if request.body else {}
         met = self._faults.next(str(document.get("model", "")), hashlib.sha256(request.body).hexdigest())
         if met.status != 200:
-            response.whole(met.status, msgspec.json.encode(_OPENAI.error(met.status)))
+            response.whole(met.status, msgspec.json.encode(OPENAI.error(met.status)))
             return
         response.whole(200, msgspec.json.encode(await reply(document)))
 
@@ -218,19 +229,12 @@ class Provider:
         return {"object": "list", "model": document.get("model"), "data": data, "usage": usage}
 
 
-_OPENAI, _AZURE, _ANTHROPIC = OpenAi(), Azure(), Anthropic()
-
-
-def _wire(path: str) -> Wire | None:
-    if path == "/v1/chat/completions":
-        return _OPENAI
-    if path == "/v1/messages":
-        return _ANTHROPIC
-    return _AZURE if re.fullmatch(r"/openai/deployments/[^/]+/chat/completions", path) else None
-
-
 def _tokens(text: str) -> int:
     return -(-len(text) // CHARS_A_TOKEN)
+
+
+def _size(asked: Asked) -> int:
+    return sum(_tokens(turn) + 4 for _, turn in asked.turns)
 
 
 def _told(asked: Asked, text: str, met: Fault, question: str) -> Told:
@@ -245,7 +249,7 @@ def _told(asked: Asked, text: str, met: Fault, question: str) -> Told:
         model=asked.model,
         text=said,
         cut_off=cut_off,
-        tokens_in=sum(_tokens(turn) + 4 for _, turn in asked.turns),
+        tokens_in=_size(asked),
         tokens_out=_tokens(said),
         usage=met.kind != "no_usage",
         tool=asked.tool,

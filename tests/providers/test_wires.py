@@ -11,7 +11,7 @@ import pytest
 
 from contracts.artifacts import Brief
 from tests.providers.answers import Answers, question_sha
-from tests.providers.calling import INPUTS, LITELLM_WARNS, MAKERS, PROMPT, Caller
+from tests.providers.calling import INPUTS, KEYED, LITELLM_WARNS, MAKERS, PROMPT, WIRES, Caller
 from tests.providers.server import KEY, Provider, Speed, embedded
 from workers.llm_router.blueprint.model import answer
 
@@ -29,11 +29,13 @@ async def test_litellm_gets_the_blueprints_answer(caller: Caller, maker: str, st
     assert said.finish == "stop"
     assert said.tokens[1] == -(-len(said.text) // 4)
     assert said.tokens[0] > len(PROMPT) // 4
-    assert [(call.wire, call.stream, call.outcome) for call in provider.calls] == [(maker, stream, "answered")]
+    assert [(call.wire, call.stream, call.outcome) for call in provider.calls] == [
+        (WIRES.get(maker, maker), stream, "answered")
+    ]
     assert provider.answered() == {question_sha(TURNS): 1}
 
 
-@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("maker", KEYED)
 async def test_another_key_is_refused(caller: Caller, maker: str) -> None:
     async with Provider() as provider:
         with pytest.raises(caller.litellm.AuthenticationError):
