@@ -1,4 +1,4 @@
-"""AWS Bedrock's Converse: `POST /model/<id>/converse`, and `…/converse-stream` in frames of its own; requests are signed."""
+"""AWS Bedrock's Converse: `POST /model/<id>/converse`, and `…/converse-stream` in frames of its own, all signed."""
 
 from __future__ import annotations
 

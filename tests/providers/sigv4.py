@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, as the side that checks one: written from the specification, not with the caller's library."""
+"""AWS Signature Version 4 as the side that checks one: by the specification, not with the caller's library."""
 
 from __future__ import annotations
 
