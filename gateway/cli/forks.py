@@ -56,4 +56,6 @@ def _plan(plan: Json) -> None:
     rows += [(name, "runs" if name == first else "runs if its inputs change") for name in plan["runs"]]
     rows += [(name, "unchanged, taken over in its turn") for name in plan["unchanged"]]
     output.table(("STAGE", "WHAT BECOMES OF IT"), rows)
-    sys.stdout.write(f"\nat most {plan['calls']} calls of models, {plan['cost']:.4f} USD, as in the parent\n")
+    sys.stdout.write(
+        f"\nin the parent, those that may run took {plan['calls']} calls to models, {plan['cost']:.4f} USD\n"
+    )

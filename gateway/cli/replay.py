@@ -18,7 +18,7 @@ from deploy.local.factory import data_folder
 from gateway.cli import connect, output
 from gateway.cli.client import Client
 from gateway.cli.exits import FAILED, OK, USAGE, CliError
-from gateway.history.timeline import Timeline, timeline
+from gateway.history.timeline import Mark, Step, Timeline, timeline
 from workers.kit.settings import PROVIDER_KEYS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def show(workflow: str, as_json: bool) -> None:
     else:
         for step in told["steps"]:
             step["calls"] = [{k: v for k, v in call.items() if v is not None} for call in step["calls"]]
-        _draw(msgspec.convert(told, Timeline))
+        draw(msgspec.convert(told, Timeline))
 
 
 def replay(
@@ -82,7 +82,7 @@ def open_(path: Path, *, files: bool, extract: str, verify: bool, as_json: bool)
         if as_json:
             output.as_json(msgspec.to_builtins(told))
         else:
-            _draw(told)
+            draw(told)
 
 
 def replay_file(path: Path) -> None:
@@ -190,42 +190,58 @@ def _extract(found: Exported, name: str) -> None:
     sys.stdout.buffer.write(found.artifacts[matches[0]])
 
 
-def _draw(told: Timeline) -> None:
-    """A line a step; its bar is dotted where it waited and full where it worked."""
+def draw(told: Timeline) -> None:
+    """A line for each step and for what happened to the workflow itself, in order of time."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="")
-    for head in ("STAGE", "REV", "OUTCOME", "WAITED", "WORKED", "TRIES", "CALLS", "USD", "", "NOTE"):
+    for head in ("STAGE", "REV", "OUTCOME", "WAITED", "WORKED", "TRIES", "CALLS", "USD", "· WAITED, █ WORKED", "NOTE"):
         table.add_column(head, no_wrap=head != "NOTE", justify="right" if head in {"WAITED", "WORKED"} else "left")
-    for step in told.steps:
-        calls, known = sum(c.calls for c in step.calls), sum(c.known for c in step.calls)
-        cost = sum(c.cost for c in step.calls)
-        table.add_row(
-            Text(output.plain(step.stage)),
-            str(step.revision),
-            "reused" if step.reused else step.outcome,
-            f"{step.waited_s:.3f} s",
-            f"{step.work_s:.3f} s",
-            str(step.attempts),
-            f"{calls} ({known} known)" if calls else "",
-            f"{cost:.4f}" if cost else "",
-            Text(_bar(step.ready_s, step.waited_s, step.work_s, told.seconds)),
-            Text(output.plain(step.note)),
-        )
-    for mark in told.marks:
-        note = Text(output.plain(" ".join(part for part in (f"at {mark.at_s:.3f} s", mark.note) if part)))
-        table.add_row("workflow", "", mark.outcome, *[""] * 6, note)
+    rows = [(mark.at_s, mark.outcome != "submitted", _marked(mark)) for mark in told.marks]
+    rows += [(step.ended_s, False, _stepped(step, told.seconds)) for step in told.steps]
+    for _, _, cells in sorted(rows, key=lambda row: row[:2]):
+        table.add_row(*(Text(output.plain(cell)) for cell in cells))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    console.print(f"{told.workflow}  {told.state}  began {told.began[:19]}, {told.seconds:.2f} s")
-    console.print(table)
+    with console.capture() as drawn:
+        console.print(f"{told.workflow}  {told.state}  began {told.began[:19]}, {told.seconds:.2f} s")
+        console.print(table)
+    sys.stdout.writelines(line.rstrip() + "\n" for line in drawn.get().splitlines())
     sums = told.totals
-    console.print(
-        f"work {sums.work_s:.2f} s, waiting {sums.waited_s:.2f} s; {sums.retries} retries, {sums.repairs} repairs, "
-        f"{sums.reused} reused; {sums.calls} calls to models ({sums.known} known), "
-        f"{sums.tokens_in}/{sums.tokens_out} tokens, {sums.cost:.4f} USD"
+    sys.stdout.write(
+        f"{_many(sums.retries, 'retry', 'retries')}, {_many(sums.repairs, 'repair', 'repairs')}, {sums.reused} reused; "
+        f"work {sums.work_s:.2f} s, waiting {sums.waited_s:.2f} s\n"
+        f"{_many(sums.calls, 'call', 'calls')} to models, {sums.known} of them answered by the ledger; "
+        f"{sums.tokens_in}/{sums.tokens_out} tokens in/out, {sums.cost:.4f} USD\n"
     )
+
+
+def _stepped(step: Step, whole: float) -> tuple[str, ...]:
+    calls, known = sum(c.calls for c in step.calls), sum(c.known for c in step.calls)
+    cost = sum(c.cost for c in step.calls)
+    return (
+        step.stage,
+        str(step.revision),
+        "reused" if step.reused else step.outcome,
+        f"{step.waited_s:.3f} s",
+        f"{step.work_s:.3f} s",
+        str(step.attempts),
+        (f"{calls} ({known} known)" if known else str(calls)) if calls else "",
+        f"{cost:.4f}" if cost else "",
+        _bar(step.ready_s, step.waited_s, step.work_s, whole),
+        step.note,
+    )
+
+
+def _marked(mark: Mark) -> tuple[str, ...]:
+    """What failed says why in its own line."""
+    note = mark.note.partition(":")[0] if mark.outcome == "failed" else mark.note
+    return ("workflow", "", mark.outcome, *[""] * 6, f"at {mark.at_s:.3f} s{': ' if note else ''}{note}")
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _bar(ready: float, waited: float, work: float, whole: float) -> str:

@@ -22,8 +22,9 @@ from contracts.events import (
     WorkflowFailed,
     WorkflowResumed,
 )
-from contracts.topology import LIFECYCLE
+from contracts.topology import LIFECYCLE, TOPOLOGY
 
+PLACES = {name: place for place, name in enumerate(TOPOLOGY.stages)}
 Told = StageCompleted | StageRejected | StageFailed
 
 
@@ -84,7 +85,7 @@ def timeline(events: Sequence[Event]) -> Timeline:
     """Events of one workflow, in any order; raises ValueError where there are none."""
     if not events:
         raise ValueError("a history needs an event")
-    ordered = sorted(events, key=lambda event: (_moment(event), event.id))
+    ordered = sorted(events, key=lambda event: (_moment(event), _place(event), event.id))
     start = _moment(ordered[0])
     at = {event.id: _moment(event) - start for event in ordered}
     resumed = {e.data.opens: at[e.id] for e in ordered if isinstance(e.data, WorkflowResumed)}
@@ -200,6 +201,11 @@ def _said(event: Event) -> str:
 def _state(marks: Sequence[Mark]) -> str:
     last = marks[-1].outcome if marks else ""
     return last if last in {"completed", "failed", "cancelled", "expired"} else "active"
+
+
+def _place(event: Event) -> int:
+    """In the pipeline: what a fork takes over is all told of in one moment."""
+    return PLACES.get(event.parts.stage, -1)
 
 
 def _moment(event: Event) -> float:

@@ -74,6 +74,7 @@ async def factory(reachable: Path, collector: str) -> AsyncIterator[Running]:
     data = reachable / "factory"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QL_OTLP_URL", collector)
+        patch.setenv("QL_WEBHOOK_PRIVATE", "1")
         async with Factory(Settings(data=data), port=0) as running:
             yield Running(url=running.url, data=data, spans=Collector.received)
 

@@ -6,43 +6,184 @@ import asyncio
 import json
 import os
 import re
-import shlex
 import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
+import msgspec
 import pytest
 
+from contracts.artifacts import JSON
+from contracts.events import Ref, StageCompleted
+from deploy.local.stack import RUN_FILE
 from tests.flow.conftest import PROMPTS, Running
+from tests.flow.pages import DOCS, REMARK, Reader, lines, programs
+from tests.workers.observers.receiver import receiver
 
-ROOT = Path(__file__).parents[2]
-FOREGROUND = {"ql up"}  # the factory of these tests is what it starts; tests/gateway/test_cli.py starts it for real
+Packages = dict[str, dict[str, Any]]
+
+FOREGROUND = "ql up"  # the factory of these tests is what it starts
+REPLAY = DOCS / "tutorials/replay-and-fork.md"
+POEM = "write me a poem"
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
-def commands(page: Path) -> list[str]:
-    """The indented `ql` lines of a page, without their remarks."""
-    lines = [line.strip().removeprefix(".venv/bin/") for line in page.read_text(encoding="utf-8").splitlines()]
-    return [re.sub(r"\s+# .*", "", line) for line in lines if line.startswith("ql ")]
+def typed(page: str) -> list[str]:
+    return [line for line in lines(DOCS / page) if REMARK.sub("", line) != FOREGROUND]
 
 
-@pytest.mark.parametrize(("page", "least"), [("docs/tutorials/first-capsule.md", 7), ("README.md", 3)])
+@pytest.mark.parametrize(("page", "least"), [("tutorials/first-capsule.md", 7), ("../README.md", 3)])
 async def test_the_page_s_commands_do_what_it_says(factory: Running, tmp_path: Path, page: str, least: int) -> None:
-    workflow = ""
-    lines = [line for line in commands(ROOT / page) if line not in FOREGROUND]
-    assert len(lines) >= least
-    for line in lines:
-        arguments = shlex.split(line.replace("WORKFLOW", workflow))[1:]
-        expanded = [
-            str(path) for part in arguments for path in (sorted(tmp_path.glob(part)) if "*" in part else [part])
-        ]
-        ended = await factory.ql(*expanded, cwd=tmp_path)
-        assert ended.returncode == 0, f"{line}\n{ended.stderr}"
-        if arguments[0] == "submit":
-            workflow = json.loads(ended.stdout)["id"]
+    said = typed(page)
+    assert len(said) >= least
+    await Reader(factory, tmp_path).types(*said)
+
+
+def publisher(factory: Running, folder: Path) -> Reader:
+    """Somebody with the tutorial's program that publishes what no stage can read."""
+    assert programs(REPLAY, folder) == ["wrong.py"]
+    reader = Reader(factory, folder)
+    reader.env["QL_NATS_URL"] = msgspec.json.decode((factory.data / RUN_FILE).read_bytes())["nats"]
+    return reader
+
+
+@pytest.mark.timeout(180)
+async def test_a_finished_workflow_is_looked_back_at_done_again_and_forked(
+    factory: Running, packages: Packages, tmp_path: Path
+) -> None:
+    reader = publisher(factory, tmp_path)
+    reader.known["WORKFLOW"] = packages["geometry"]["workflow"]
+    reader.env["EDITOR"] = "sed -i s/keeps/holds/"
+    said = typed("tutorials/replay-and-fork.md")
+    assert len(said) > 30
+    async with going_on(reader, "code_generation"):
+        told = dict(zip(said, await reader.types(*said), strict=True))
+    for line in said:
+        if "--strict" in line or "--replay" in line or "--local" in line:
+            assert "the same bytes as recorded" in told[line], line
+    (fork,) = (line for line in said if line.startswith("ql workflow replay FORK"))
+    assert told[fork].count(" reused ") == 12
+    assert "paused since" in told["ql stage list"]
+    assert b"holds layers" in (tmp_path / "requirements.json").read_bytes()
+
+
+async def test_forks(factory: Running, packages: Packages, tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_bytes((PROMPTS / "geometry.txt").read_bytes())
+    workflow = packages["geometry"]["workflow"]
+    reader = Reader(factory, tmp_path, WORKFLOW=workflow)
+    reader.env["EDITOR"] = "sed -i s/keeps/holds/"
+    said = typed("how-to/fork.md")
+    assert len(said) >= 7
+    async with httpx.AsyncClient(base_url=factory.url) as http:
+        before = len((await http.get(f"/v1/workflows/{workflow}")).json()["forks"])
+        await reader.types(*said)
+        forks = (await http.get(f"/v1/workflows/{workflow}")).json()["forks"]
+        assert len(forks) - before == sum("--from" in line or "--set" in line or "--edit" in line for line in said) - 1
+        for fork in forks[before:]:
+            await http.post(f"/v1/workflows/{fork}/cancel")
+
+
+async def wrong(reader: Reader, workflow: str, *names: str) -> list[bytes]:
+    """A dead letter for each name, the last one the newest; what each should have said."""
+    program = (reader.folder / "wrong.py").read_text(encoding="utf-8")
+    for revision, name in enumerate(names, 7):
+        text = program.replace(NOBODY, workflow).replace("{STEP}.1", f"{{STEP}}.{revision}")
+        (reader.folder / "wrong.py").write_text(text, encoding="utf-8")
+        await reader.types("python wrong.py")
+        while reader.known.get(name) in {None, *(reader.known.get(other) for other in names[: revision - 7])}:
+            await reader.types(f"ql deadletter list  # prints {name}")
+    return [mended(workflow, revision) for revision, _ in enumerate(names, 7)]
+
+
+def mended(workflow: str, revision: int) -> bytes:
+    told = StageCompleted(
+        tenant="default",
+        workflow=workflow,
+        drop=f"{workflow}.test_plan_generation.{revision}",
+        stage="test_plan_generation",
+        revision=revision,
+        artifact=Ref(key="k", offset=0, length=1, sha256="0" * 64),
+        media_type=JSON,
+        inputs=(),
+    )
+    return msgspec.json.encode(told)
+
+
+@asynccontextmanager
+async def going_on(reader: Reader, stage: str) -> AsyncIterator[None]:
+    """Others need the stage, which the commands pause, whatever becomes of them."""
+    try:
+        yield
+    finally:
+        await reader.types(f"ql stage resume {stage}")
+
+
+async def test_control_and_dead_letters(factory: Running, tmp_path: Path) -> None:
+    reader = publisher(factory, tmp_path)
+    said = typed("how-to/recover.md")
+    assert len(said) >= 10
+    submit = f"ql submit @{PROMPTS}/expenses.txt"
+    await reader.types("ql deadletter drop --all --yes")
+    await reader.types(f'ql submit "{POEM}"  # prints FAILED', "ql workflow watch FAILED  # fails")
+    async with going_on(reader, "code_generation"):
+        await reader.types("ql stage pause code_generation", f"{submit}  # prints RUNNING", f"{submit}  # prints HELD")
+        first, _, last = await wrong(reader, reader.known["HELD"], "MENDED", "OTHER", "LETTER")
+        (tmp_path / "first.json").write_bytes(first)
+        (tmp_path / "FILE").write_bytes(last)
+        await reader.types("ql deadletter edit MENDED --body first.json")
+        told = dict(zip(said, await reader.types(*said), strict=True))
+        shown, left, _ = await reader.types("ql workflow show RUNNING", "ql deadletter list", "ql workflow cancel HELD")
+    (every,) = (line for line in said if line.startswith("ql deadletter resend --all"))
+    assert "sent again: 1 of 1" in told[every]
+    assert "wrong prompt" in shown
+    assert len(left.splitlines()) == 1
+
+
+async def test_webhooks(factory: Running, tmp_path: Path) -> None:
+    said = typed("how-to/webhooks.md")
+    assert len(said) == 8
+    async with receiver() as hook:
+        reader = Reader(factory, tmp_path, **{"https://example.org/hook": f"{hook.url}/ok"})
+        first = said.index(next(line for line in said if line.startswith("ql webhook show")))
+        (added, *_) = await reader.types(*said[:first])
+        tested = (await hook.came(1))[0]
+        assert tested.signed_with(added.split()[1])
+        (shown, *_) = await reader.types(*said[first:-1])
+        assert reader.known["DELIVERY"] in shown
+        assert [call.id for call in await hook.came(2)] == [tested.id] * 2
+        await reader.types(said[-1])
+
+
+async def test_models(factory: Running, reachable: Path, tmp_path: Path) -> None:
+    """No question is asked: the page's providers are real ones."""
+    reader = Reader(factory, tmp_path)
+    reader.env |= {"HOME": str(tmp_path), "QL_DATA": str(reachable / "models-page"), "QL_HTTP_PORT": "0"}
+    reader.env["GROQ_API_KEY"] = "gsk-of-nobody"
+    said = typed("how-to/models.md")
+    assert len(said) == 4
+    await reader.types(*said)
+    (refused,) = await reader.types(f"{FOREGROUND}  # refused")
+    assert "ANTHROPIC_API_KEY" in refused
+    (tmp_path / ".keys").mkdir()
+    for name in ("anthropic", "openai"):
+        (tmp_path / ".keys" / name).write_text("sk-of-nobody")
+    command = ["sh", "-ec", reader.command(f"exec {FOREGROUND}")]
+    up = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env=reader.env, stdout=PIPE)
+    assert up.stdout is not None
+    try:
+        assert (await up.stdout.readline()).startswith(b"http://127.0.0.1:")
+    finally:
+        up.terminate()
+        await up.wait()
 
 
 async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Running, tmp_path: Path) -> None:
     """Thirteen lines that know the AsyncAPI document only."""
-    page = (ROOT / "docs/how-to/follow-events.md").read_text(encoding="utf-8")
+    page = (DOCS / "how-to/follow-events.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     issued = json.loads((await factory.ql("key", "nats", "issue", "capsules", "--json")).stdout)
     url = issued["server"].replace("//", f"//{issued['user']}:{issued['password']}@")

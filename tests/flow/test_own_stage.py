@@ -17,24 +17,15 @@ import msgspec
 from deploy.local.stack import RUN_FILE
 from quantumlayer import AsyncQuantumLayer
 from tests.flow.conftest import Running
+from tests.flow.pages import Reader, commands, programs
 
 PAGE = Path(__file__).parents[2] / "docs/tutorials/a-stage-of-your-own.md"
-PROMPT = "A command line tool for a tea shop: teas with a name and a price."
 STAGE = "x_licence_header_check"
-
-
-def programs(folder: Path) -> None:
-    """The page's Python blocks, each in the file that it is called."""
-    blocks = re.findall(r"```python (\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
-    assert [name for name, _ in blocks] == ["licence.py", "found.py", "observer.py"]
-    for name, code in blocks:
-        (folder / name).write_text(code, encoding="utf-8")
 
 
 async def credential(factory: Running, folder: Path) -> str:
     """What the page's commands give: the address with a user who may read one subscription."""
-    lines = [line.strip() for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("    ql ")]
-    subscribe, issue = (shlex.split(line)[1:] for line in lines[:2])
+    subscribe, issue = (shlex.split(line)[1:] for line in commands(PAGE)[:2])
     made = await factory.ql(*subscribe, cwd=folder)
     assert made.returncode == 0, made.stderr
     issued = await factory.ql(*issue, "--json", cwd=folder)
@@ -61,19 +52,22 @@ async def started(
 
 
 async def test_the_page_s_stage_checks_every_package(factory: Running, tmp_path: Path) -> None:
-    programs(tmp_path)
+    assert programs(PAGE, tmp_path) == ["licence.py", "found.py", "observer.py"]
+    reader = Reader(factory, tmp_path)
+    submit, show = commands(PAGE)[2:]
     async with (
         started(factory, tmp_path, "licence.py", nats=await credential(factory, tmp_path)),
         started(factory, tmp_path, "observer.py") as observer,
         AsyncQuantumLayer(factory.url) as gateway,
     ):
-        sent = await gateway.submit(PROMPT)
-        done = await gateway.wait(sent.id, timeout=90)
+        await reader.types(submit)
+        workflow = reader.known["WORKFLOW"]
+        done = await gateway.wait(workflow, timeout=90)
         assert done.state == "completed", done.error
-        while not (mine := [drop for drop in await gateway.drops(sent.id) if drop.stage == STAGE]):  # noqa: ASYNC110  over HTTP
+        while not (mine := [drop for drop in await gateway.drops(workflow) if drop.stage == STAGE]):  # noqa: ASYNC110  over HTTP
             await asyncio.sleep(0.1)
         assert [drop.state for drop in mine] == ["completed"]
-        async with started(factory, tmp_path, "found.py", sent.id) as found:
+        async with started(factory, tmp_path, "found.py", workflow) as found:
             said = (await found.communicate())[0].decode()
         assert re.fullmatch(r"revision 1: (\d+) of \1 files have no licence header\n", said), said
         assert observer.stdout is not None
@@ -81,7 +75,7 @@ async def test_the_page_s_stage_checks_every_package(factory: Running, tmp_path:
         while "tea" not in announced[-1]:  # those of earlier tests come first
             announced.append((await observer.stdout.readline()).decode())
         assert announced[-1].endswith("is ready, with grade A\n")
-        kept = await gateway.capsule.download(sent.id, tmp_path)
+        kept = await gateway.capsule.download(workflow, tmp_path)
         assert (kept.grade, "README.md" in kept.files) == ("A", True)
-    shown = await factory.ql("workflow", "show", sent.id, "--json")
-    assert STAGE in [drop["stage"] for drop in json.loads(shown.stdout)["drops"]]
+    (shown,) = await reader.types(show)
+    assert STAGE in shown

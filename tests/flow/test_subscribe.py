@@ -21,7 +21,7 @@ import pytest
 
 from deploy.local.stack import RUN_FILE
 from tests.flow.conftest import PROMPTS, Running
-from tests.flow.test_documentation import commands
+from tests.flow.pages import commands
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 FOLLOW = (sys.executable, str(EXAMPLES / "follow.py"))

@@ -159,7 +159,7 @@ async def test_ql_forks_and_resumes_from_a_stage(served: Served, tmp_path: Path)
     parent = await begun(served)
     told = (await against(served, "workflow", "fork", parent, "--from", SECOND, "--dry-run")).stdout.decode()
     assert [line.split(maxsplit=1) for line in told.splitlines()[1:3]] == [[FIRST, "taken over"], [SECOND, "runs"]]
-    assert "at most 0 calls" in told
+    assert "took 0 calls to models" in told
     brief = tmp_path / "brief.json"
     brief.write_text(json.dumps(BRIEF))
     wishes = (
