@@ -194,12 +194,12 @@ class Models(BaseModel):
 
 
 class Role(BaseModel):
-    """How a role does: shares of its calls that reached for a model, latencies of those that were answered."""
+    """How a role does: shares from 0 to 1 of its calls that reached for a model, latencies of answered ones."""
 
     role: str
     calls: int
-    success: float
-    repairs: float
+    success: float = Field(description="Those that a model answered")
+    repairs: float = Field(description="Of those that were answered, whose work was sent back later")
     cost: float
     p50_ms: int
     p95_ms: int

@@ -69,7 +69,7 @@ def cost(
     by: Annotated[
         list[str],
         typer.Option(
-            help="Sum up by: workflow, stage, task, role, model, provider, outcome, month, day. May be repeated."
+            help="By workflow, stage, task, role, model, provider, outcome, tenant, month or day. May be repeated."
         ),
     ] = ["model"],  # noqa: B006  typer copies it
     workflow: Workflow = "",

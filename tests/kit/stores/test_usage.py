@@ -96,7 +96,9 @@ async def test_totals_sum_up_by_what_was_asked(usage: PgUsage) -> None:
     assert [t.calls for t in await usage.totals("default", by=["stage"], workflow="other")] == [1]
 
 
-@pytest.mark.parametrize("by", ["workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"])
+@pytest.mark.parametrize(
+    "by", ["tenant", "workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"]
+)
 async def test_everything_can_be_grouped_by(usage: PgUsage, by: By) -> None:
     assert sum(total.calls for total in await usage.totals("default", by=[by])) == 5
 
@@ -109,8 +111,29 @@ async def test_nothing_else_is_grouped_by(usage: PgUsage, by: list[By]) -> None:
 
 async def test_a_role_s_health_is_told(usage: PgUsage) -> None:
     (role,) = await usage.roles("default")
-    assert (role.role, role.calls, role.success, role.repairs, role.cost) == ("writer", 4, 0.75, 0.25, 1.25)
+    assert (role.role, role.calls, role.success, role.cost) == ("writer", 4, 0.75, 1.25)
     assert (role.p50_ms, role.p95_ms) == (9, 900)
+    assert role.repairs == pytest.approx(2 / 3)  # of the three answered, those two of the workflow that was sent back
+
+
+async def test_a_role_s_repairs_are_what_was_sent_back_of_its_own_files(usage: PgUsage, worker_pool: Pool) -> None:
+    ledger = PgLedger(worker_pool)
+    for number, (role, revision, path) in enumerate(
+        [("first", 1, "a"), ("second", 1, "b"), ("repairer", 2, "a"), ("repairer", 3, "a"), ("third", 1, "")]
+    ):
+        pieces = (Piece(name="role", sha256="1" * 64, tokens=1), Piece(name="input:path", sha256=path * 64, tokens=1))
+        made = msgspec.structs.replace(
+            call(f"file {number}"), role=role, revision=revision, pieces=pieces if path else (), stage="code_generation"
+        )
+        await ledger.settle(made, f"file {number}", "yes", "stop", ANSWERED)
+    told = {role.role: role.repairs for role in await usage.roles("default") if role.role != "writer"}
+    assert told == {"first": 1.0, "second": 0.0, "repairer": 0.5, "third": 0.0}
+
+
+async def test_a_role_that_was_never_answered_has_no_repairs(usage: PgUsage, worker_pool: Pool) -> None:
+    await PgLedger(worker_pool).note(msgspec.structs.replace(call("x"), role="ill"), "x", FAILED)
+    told = {role.role: role for role in await usage.roles("default")}
+    assert (told["ill"].success, told["ill"].repairs, told["ill"].p50_ms) == (0, 0, 0)
 
 
 async def test_a_stand_in_is_no_failure_of_its_role(usage: PgUsage, worker_pool: Pool) -> None:

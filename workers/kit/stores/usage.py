@@ -11,7 +11,7 @@ import msgspec
 from .calls import Outcome
 from .retrievals import ArmReport
 
-By = Literal["workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"]
+By = Literal["tenant", "workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"]
 MOST_GROUPS = 1000
 
 
@@ -53,8 +53,9 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How a role does. Shares are from 0 to 1, of the calls that reached for a model, so without those that a stand-in
-    answered as the money was spent; latencies of answered ones."""
+    """How a role does. Shares are from 0 to 1: `success` of the calls that reached for a model, so without those that a
+    stand-in answered as the money was spent; `repairs` of the answered ones, whose work was sent back. Latencies are of
+    answered ones."""
 
     role: str
     calls: int

@@ -19,6 +19,7 @@ from .pool import Connection, Pool, transaction
 from .retrievals import arms
 
 _GROUPS: dict[By, str] = {
+    "tenant": "tenant",
     "workflow": "workflow_id",
     "stage": "stage",
     "task": "task",
@@ -47,13 +48,20 @@ TOTALS = """
     WHERE tenant = $1 AND created_at >= $2 AND ($3 = '' OR workflow_id = $3) AND provider <> 'similar'
     GROUP BY {} ORDER BY sum(cost) DESC, count(*) DESC, {} LIMIT $4
 """
+# What was sent back is asked for again at a later revision; where a stage asks for one file at a time, the same file.
 ROLES = """
-    SELECT role, count(*) AS calls, avg((outcome = 'answered')::int) AS success, avg((revision > 1)::int) AS repairs,
-        sum(cost) AS cost,
+    WITH asked AS (
+        SELECT role, workflow_id, stage, revision, outcome, cost, latency_ms,
+            jsonb_path_query_first(pieces, '$[*] ? (@.name == "input:path")') ->> 'sha256' AS path
+        FROM usage WHERE tenant = $1 AND created_at >= $2 AND role <> ''
+    ), judged AS (
+        SELECT *, max(revision) OVER (PARTITION BY workflow_id, stage, path) > revision AS sent_back FROM asked
+    )
+    SELECT role, count(*) AS calls, avg((outcome = 'answered')::int) AS success,
+        avg(sent_back::int) FILTER (WHERE outcome = 'answered') AS repairs, sum(cost) AS cost,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p50,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p95
-    FROM usage WHERE tenant = $1 AND created_at >= $2 AND outcome IN ('answered', 'failed') AND role <> ''
-    GROUP BY role ORDER BY role
+    FROM judged WHERE outcome IN ('answered', 'failed') GROUP BY role ORDER BY role
 """
 BUDGETS = """
     SELECT 'workflow' AS scope, w.budget AS allowed, (
@@ -68,7 +76,7 @@ BUDGETS = """
         WHERE u.tenant = $1 AND u.created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
     ), (
         SELECT coalesce(sum(r.estimate), 0) FROM calls_running r
-        WHERE r.tenant = $1 AND r.month = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AND r.until > clock_timestamp()
+        WHERE r.tenant = $1 AND r.until > clock_timestamp()
     ) FROM tenants t WHERE t.tenant = $1
 """
 LIMIT = "UPDATE tenants SET monthly_budget = $2 WHERE tenant = $1 RETURNING true"
@@ -193,7 +201,7 @@ def _role(record: asyncpg.Record) -> RoleHealth:
         role=record["role"],
         calls=record["calls"],
         success=float(record["success"]),
-        repairs=float(record["repairs"]),
+        repairs=float(record["repairs"] or 0),
         cost=float(record["cost"]),
         p50_ms=record["p50"] or 0,
         p95_ms=record["p95"] or 0,
