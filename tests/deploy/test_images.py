@@ -98,6 +98,11 @@ def test_every_container_is_closed_up(name: str) -> None:
     assert {wait["condition"] for wait in waits} <= {"service_healthy", "service_completed_successfully"}
 
 
+@pytest.mark.parametrize("name", [name for name in SERVICES if "workers" in SERVICES[name].get("command", ())])
+def test_a_worker_is_left_its_grace_time(name: str) -> None:
+    assert float(SERVICES[name]["stop_grace_period"].removesuffix("s")) > Settings().grace_s
+
+
 def test_only_this_machine_reaches_the_gateway() -> None:
     assert SERVICES["gateway"]["ports"] == ["127.0.0.1:8080:8080"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
