@@ -24,9 +24,8 @@ async def work(served: Served, workflow: str, stage: str, outcome: Outcome) -> N
     await served.drops.published([await served.publisher.fact(event) for event in committed.events])
 
 
-async def complete_all(served: Served, workflow: str) -> bytes:
+async def complete_all(served: Served, workflow: str, archive: bytes = b"not really a tar.gz, but bytes") -> bytes:
     """Every stage completed, with a real source tree and an archive; the archive."""
-    archive = b"not really a tar.gz, but bytes"
     bodies = {
         "code_generation": SourceTree(files=(File(path="src/a.py", text="A = 1\n"),)),
         "test_generation": TestSuite(files=(), tests=()),

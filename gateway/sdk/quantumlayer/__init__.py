@@ -1,12 +1,14 @@
 """QuantumLayer for programs: submit a prompt, follow its events, fetch the package; and stages of your own.
 
 `QuantumLayer` and `AsyncQuantumLayer` have the same methods. `quantumlayer.stages` is the kit for stages of your own
-(it needs nats-py), `quantumlayer.webhooks` checks what a webhook was signed with.
+(it needs nats-py), `quantumlayer.webhooks` checks what a webhook was signed with. The clients alone need httpx, which
+is imported when one of them is first named.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from . import webhooks
 from .capsules import BadCapsule, Capsule, check_capsule
-from .client import AsyncQuantumLayer, QuantumLayer
 from .errors import (
     ArtifactLost,
     Conflict,
@@ -24,6 +26,9 @@ from .errors import (
     WorkflowNotFound,
 )
 from .shapes import Artifact, Drop, Event, Fork, Workflow
+
+if TYPE_CHECKING:
+    from .client import AsyncQuantumLayer, QuantumLayer
 
 __all__ = [
     "Artifact",
@@ -52,3 +57,11 @@ __all__ = [
     "check_capsule",
     "webhooks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in {"AsyncQuantumLayer", "QuantumLayer"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import client
+
+    return getattr(client, name)

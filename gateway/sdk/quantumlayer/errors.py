@@ -19,9 +19,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 NOT_NOW = (429, 502, 503, 504)
 """The gateway's own, and what a proxy says while the gateway behind it is away."""

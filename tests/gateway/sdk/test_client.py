@@ -14,6 +14,7 @@ import pytest
 
 from contracts.topology import TOPOLOGY
 from quantumlayer import (
+    ArtifactLost,
     AsyncQuantumLayer,
     BadCapsule,
     DropExists,
@@ -33,8 +34,10 @@ from quantumlayer import (
 )
 from tests.gateway.conftest import Served
 from tests.gateway.sdk.faulty import SWALLOW, before, says
+from tests.gateway.sdk.test_capsules import FILES, manifested
 from tests.gateway.test_events import complete_all
 from tests.gateway.test_workflows import PROMPT, on_stream
+from workers.kit.capsule.archive import pack
 
 UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 Opened = Callable[..., Any]
@@ -129,7 +132,7 @@ async def test_what_is_answered_with_not_now_or_cut_off_is_sent_again_and_done_o
         faulty.plan += [
             says(503, "Retry-After: 0"),
             SWALLOW,
-            says(429, "Retry-After: 1"),
+            says(429, "Retry-After: 0"),
             says(502, body="<html>"),
             b"",
         ]
@@ -179,14 +182,15 @@ async def test_events_go_on_after_cuts_each_once_and_in_order(served: Served, op
         assert faulty.plan == []
 
 
-async def test_a_fork_is_begun_once(served: Served) -> None:
-    async with asynchronous(served.url) as client:
+@both
+async def test_a_fork_is_begun_once(served: Served, opened: Opened) -> None:
+    async with opened(served.url) as client:
         sent = await client.submit(PROMPT)
         await on_stream(served, sent.id)
         await complete_all(served, sent.id)
         plan = await client.fork(sent.id, from_stage="documentation", dry_run=True)
         assert (plan.id, plan.parent, "code_generation" in plan.plan["reused"]) == ("", sent.id, True)
-        async with before(served.url) as faulty, asynchronous(faulty.url) as cut:
+        async with before(served.url) as faulty, opened(faulty.url) as cut:
             faulty.plan += [SWALLOW]
             forked = await cut.fork(sent.id, from_stage="documentation")
             assert faulty.plan == []
@@ -196,6 +200,7 @@ async def test_a_fork_is_begun_once(served: Served) -> None:
         assert refused.value.code == "unknown_stage"
         active = (await served.http.get("/v1/workflows", params={"state": "active"})).json()["items"]
         assert [row["id"] for row in active] == [forked.id]
+        assert (await client.cancel(forked.id, reason="enough")).state == "cancelled"
 
 
 @both
@@ -213,3 +218,21 @@ async def test_a_capsule_that_is_none_is_not_kept(served: Served, opened: Opened
         assert kept.path == out / f"{sent.id}.tar.gz"
         assert kept.path.read_bytes() == archive
         assert kept.sha256 == hashlib.sha256(archive).hexdigest()
+
+
+@both
+async def test_a_capsule_that_is_one_is_kept_as_long_as_its_bytes_are_those(
+    served: Served, opened: Opened, tmp_path: Path
+) -> None:
+    async with opened(served.url) as client:
+        sent = await client.submit(PROMPT)
+        await on_stream(served, sent.id)
+        archive = await complete_all(served, sent.id, pack("books", manifested(FILES)))
+        kept = await client.capsule.download(sent.id, tmp_path / "books.tar.gz")
+        assert (kept.name, kept.grade, set(kept.files)) == ("books", "A", set(FILES))
+        assert kept.path.read_bytes() == archive
+        again = pack("books", manifested({**FILES, "src/books.py": b"A = 2\n"}))
+        await served.artifacts.put("default", again, key=f"capsules/default/{sent.id}.tar.gz")
+        with pytest.raises(ArtifactLost):
+            await client.capsule.download(sent.id, tmp_path / "other.tar.gz")
+    assert [path.name for path in tmp_path.glob("*.tar.gz*")] == ["books.tar.gz"]
