@@ -15,6 +15,11 @@ from tests.bench.table import Table
 from tests.flow.noop import Servers
 
 SETTLE_S = 4.0
+SDK = Path(__file__).parents[2] / "gateway" / "sdk"
+IMPORTS = {
+    "what checks webhooks and capsules": "import quantumlayer",
+    "a client": "from quantumlayer import QuantumLayer",
+}
 LIGHT, HEAVY = "frd_generation", "security_scanning"
 
 
@@ -27,6 +32,9 @@ def measure(table: Table, servers: Servers, data: Path, *, every: bool) -> None:
         took.append(time.perf_counter() - began)
     help_s = statistics.median(took)
     table.add("`ql --help`, median of 5", "< 0.3 s", f"{help_s:.2f} s", help_s < 0.3)
+    for what, statement in IMPORTS.items():
+        import_s = statistics.median(_imported(statement) for _ in range(5))
+        table.add(f"the SDK: `{statement}`, {what}, median of 5", "< 0.2 s", f"{import_s:.2f} s", import_s < 0.2)
     worst = max((_started([name], servers, data), name) for name in (TOPOLOGY.stages if every else (HEAVY,)))
     light = _started([LIGHT], servers, data)
     everything = _started(["--all"], servers, data)
@@ -39,6 +47,12 @@ def measure(table: Table, servers: Servers, data: Path, *, every: bool) -> None:
         _fits(worst[0]),
     )
     table.add("worker of all 14 stages", "-", _told(everything))
+
+
+def _imported(statement: str) -> float:
+    timed = f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
+    environment = os.environ | {"PYTHONPATH": str(SDK)}
+    return float(subprocess.run([sys.executable, "-c", timed], env=environment, capture_output=True, check=True).stdout)
 
 
 def _fits(cost: tuple[float, float]) -> bool:

@@ -9,6 +9,8 @@ import time
 import pytest
 
 from quantumlayer.webhooks import BadSignature, sign, verify
+from tests.workers.observers.receiver import receiver
+from workers.observers.sending import Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = {
@@ -35,6 +37,20 @@ def test_what_is_signed_just_now_is_the_event() -> None:
     rotated = headers()
     rotated["Webhook-Signature"] = f"v1a,x v1,AAAA {rotated['Webhook-Signature']}"
     assert verify(BODY.decode(), rotated, SECRET).outcome == "completed"
+
+
+async def test_what_a_factory_sends_is_what_is_verified() -> None:
+    secrets = [b"k" * 32, b"an older secret"]
+    sender = Sender(private=True)
+    async with receiver() as inbox:
+        assert (await sender.send(f"{inbox.url}/ok", "w:workflow:completed:1", BODY, secrets)).status == 204
+        (came,) = inbox.calls
+    await sender.close()
+    for secret in secrets:
+        told = verify(came.body, came.headers, "whsec_" + base64.b64encode(secret).decode())
+        assert (told.id, told.data) == (EVENT["id"], {"grade": "A"})
+    with pytest.raises(BadSignature):
+        verify(came.body, came.headers, OTHER)
 
 
 OTHER = "whsec_" + base64.b64encode(b"another secret").decode()
