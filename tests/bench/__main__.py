@@ -18,7 +18,7 @@ import uvloop
 
 from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import NATS, Stack
-from tests.bench import history, models, pipelines, processes, samples
+from tests.bench import history, models, pipelines, processes, samples, streams
 from tests.bench.table import Table, machine
 from tests.flow import understanding
 from tests.flow.noop import Servers
@@ -38,6 +38,7 @@ async def _on_servers(table: Table, *, full: bool, only: set[str]) -> None:
                 await _start(table, stack, folder, full=full)
             await pipelines.measure(table, stack, pipelines.FULL if full else pipelines.SHORT, only)
             await models.measure(table, stack, models.FULL if full else models.SHORT, only)
+            await streams.measure(table, stack, streams.FULL if full else streams.SHORT, only)
     finally:
         shutil.rmtree(folder)
 
@@ -69,7 +70,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="every row, peer and size: about an hour")
     parser.add_argument(
-        "--only", nargs="*", default=[], metavar="PART", choices=[*PARTS, *pipelines.PARTS, *models.PARTS]
+        "--only",
+        nargs="*",
+        default=[],
+        metavar="PART",
+        choices=[*PARTS, *pipelines.PARTS, *models.PARTS, *streams.PARTS],
     )
     asked = parser.parse_args()
     only, began, table = set(asked.only), time.monotonic(), Table()
