@@ -40,6 +40,8 @@ OPTIONS = (
 )
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 REGION = "us-east-1"
+ENTRY = 17
+"""Bytes of an entry in a volume's index, where a volume may grow beyond 30 GB, as in the wheel's build."""
 
 
 async def start_seaweed(place: Place, numbers: Sequence[int]) -> Server:
@@ -48,7 +50,7 @@ async def start_seaweed(place: Place, numbers: Sequence[int]) -> Server:
     _remove(_read_sockets(folder))
     ports = dict(zip(PORTS, numbers, strict=True))
     sockets = tuple(Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}.port.grpc']}.sock") for part in PARTS)  # noqa: S108
-    make_folder(folder / "data", 0o700)
+    _mend(make_folder(folder / "data", 0o700))
     _configure(folder, secrets)
     write_private(folder / SOCKETS, json.dumps([str(path) for path in sockets]))
     command = Command(
@@ -85,6 +87,14 @@ def _read_sockets(folder: Path) -> list[Path]:
 def _remove(paths: list[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _mend(data: Path) -> None:
+    """A power cut may leave a part of an entry at the end of an index: SeaweedFS would not open the whole volume."""
+    for index in data.glob("*.idx"):
+        size = index.stat().st_size
+        if torn := size % ENTRY:
+            os.truncate(index, size - torn)
 
 
 def _configure(folder: Path, secrets: Credentials) -> None:
