@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -98,6 +99,13 @@ def install(app: FastAPI) -> None:
         return told[0]
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def server_sent(names: Sequence[str] = ()) -> Json:
+    """The shape of each of a stream's events."""
+    name: Json = {"enum": list(names)} if names else {"type": "string"}
+    data = {"type": "string", "contentMediaType": "application/json"}
+    return {"type": "object", "properties": {"event": name, "id": {"type": "string"}, "data": data}}
 
 
 def _completed(document: Json) -> Json:

@@ -15,6 +15,7 @@ from gateway import ids
 from gateway.following import End, EventStream, Following
 from gateway.frames import Wanted, is_end
 from gateway.live import LiveDown, Standing
+from gateway.openapi import server_sent
 from gateway.pages import NDJSON, wants_lines
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
@@ -29,12 +30,12 @@ TYPE_FORM = r"^dev\.quantumlayer\.[a-z0-9_.]{0,120}\*?$"
 _TOLD: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
-            "text/event-stream": {"schema": {"type": "string", "description": "CloudEvents in JSON"}},
+            "text/event-stream": {"schema": server_sent()},
             NDJSON: {
                 "schema": {"type": "string", "description": "CloudEvents in JSON, with a `position`, a line each"}
             },
         },
-        "description": "Events",
+        "description": "CloudEvents in JSON",
     }
 }
 

@@ -12,11 +12,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from gateway import asked, ids
+from gateway.answers import AnswerStream
 from gateway.asked import Answered, Arm, Arms, Ask, Call, CallDetail, CallPage, Model, Models, Role, Roles
+from gateway.openapi import server_sent
 from gateway.pages import Pages, Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.questions import Ping, RouterDown
-from gateway.routes.events import EventStream
 from gateway.state import TENANT, Gateway, State
 from workers.kit.llm.wire import Answer, Problem, Question
 from workers.kit.stage import Permanent, StageError, Transient
@@ -29,15 +30,6 @@ ASKED = 256
 STAGE = "gateway"
 """Whose calls these are, in the ledger's words."""
 RETRY_S = 2.0
-SSE = {
-    "type": "object",
-    "required": ["event", "data"],
-    "properties": {
-        "event": {"enum": ["text", "answer", "problem"]},
-        "data": {"type": "string", "contentMediaType": "application/json"},
-    },
-}
-"""Of each event."""
 _TITLES = {
     "over_budget": (402, "The budget does not allow it"),
     "not_in_ledger": (409, "The ledger does not know the answer"),
@@ -79,7 +71,7 @@ async def generate(body: Ask, gateway: Gateway) -> Answered:
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": SSE}},
+            "content": {"text/event-stream": {"schema": server_sent(["text", "answer", "problem"])}},
             "description": "`text` events (each from character `at`; a lower `at` than before begins again), then one "
             "`answer` with the whole answer, or one `problem`",
         },
@@ -91,7 +83,7 @@ async def stream(body: Ask, gateway: Gateway) -> StreamingResponse:
     question = await _question(gateway, body)
     with ExitStack() as place:
         place.enter_context(gateway.asked.place())
-        return EventStream(_frames(gateway, question), place.pop_all())
+        return AnswerStream(_frames(gateway, question), place.pop_all())
 
 
 async def _frames(gateway: State, question: Question) -> AsyncGenerator[bytes, None]:
