@@ -71,6 +71,10 @@ class Settings(BaseModel):
         default="",
         description="US dollars a million tokens, where litellm's list has none: <model>=<read>/<written>; …",
     )
+    model_contexts: str = Field(
+        default="",
+        description="Tokens a model takes, where litellm's list is silent; an Ollama model is told: <model>=<n>; …",
+    )
     embeddings: str = Field(default="", description="Model for embeddings; the built-in hashing one when empty")
     model_s: float = Field(default=300, gt=0, description="Seconds a model may take for one answer")
     model_silence_s: float = Field(

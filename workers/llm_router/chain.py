@@ -18,6 +18,7 @@ from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
 from .money import Purse
 from .said import Completion, Facts, Failed, Provider, Said, Tell, Vectors
+from .windows import fit
 
 MOST_MODELS = 3
 RETRY_S = 1.0
@@ -26,12 +27,16 @@ REMEDY_S = 30.0
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's answer, or the problem, and who was tried before, with what was paid for it."""
+    """A model's answer, or the problem, and who was tried before, with what was paid for it.
+
+    `left_out` are the pieces of the question that did not fit into the model's window.
+    """
 
     said: Completion | Problem
     model: Model | None = None
     tried: tuple[Tried, ...] = ()
     failed: tuple[Failed, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Watch(Protocol):
@@ -69,7 +74,11 @@ class Chain:
             if course.too_large and 0 < self.facts(model).context <= course.too_large:
                 course.left_out(model, "the question is too long for it too")
                 continue
-            asked = purse.capped(question, self.facts(model)) if purse else question
+            fitted = fit(question, self.facts(model).context)
+            if isinstance(fitted, str):
+                course.too_small(model, fitted)
+                continue
+            asked = purse.capped(fitted.question, self.facts(model)) if purse else fitted.question
             if asked is None:
                 course.waiting(model, "left out: what the call may take is spent", RETRY_S, False)
                 continue
@@ -83,7 +92,13 @@ class Chain:
             if purse:
                 purse.pay(said)
             if isinstance(said, Completion):
-                return Told(said=said, model=model, tried=tuple(course.tried), failed=tuple(course.fell))
+                return Told(
+                    said=said,
+                    model=model,
+                    tried=tuple(course.tried),
+                    failed=tuple(course.fell),
+                    left_out=fitted.left_out,
+                )
             course.failed(model, said, self.facts(model).context)
             if said.kind == "refused":
                 break
@@ -151,6 +166,10 @@ class _Course:
 
     def left_out(self, model: Model, why: str) -> None:
         self.tried.append(Tried(model=model.name, error=why))
+
+    def too_small(self, model: Model, why: str) -> None:
+        self.left_out(model, why)
+        self.fell.append(Failed(kind="large", error=why))
 
     def waiting(self, model: Model, why: str, wait_s: float, unusable: bool) -> None:
         self.left_out(model, why)

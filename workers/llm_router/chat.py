@@ -52,13 +52,16 @@ class Chat:
         model_s: float,
         silence_s: float,
         prices: Mapping[str, Price] | None = None,
+        contexts: Mapping[str, int] | None = None,
     ) -> None:
         self._prices = prices or {}
+        self._contexts = contexts or {}
         self._litellm = _imported()
         self._scrub = scrub
         self._model_s = model_s
         self._silence_s = silence_s
         self._reached = {model: f"{PROVIDERS[model.provider].litellm}/{_rest(model)}" for model in reached}
+        self._register_ollama()
         self._facts = {model: self._found(model) for model in reached}
         self._router = self._litellm.Router(
             model_list=[self._deployment(model, parameters, limits) for model, parameters in reached.items()],
@@ -196,6 +199,8 @@ class Chat:
         limit = limits.get(model.name) or limits.get(model.provider) or Limit()
         mine: dict[str, Any] = {"model": self._reached[model], "max_retries": 0, **parameters}
         mine |= {name: most for name, most in (("rpm", limit.rpm), ("tpm", limit.tpm)) if most}
+        if model.provider == "ollama" and model.name in self._contexts:
+            mine["num_ctx"] = self._contexts[model.name]  # else it holds 4,096 tokens, and cuts what is longer
         return {"model_name": model.place, "litellm_params": mine}
 
     def _policy(self, *, last: bool) -> Any:
@@ -220,6 +225,11 @@ class Chat:
             callbacks.clear()
         self._router.increment_deployment_usage_for_response = _nothing
 
+    def _register_ollama(self) -> None:
+        """litellm asks a server for what it doesn't know of a model, and the whole router would wait for that."""
+        names = [self._reached[model] for model in self._reached if model.provider == "ollama"]
+        self._litellm.register_model({name: {"litellm_provider": "ollama_chat", "mode": "chat"} for name in names})
+
     def _found(self, model: Model) -> Facts:
         try:
             known = self._litellm.get_model_info(self._reached[model])
@@ -229,7 +239,7 @@ class Chat:
         return Facts(
             cost_in=price.cost_in if price else known.get("input_cost_per_token") or 0.0,
             cost_out=price.cost_out if price else known.get("output_cost_per_token") or 0.0,
-            context=known.get("max_input_tokens") or 0,
+            context=self._contexts.get(model.name) or known.get("max_input_tokens") or 0,
             most_out=known.get("max_output_tokens") or 0,
         )
 

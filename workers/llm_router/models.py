@@ -48,7 +48,7 @@ PROVIDERS: dict[str, Provider] = {
     ),
     "anthropic": Provider(litellm="anthropic", needs={"api_key": ("ANTHROPIC_API_KEY",)}),
     "bedrock": Provider(
-        litellm="bedrock",
+        litellm="bedrock/converse",
         needs={
             "aws_access_key_id": ("AWS_ACCESS_KEY_ID",),
             "aws_secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
@@ -84,7 +84,11 @@ class Chains(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[str, tuple[Model, ...]]
 
     def of(self, group: str) -> tuple[Model, ...]:
-        """The group's chain, or the default one for a group that nobody set."""
+        """The group's chain, or the default one for a group that nobody set. A model's name is a group of its own, which
+        is empty where QL_MODELS does not name it any more: nobody must answer in its place.
+        """
+        if "/" in group:
+            return tuple(model for model in self.all if model.name == group)
         return self.groups.get(group) or self.groups[DEFAULT]
 
     def identity(self, model: Model) -> str:

@@ -27,6 +27,7 @@ from .models import (
     secrets,
 )
 from .scrub import Scrub
+from .windows import read_contexts
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[Model, Parameters]
     limits: dict[str, Limit]
     prices: dict[str, Price] = {}
+    contexts: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Reach({', '.join(model.name for model in self.chains.all)})"
@@ -55,5 +57,13 @@ def reach(settings: Settings, environ: MutableMapping[str, str]) -> Reach:
     parameters = {model: read_parameters(model, environ) for model in asked}
     limits = read_limits(settings.model_limits, tuple(models))
     prices = read_prices(settings.model_prices, tuple(models))
+    contexts = read_contexts(settings.model_contexts, tuple(models))
     forget_keys(environ)
-    return Reach(chains=chains, embeddings=embeddings, parameters=parameters, limits=limits, prices=prices)
+    return Reach(
+        chains=chains,
+        embeddings=embeddings,
+        parameters=parameters,
+        limits=limits,
+        prices=prices,
+        contexts=contexts,
+    )

@@ -32,6 +32,7 @@ from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
 from .money import Purse, need, to_embed
 from .said import Completion, Failed, Vectors
+from .windows import marked
 
 RETRY_S = 1.0
 OFF_S = 30.0
@@ -188,7 +189,8 @@ class Service:
         )
 
     def _call(self, question: Question, *, stand_in: bool = False) -> Call:
-        first = self._chains.identity(self._chains.of(question.group)[0])
+        chain = self._chains.of(question.group)
+        first = self._chains.identity(chain[0]) if chain else question.group
         built_in = f"{BLUEPRINT}@{self._version}" if self._version else BLUEPRINT
         identity = built_in if first == BLUEPRINT else first
         asked = question_asked(question, f"{built_in} for {first}" if stand_in else identity)
@@ -233,7 +235,9 @@ class Service:
     async def _new(self, question: Question, call: Call) -> Answer | Problem:
         models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
         if not models:
-            message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
+            message = f"QL_MODELS does not name {question.group}, which {call.task} has to ask"
+            if question.skip:
+                message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
             return Problem(kind="permanent", message=message, code="no_model")
         off = await self._switches.off(question.tenant)
         allowed = [model for model in models if not _reason(off, model)]
@@ -271,6 +275,8 @@ class Service:
             return purse.excused(told.said) if purse else told.said
         crash.at(question.stage, "after_llm")
         said = told.said
+        if told.left_out:
+            turn.told(marked(question.pieces, told.left_out))
         text = said.text.encode(errors="replace").decode()  # half of a surrogate pair could never be told
         try:
             kept = await turn.settle(text, said.finish, _spent("answered", told, began))

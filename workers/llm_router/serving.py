@@ -86,6 +86,7 @@ def _others(settings: Settings, reach: Reach) -> Provider | None:
         {name: limit for name, limit in reach.limits.items() if name not in PROVIDERS},
         reach.scrub,
         prices=reach.prices,
+        contexts=reach.contexts,
         model_s=settings.model_s,
         silence_s=settings.model_silence_s,
     )

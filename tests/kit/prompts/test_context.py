@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from workers.kit.prompts import templates
 from workers.kit.prompts.block import read_block
-from workers.kit.prompts.context import Part, Told, TooMuch, fit, tell
+from workers.kit.prompts.context import Part, Told, TooMuch, examples_in, fit, tell, with_examples
 from workers.kit.prompts.piece import piece, tokens
 from workers.kit.prompts.roles import pick
 from workers.kit.prompts.topic import Topic
@@ -118,9 +119,25 @@ def test_examples_are_left_out_from_the_last_until_the_rest_fits() -> None:
     some = told(inputs, size - 1)
     assert some.left_out == ("input:examples[2]",)
     assert read_block(some.user).inputs == {"path": "a.py", "examples": ["x" * 400, "y" * 400]}
-    assert [one.name for one in some.pieces[4:]] == ["input:path", "input:examples[0]", "input:examples[1]"]
+    assert [one.name for one in some.pieces[4:7]] == ["input:path", "input:examples[0]", "input:examples[1]"]
+    assert some.pieces[7:] == (replace(whole.pieces[7], left_out=True),)
     assert some.system == whole.system
     none = told(inputs, size - 303)
     assert read_block(none.user).inputs == {"path": "a.py"}
     with pytest.raises(TooMuch):
         told(inputs, size - 304)
+
+
+@given(examples=st.lists(HOSTILE, max_size=4), keep=st.integers(0, 5))
+def test_a_message_loses_its_last_examples_and_nothing_else(examples: list[str], keep: int) -> None:
+    inputs: dict[str, object] = {"path": "a.py", "examples": examples, "after": "`1`"}
+    whole = told(inputs).user
+    assert examples_in(whole) == len(examples)
+    fewer = {name: value for name, value in inputs.items() if name != "examples" or keep or not examples}
+    kept = fewer | ({"examples": examples[:keep]} if "examples" in fewer else {})
+    assert with_examples(whole, keep) == told(kept).user
+
+
+def test_what_holds_no_block_holds_no_examples() -> None:
+    assert examples_in("Go on where you stopped.") == 0
+    assert with_examples("Go on where you stopped.", 0) == "Go on where you stopped."

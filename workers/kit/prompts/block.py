@@ -43,6 +43,11 @@ def read_block(text: str) -> Block:
         raise BadBlock(f"the prompt's JSON block can't be read: {error}") from None
 
 
+def before_block(text: str) -> str:
+    """What stands above the block that ends `text`."""
+    return text.rstrip().rpartition(_OPEN)[0].removesuffix("\n\n")
+
+
 def last_block(texts: Sequence[str]) -> Block:
     """That of the last text which ends with one: who is asked to go on is given none. Raises `BadBlock`."""
     fault = BadBlock("there is no prompt")

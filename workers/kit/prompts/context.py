@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import msgspec
 
 from . import templates
-from .block import with_block
+from .block import BadBlock, before_block, read_block, with_block
 from .piece import Piece, piece
 from .roles import Role
 
 BUDGET = 150_000
-"""Tokens of one question: with the answer's they fit where a model takes 200,000."""
+"""Tokens of one question: with its answer they fit where a model takes 200,000. The router fits it to smaller ones."""
 
 EXAMPLES = "examples"
 """The input that is nice to have: a list, the most telling first, of which the last are left out first."""
@@ -36,7 +36,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts to be sent, in their order, and the names of those left out."""
+    """The parts to be sent, in their order, and the names of those left out. `pieces` are of all, the latter last."""
 
     parts: tuple[Part, ...]
     pieces: tuple[Piece, ...]
@@ -44,7 +44,7 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """The two messages of a question; `pieces` is the manifest of what is in them, and of nothing else."""
+    """The two messages of a question; `pieces` is the manifest of what is in them, then of what did not fit."""
 
     system: str
     user: str
@@ -74,19 +74,28 @@ def fit(parts: Iterable[Part], budget: int) -> Fitted:
         raise TooMuch(f"what has to be told takes about {total:,} tokens, more than the {budget:,} of the budget")
     return Fitted(
         parts=tuple(part for index, part in enumerate(given) if index not in out),
-        pieces=tuple(each for index, each in enumerate(pieces) if index not in out),
+        pieces=(
+            *(each for index, each in enumerate(pieces) if index not in out),
+            *(msgspec.structs.replace(each, left_out=True) for index, each in enumerate(pieces) if index in out),
+        ),
         left_out=tuple(part.name for index, part in enumerate(given) if index in out),
     )
 
 
 def tell(
-    role: Role, task: str, form: tuple[str, Mapping[str, str]], inputs: Mapping[str, object], *, budget: int = BUDGET
+    role: Role,
+    task: str,
+    form: tuple[str, Mapping[str, str]],
+    inputs: Mapping[str, object],
+    *,
+    instead: str = "",
+    budget: int = BUDGET,
 ) -> Told:
-    """The messages for `task`; `form` is a template with its variables. Raises `TooMuch`, `NoPrompt` or `BadPrompt`."""
+    """The messages for `task`; `form` is a template with its variables, `instead` is told for the task's own one. `TooMuch`, `NoPrompt` or `BadPrompt`."""
     rules, shape, intro = templates.template(task), templates.template(form[0]), templates.template("inputs")
     fixed = (
         Part(name=role.name, text=role.system()),
-        Part(name=rules.name, text=rules.render()),
+        Part(name=f"template:{task}@fork", text=instead) if instead else Part(name=rules.name, text=rules.render()),
         Part(name=shape.name, text=shape.render(**form[1])),
         Part(name=intro.name, text=intro.render()),
     )
@@ -97,6 +106,24 @@ def tell(
         pieces=fitted.pieces,
         left_out=fitted.left_out,
     )
+
+
+def examples_in(text: str) -> int:
+    """How many examples a user's message holds."""
+    try:
+        value = read_block(text).inputs.get(EXAMPLES)
+    except BadBlock:
+        return 0
+    return len(value) if isinstance(value, list) else 0
+
+
+def with_examples(text: str, keep: int) -> str:
+    """The same message with no more than the first `keep` of its examples."""
+    if examples_in(text) <= keep:
+        return text
+    block = read_block(text)
+    left_out = {_example(number) for number in range(keep, examples_in(text))}
+    return with_block(before_block(text), block.task, _kept(block.inputs, left_out))
 
 
 def _parts(inputs: Mapping[str, object]) -> Iterator[Part]:

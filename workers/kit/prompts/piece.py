@@ -7,12 +7,16 @@ import hashlib
 import msgspec
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of what a model is told: the sha256 of its text, and about how many tokens it takes."""
+class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of what a model is told: the sha256 of its text, and about how many tokens it takes.
+
+    One that is `left_out` would have been told, had there been room for it.
+    """
 
     name: str
     sha256: str
     tokens: int
+    left_out: bool = False
 
 
 def piece(name: str, text: str) -> Piece:

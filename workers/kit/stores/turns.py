@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -41,6 +41,10 @@ class Turn:
         """US dollars to keep to, where a limit holds."""
         self.ended = False
         self.spent = Spent(outcome="failed")
+
+    def told(self, pieces: Sequence[msgspec.Struct]) -> None:
+        """The manifest, where the model was told less than was asked."""
+        self._call = msgspec.structs.replace(self._call, pieces=pieces)
 
     async def settle(self, text: str, finish: str, spent: Spent) -> Answer:
         """Keep the answer; what is kept is returned, and only that may be given to anybody.

@@ -1,0 +1,94 @@
+"""How much a model takes at once, and a question made to fit: what is nice to have is left out, by rank.
+
+The ledger's question stays whole, so who is asked for it may change; the manifest says what a model was not told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from workers.kit.llm.wire import Message, Piece, Question
+from workers.kit.prompts.context import examples_in, with_examples
+from workers.kit.prompts.piece import tokens
+from workers.kit.settings import SettingsError
+
+from .models import Model
+
+OLLAMA = 16_384
+"""What an Ollama model is told to hold, where QL_MODEL_CONTEXTS says nothing: by itself it cuts at 4,096 without a
+word, less than most questions of the stages."""
+TOKENS_OUT = 2048
+"""Room for an answer, where the question sets no limit; in a small window a quarter of it."""
+MARGIN = 1.1
+"""Tokens are estimated, and no tokenizer is ours."""
+_A_MESSAGE = 8
+_CONTEXT = re.compile(r"[1-9][0-9]{2,7}")
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The question as the model may be asked it, and the names of the pieces that it lacks."""
+
+    question: Question
+    left_out: tuple[str, ...] = ()
+
+
+def read_contexts(text: str, models: Sequence[Model]) -> dict[str, int]:
+    """QL_MODEL_CONTEXTS: tokens by model; raises `SettingsError`."""
+    contexts: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, _, number = (word.strip() for word in part.partition("="))
+        if name not in {model.name for model in models}:
+            raise SettingsError(f"QL_MODEL_CONTEXTS: {name[:24]!r} is no model of QL_MODELS")
+        if not _CONTEXT.fullmatch(number):
+            raise SettingsError(f"QL_MODEL_CONTEXTS: write {name}=<tokens>")
+        contexts[name] = int(number)
+    own = {model.name: OLLAMA for model in models if model.provider == "ollama"}
+    return own | contexts
+
+
+def fit(question: Question, window: int) -> Fitted | str:
+    """The question for a model that takes `window` tokens (0: nobody knows), or why there is none for it."""
+    room = _room(question, window)
+    if not window or _at_most(question.messages) <= room:
+        return Fitted(question=question)
+    count = max((examples_in(message.content) for message in question.messages), default=0)
+    size = 0
+    for keep in range(count, -1, -1):
+        messages = question.messages if keep == count else _keeping(question.messages, keep)
+        if (size := _about(messages)) <= room:
+            told = msgspec.structs.replace(question, messages=messages)
+            return Fitted(question=told, left_out=tuple(f"input:examples[{at}]" for at in range(keep, count)))
+    return (
+        f"left out: its window of {window:,} tokens is too small for this question, "
+        f"about {size:,} with nothing more to leave out and {window - room:,} for the answer"
+    )
+
+
+def marked(pieces: Sequence[Piece], left_out: Sequence[str]) -> tuple[Piece, ...]:
+    """The manifest, with what a model was not told."""
+    return tuple(msgspec.structs.replace(one, left_out=one.left_out or one.name in left_out) for one in pieces)
+
+
+def _room(question: Question, window: int) -> int:
+    return window - min(question.max_tokens or TOKENS_OUT, window // 4)
+
+
+def _at_most(messages: Sequence[Message]) -> int:
+    """Without counting: no character is more than a token of the estimate."""
+    return round(MARGIN * sum(len(message.content) + _A_MESSAGE for message in messages))
+
+
+def _about(messages: Sequence[Message]) -> int:
+    return round(MARGIN * sum(tokens(message.content) + _A_MESSAGE for message in messages))
+
+
+def _keeping(messages: Sequence[Message], keep: int) -> tuple[Message, ...]:
+    return tuple(
+        msgspec.structs.replace(message, content=with_examples(message.content, keep))
+        if message.role == "user"
+        else message
+        for message in messages
+    )
