@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import sys
@@ -17,8 +18,10 @@ import nats
 import pytest
 
 from contracts import subjects
+from deploy.local.ports import free_ports
 from tests.flow.noop import TENANT, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
+from tests.kit.runner.test_pull import server
 from workers.kit.runner.process import HEALTH, Health
 
 MIB = 1 << 20
@@ -83,6 +86,23 @@ async def test_sigterm_hands_back_what_would_take_too_long(servers: Servers) -> 
         assert (row.state, row.attempts) == ("retry", 0)
         info = await running.nc.jetstream().consumer_info(subjects.STREAM, "check")
         assert (info.num_pending or 0) + (info.num_ack_pending or 0) == 1
+
+
+async def test_sigterm_hands_back_also_while_the_bus_is_away(servers: Servers, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    async with AsyncExitStack() as opened:
+        async with server(port, tmp_path):
+            elsewhere = dataclasses.replace(servers, nats=f"nats://127.0.0.1:{port}")
+            async with pipeline(elsewhere, SMALL, workers=0) as running:
+                process = await opened.enter_async_context(worker(elsewhere, 60, grace_s=1.5))
+                workflow = await running.submit("p")
+                assert await line(process) == "checking"
+        process.send_signal(signal.SIGTERM)
+        _, told = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 0, told.decode()
+    async with pipeline(servers, SMALL, workers=0) as running:
+        (row,) = [row for row in await running.reads.drops(TENANT, workflow) if row.stage == "check"]
+        assert (row.state, row.attempts) == ("retry", 0)
 
 
 async def test_what_does_not_stop_is_cut_off_when_the_grace_time_is_over(servers: Servers) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage
+from nats.errors import Error as NatsError
 
 from contracts import subjects
 from contracts.topology import Topology
@@ -69,7 +70,12 @@ async def _run(
     bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None
 ) -> None:
     process = _Process(bindings, topology, settings, given)
-    await process.app.run()
+    try:
+        await process.app.run()
+    except NatsError as error:  # FastStream's own good-bye to a server that is away
+        if not process.stopped:
+            raise
+        log.warning("nats.failed", error=str(error))
 
 
 class _Process:
@@ -83,6 +89,7 @@ class _Process:
         self._worker: Worker | None = None
         self._doors: Doors | None = None
         self._checks: dict[str, Check] = {}
+        self.stopped = False
         self._broker = NatsBroker(
             settings.nats_url,
             name="quantumlayer-worker",
@@ -142,6 +149,7 @@ class _Process:
             log.info("worker.stopped", done=dict(self._worker.counts.done))
         if self._doors is not None:
             await self._doors.close()
+        self.stopped = True
 
     async def _reconnected(self) -> None:
         if self._worker is not None:
