@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ import structlog
 from workers.kit.llm.wire import Question
 
 from .errors import read_error
+from .lean import make_lean, unlogged
 from .models import PROVIDERS, Limit, Model, Parameters, Price
 from .said import Completion, Facts, Failed, Said, Tell, Vectors
 from .scrub import Hiding, Scrub
@@ -31,12 +33,22 @@ _ENVIRONMENT = {
     "LITELLM_LOCAL_BLOG_POSTS": "True",
     "LITELLM_MODE": "PRODUCTION",  # else it reads the .env of the current folder
     "LITELLM_LOG": "ERROR",
+    # The openai package takes a third of a call's CPU. So litellm's own client asks OpenAI too, as most others.
+    "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER": "True",
     # An answer that comes whole may be silent for minutes. A host that is gone is noticed before they are over.
     "AIOHTTP_SO_KEEPALIVE": "True",
     "AIOHTTP_TCP_KEEPIDLE": "20",
     "AIOHTTP_TCP_KEEPINTVL": "10",
     "AIOHTTP_TCP_KEEPCNT": "3",
 }
+_LATE = (
+    "litellm.integrations.otel.logger",
+    "litellm.litellm_core_utils.default_encoding",
+    "litellm.proxy._types",
+    "litellm.router_utils.baseline_request",
+    "openai.resources",
+)
+"""What litellm imports when it is first asked: a second, which the first question would wait for."""
 _log = structlog.get_logger()
 
 
@@ -70,13 +82,16 @@ class Chat:
             retry_policy=self._policy(last=False),
             optional_pre_call_checks=["enforce_model_rate_limits"] if limits else None,
         )
-        if not limits:
-            self._count_nothing()
+        self._lean = not limits
+        if self._lean:
+            make_lean(self._litellm, self._router)
 
     def facts(self, model: Model) -> Facts:
         return self._facts[model]
 
     async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+        if self._lean:
+            unlogged(self._litellm)
         options = self._options(model, question)
         if last:
             options["model_group_retry_policy"] = {model.place: self._policy(last=True)}
@@ -175,7 +190,7 @@ class Chat:
         """By QL_MODEL_PRICES, else litellm's list, which knows of cached tokens too; 0 for a model without a price."""
         try:
             name = self._reached[model]
-            listed = usage is not None and model.name not in self._prices
+            listed = usage is not None and model.name not in self._prices and self._facts[model] != Facts()
             paid = self._litellm.cost_per_token(model=name, usage_object=usage) if listed else (0.0, 0.0)
         except Exception:  # noqa: BLE001  # litellm raises plain exceptions for what it has no price of
             paid = (0.0, 0.0)
@@ -215,15 +230,6 @@ class Chat:
             RateLimitErrorRetries=waiting,
             DefaultRetries=RETRIES,
         )
-
-    def _count_nothing(self) -> None:
-        """Where nothing is limited, the Router need not count what each minute takes: 0.4 ms of CPU a call."""
-        told = self._litellm
-        for callbacks in (told.success_callback, told.failure_callback):
-            callbacks.clear()
-        for callbacks in (told._async_success_callback, told._async_failure_callback):  # no other way
-            callbacks.clear()
-        self._router.increment_deployment_usage_for_response = _nothing
 
     def _register_ollama(self) -> None:
         """litellm asks a server for what it doesn't know of a model, and the whole router would wait for that."""
@@ -268,10 +274,6 @@ async def _closed(stream: Any) -> AsyncIterator[Any]:
         await stream.aclose()
 
 
-async def _nothing(**_: object) -> None:
-    return None
-
-
 def _rest(model: Model) -> str:
     return model.name.partition("/")[2]
 
@@ -279,9 +281,11 @@ def _rest(model: Model) -> str:
 def _imported() -> Any:
     os.environ.update(_ENVIRONMENT)
     import litellm
+    import litellm._internal_context
     import litellm.types.router
-    import openai.resources  # noqa: F401  # half a second, which the first question would wait for
 
+    for name in _LATE:
+        import_module(name)
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.expose_router_debug_in_errors = False

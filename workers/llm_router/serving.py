@@ -20,6 +20,7 @@ from .app import app, connection
 from .breaker import PROBE_S, Breaker
 from .bucket import Bucket
 from .chain import Chain
+from .lean import prepare_at_once
 from .leaving import heed
 from .limits import Limits
 from .live import Live, listen
@@ -81,6 +82,7 @@ def _others(settings: Settings, reach: Reach) -> Provider | None:
         return None
     from .chat import Chat  # seconds of imports, and only here
 
+    prepare_at_once()
     chat = Chat(
         reach.parameters,
         {name: limit for name, limit in reach.limits.items() if name not in PROVIDERS},

@@ -1,0 +1,75 @@
+"""What litellm does beside each call, left out: it books, times and logs for callbacks that nobody here has.
+
+It is half of a call's CPU. litellm has no switch for most of it, so names of its own are replaced: each is looked up
+first, and a release that renames one fails at the start of a router, not in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+_AT_ONCE = ("openai/", "azure/", "anthropic/", "groq/", "hosted_vllm/")
+"""To prepare a call to these is work on its arguments only. Others read files, sign, or ask their server first."""
+
+
+def make_lean(litellm: Any, router: Any) -> None:
+    """Only where nothing is limited: what a minute takes is counted by litellm's own callbacks."""
+    for callbacks in (litellm.success_callback, litellm.failure_callback):
+        callbacks.clear()
+    for callbacks in (litellm._async_success_callback, litellm._async_failure_callback):  # no other way
+        callbacks.clear()
+    _replaced(router, "increment_deployment_usage_for_response", _nothing)
+    _replaced(router, "set_response_headers", _as_it_is)
+    _replaced(router.service_logger_obj, "async_service_success_hook", _nothing)
+    _replaced(litellm.utils, "update_response_metadata", _no_metadata)
+
+
+def unlogged(litellm: Any) -> None:
+    """For the calls of the running task: litellm holds them for its own, which nobody is told of."""
+    litellm._internal_context.is_internal_call.set(True)
+
+
+def prepare_at_once() -> None:
+    """litellm prepares each call in a thread. To go there and back takes longer than what it does there."""
+    asyncio.get_running_loop().set_default_executor(_AtOnce())
+
+
+class _AtOnce(ThreadPoolExecutor):
+    """A thread for everything else, as ever."""
+
+    def submit(self, do: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        if not _prepares(do):
+            return super().submit(do, *arguments, **named)
+        done: Future[Any] = Future()
+        try:
+            done.set_result(do(*arguments, **named))
+        except Exception as error:  # noqa: BLE001  # a Future tells it to whoever waits
+            done.set_exception(error)
+        return done
+
+
+def _prepares(do: Any) -> bool:
+    """Whether it is `litellm.completion` for a coroutine, in the context that `litellm.acompletion` gives it."""
+    inner = do.args[0] if getattr(do, "args", ()) else None
+    named = getattr(inner, "keywords", {})
+    return bool(named.get("acompletion")) and str(named.get("model", "")).startswith(_AT_ONCE)
+
+
+def _replaced(owner: Any, name: str, by: object) -> None:
+    getattr(owner, name)
+    setattr(owner, name, by)
+
+
+async def _nothing(**_: object) -> None:
+    return None
+
+
+async def _as_it_is(response: object, **_: object) -> object:
+    return response
+
+
+def _no_metadata(**_: object) -> None:
+    return None
