@@ -14,28 +14,30 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A number that only grows. `label` tells what of it was counted, beside the stage."""
+    """A number that only grows, of `unit`s. `label` tells what of it was counted, beside the stage."""
 
     name: str
+    unit: str
     meaning: str
     label: str = ""
 
 
-ATTEMPTS = Metric(name="ql.attempts", meaning="How work at a claim ended", label="outcome")
-IDLE = Metric(name="ql.idle", meaning="Messages that left a stage nothing to do", label="reason")
-MODEL_CALLS = Metric(name="ql.model.calls", meaning="Questions of stages that were answered", label="by")
+ATTEMPTS = Metric(name="ql.attempts", unit="{attempt}", meaning="How work at a claim ended", label="outcome")
+IDLE = Metric(name="ql.idle", unit="{message}", meaning="Messages that left a stage nothing to do", label="reason")
+MODEL_CALLS = Metric(
+    name="ql.model.calls", unit="{question}", meaning="Questions of stages that were answered", label="by"
+)
 COUNTED = {
-    "claimed": Metric(name="ql.claims", meaning="Claims that were worked at"),
-    "handed": Metric(name="ql.handed_over", meaning="Claims that came with the commit before them"),
-    "reused": Metric(name="ql.reused", meaning="Drops that a fork took from the memo"),
-    "events": Metric(name="ql.events", meaning="Events that were published"),
-    "relayed": Metric(name="ql.events.relayed", meaning="Events that were published by a sweeper only"),
-    "wakes": Metric(name="ql.wakes", meaning="Wakes that sweepers sent: without faults none"),
-    "dead": Metric(name="ql.dead_letters", meaning="Dead letters that were kept"),
+    "claimed": Metric(name="ql.claims", unit="{claim}", meaning="Claims that were worked at"),
+    "handed": Metric(name="ql.handed_over", unit="{claim}", meaning="Claims that came with the commit before them"),
+    "reused": Metric(name="ql.reused", unit="{drop}", meaning="Drops that a fork took from the memo"),
+    "events": Metric(name="ql.events", unit="{event}", meaning="Events that were published"),
+    "relayed": Metric(name="ql.events.relayed", unit="{event}", meaning="Events that were published by a sweeper only"),
+    "wakes": Metric(name="ql.wakes", unit="{wake}", meaning="Wakes that sweepers sent: without faults none"),
+    "dead": Metric(name="ql.dead_letters", unit="{letter}", meaning="Dead letters that were kept"),
 }
 ALL = (*COUNTED.values(), ATTEMPTS, IDLE, MODEL_CALLS)
 _IDLE = "idle."
-_UNIT = "1"
 
 Counted = Mapping[tuple[str, str], int]
 """How often, by what the runner calls it and by stage ('' where it is no stage's)."""
@@ -45,7 +47,7 @@ def watch(counted: Counted) -> None:
     """Have these counts, which go on growing, read at every export."""
     for metric in (*COUNTED.values(), ATTEMPTS, IDLE):
         metrics.get_meter("quantumlayer").create_observable_counter(
-            metric.name, [_reader(metric, counted)], unit=_UNIT, description=metric.meaning
+            metric.name, [_reader(metric, counted)], unit=metric.unit, description=metric.meaning
         )
 
 
@@ -68,7 +70,7 @@ def _metric_of(name: str) -> tuple[Metric, str]:
 
 
 _model_calls = metrics.get_meter("quantumlayer").create_counter(
-    MODEL_CALLS.name, unit=_UNIT, description=MODEL_CALLS.meaning
+    MODEL_CALLS.name, unit=MODEL_CALLS.unit, description=MODEL_CALLS.meaning
 )
 
 

@@ -102,7 +102,8 @@ def test_what_was_counted_reaches_the_collector_by_stage(collector: tuple[str, t
         ("ql.model.calls", {"stage": "packaging", "by": "ledger"}, 1),
         ("ql.model.calls", {"stage": "packaging", "by": "model"}, 2),
     ]
-    assert {metric.name for metric in resource.scope_metrics[0].metrics} <= {metric.name for metric in metrics.ALL}
+    units = {(metric.name, metric.unit) for metric in resource.scope_metrics[0].metrics}
+    assert units <= {(metric.name, metric.unit) for metric in metrics.ALL}
 
 
 def test_without_a_collector_it_is_silent_and_the_trace_goes_on() -> None:
