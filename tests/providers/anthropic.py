@@ -41,6 +41,7 @@ class Anthropic(ByBearer):
             stream=bool(given.get("stream")),
             most_tokens=given["max_tokens"],
             tool=str(choice.get("name", "")) if choice.get("type") == "tool" else "",
+            schema=choice.get("type") == "tool" or "output_format" in given or "output_config" in given,
         )
 
     def body(self, told: Told) -> dict[str, object]:

@@ -36,6 +36,7 @@ class Ollama(ByBearer):
             model=str(given["model"]),
             turns=seen(turns(given.get("messages")), int(options.get("num_ctx") or WINDOW)),
             stream=bool(given.get("stream", True)),
+            schema=isinstance(given.get("format"), dict),
             most_tokens=most if isinstance(most, int) and most > 0 else None,
         )
 

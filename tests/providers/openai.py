@@ -30,6 +30,7 @@ class OpenAi(ByBearer):
             stream=bool(given.get("stream")),
             most_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
             tool=str(choice["function"]["name"]) if isinstance(choice, dict) else "",
+            schema=isinstance(choice, dict) or (given.get("response_format") or {}).get("type") == "json_schema",
             streamed_usage=bool((given.get("stream_options") or {}).get("include_usage")),
         )
 

@@ -52,6 +52,7 @@ class Call(msgspec.Struct, kw_only=True):
     model: str
     question: str
     stream: bool = False
+    schema: bool = False
     outcome: str = "asked"
     took: float = 0.0
 
@@ -158,6 +159,7 @@ class Provider:
             return
         asked = maker.asked(request)
         call.model, call.question, call.stream = asked.model, question_sha(asked.turns), asked.stream
+        call.schema = asked.schema
         size, window = _size(asked), self._windows.get(asked.model, 0)
         if 0 < window < size:
             call.outcome = "too large"

@@ -58,6 +58,7 @@ async def test_an_answer_by_schema(caller: Caller, maker: str, stream: bool) -> 
     form = {"type": "json_schema", "json_schema": schema}
     async with Provider() as provider:
         said = await caller(provider, maker, stream=stream, response_format=form)
+    assert [call.schema for call in provider.calls] == [True]
     assert msgspec.json.decode(said.text) == msgspec.json.decode(str(answer("prompt_enhancement", INPUTS)))
 
 

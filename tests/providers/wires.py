@@ -21,13 +21,17 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request for a completion, in no maker's format. `tool`: the answer goes as arguments of this tool."""
+    """A request for a completion, in no maker's format. `tool`: the answer goes as arguments of this tool.
+
+    `schema`: whether the form of the answer was passed on, in whichever way this maker takes it.
+    """
 
     model: str
     turns: tuple[tuple[str, str], ...]
     stream: bool
     most_tokens: int | None
     tool: str = ""
+    schema: bool = False
     streamed_usage: bool = True
 
 

@@ -15,6 +15,9 @@ _ANTHROPIC_CREDIT = "credit balance is too low"
 """Told with status 400, like a mistake in the question."""
 _FILTERED = ("content_filter", "content management policy", "content_policy_violation")
 
+_LARGE = ("context_length_exceeded", "input length exceeds the context length", "prompt is too long")
+"""Those that litellm does not know as such; told with status 400, like a mistake in the question."""
+
 
 def read_error(error: Exception, scrub: Scrub) -> Failed | None:
     """None for one that is not a provider's."""
@@ -24,7 +27,7 @@ def read_error(error: Exception, scrub: Scrub) -> Failed | None:
     told = _sentence(error, scrub)
     kind = type(error).__name__
     raw = str(error)
-    if kind == "ContextWindowExceededError":
+    if kind == "ContextWindowExceededError" or status == 413 or (status == 400 and any(w in raw for w in _LARGE)):
         return Failed(kind="large", error=told)
     if kind == "ContentPolicyViolationError" or (status == 400 and any(word in raw for word in _FILTERED)):
         return Failed(kind="refused", error=told)
