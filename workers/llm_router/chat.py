@@ -211,7 +211,7 @@ class Chat:
         return options
 
     def _deployment(self, model: Model, parameters: Parameters, limits: Mapping[str, Limit]) -> dict[str, Any]:
-        limit = limits.get(model.name) or limits.get(model.provider) or Limit()
+        limit = limits.get(model.name) or Limit()
         mine: dict[str, Any] = {"model": self._reached[model], "max_retries": 0, **parameters}
         mine |= {name: most for name, most in (("rpm", limit.rpm), ("tpm", limit.tpm)) if most}
         if model.provider == "ollama" and model.name in self._contexts:

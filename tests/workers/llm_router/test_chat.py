@@ -166,7 +166,7 @@ async def test_a_busy_provider_is_asked_again_after_its_pause_only_when_nobody_e
 
 async def test_a_limit_of_ours_is_kept_and_is_not_the_model_s_fault(fake: Provider) -> None:
     model = at(fake)
-    one = chat(model, limits={"openai": Limit(rpm=2)})
+    one = chat(model, limits={model.name: Limit(rpm=2)})
     told = [await one.complete(model, QUESTION, None, last=False) for _ in range(3)]
     assert [isinstance(each, Completion) for each in told] == [True, True, False]
     assert isinstance(told[2], Failed)
