@@ -168,6 +168,13 @@ class Drop(BaseModel):
         )
 
 
+class Asking(BaseModel):
+    """Another model or group than the stage's roles ask, and the sha256 of the text in its template's place."""
+
+    model: str | None = None
+    template_sha256: str | None = None
+
+
 class Workflow(BaseModel):
     """A prompt on its way."""
 
@@ -180,6 +187,7 @@ class Workflow(BaseModel):
     ended_at: str | None = None
     error: str | None = None
     parent: str | None = Field(None, description="The workflow that it was forked from")
+    asks: dict[str, Asking] = Field({}, description="How stages of this fork ask models in another way, by stage")
 
     @classmethod
     def of(cls, row: WorkflowRow) -> Self:
@@ -194,6 +202,10 @@ class Workflow(BaseModel):
             ended_at=row.ended_at or None,
             error=row.error or None,
             parent=row.parent or None,
+            asks={
+                name: Asking(model=one.model or None, template_sha256=one.template_sha256 or None)
+                for name, one in row.asks.items()
+            },
         )
 
 

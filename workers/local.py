@@ -32,6 +32,7 @@ from workers.kit.registry.wheelhouse import Wheels
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stage import Permanent, Reject, Run, StageError
 from workers.kit.standing_in import inherited, own
+from workers.kit.stores.asks import NOTHING
 from workers.kit.tally import tally
 from workers.kit.wiring import Means, WiringError, ports_of, wire
 
@@ -147,6 +148,7 @@ class Shadow:
         ancestors = TOPOLOGY.ancestors(told.stage)
         arguments: dict[str, object] = {}
         if binding.run:
+            asking = self._found.workflow.asks.get(told.stage, NOTHING)
             mine = {stage: each for stage, each in inputs.items() if stage in ancestors}
             arguments[binding.run] = Run(
                 tenant=told.tenant,
@@ -155,6 +157,8 @@ class Shadow:
                 revision=told.revision,
                 inputs=mine,
                 stood_in=stood_in,
+                model=asking.model,
+                template=asking.template,
             )
         if binding.submission:
             arguments[binding.submission] = self._submission

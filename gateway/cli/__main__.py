@@ -167,13 +167,20 @@ def fork(
     edit: Annotated[
         str, typer.Option("--edit", help="Put this JSON in the place of what the stage made.", metavar="STAGE=FILE")
     ] = "",
+    model: Annotated[
+        str, typer.Option("--model", help="Ask this model or group, from there on.", metavar="MODEL")
+    ] = "",
+    templates: Annotated[
+        list[str] | None,
+        typer.Option("--template", help="Tell a stage's model this, not its template.", metavar="STAGE=FILE"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A new workflow from a stage of this one; what did not change is taken over."""
     from gateway.cli import forks
 
-    forks.fork(id_, stage, change, edit, dry_run, as_json)
+    forks.fork(id_, stage, change, edit, dry_run, as_json, model=model, templates=templates or ())
 
 
 @workflow.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli import connect, output, prompts
@@ -13,7 +14,17 @@ from gateway.cli.exits import USAGE, CliError
 FIRST = "prompt_enhancement"
 
 
-def fork(workflow: str, stage: str, change: str, edit: str, dry_run: bool, as_json: bool) -> None:
+def fork(
+    workflow: str,
+    stage: str,
+    change: str,
+    edit: str,
+    dry_run: bool,
+    as_json: bool,
+    *,
+    model: str = "",
+    templates: Sequence[str] = (),
+) -> None:
     """Print the new workflow's id, or what would happen."""
     body: Json = {"from": stage, "dry_run": dry_run}
     if change:
@@ -26,8 +37,14 @@ def fork(workflow: str, stage: str, change: str, edit: str, dry_run: bool, as_js
         if not given or stage not in {"", name}:
             raise CliError("--edit takes STAGE=FILE, and the fork begins at that stage", USAGE, "edit")
         body |= {"from": name, "artifact": _artifact(Path(file))}
+    if model:
+        body["model"] = model
+    if templates:
+        body["templates"] = dict(_template(given) for given in templates)
+        body["from"] = body["from"] or templates[0].partition("=")[0]
     if not body["from"]:
-        raise CliError("say from where: --from STAGE, --set prompt=TEXT or --edit STAGE=FILE", USAGE, "from")
+        how = "--from STAGE, --set prompt=TEXT, --edit STAGE=FILE or --template STAGE=FILE"
+        raise CliError(f"say from where: {how}", USAGE, "from")
     with Client(connect.known_gateway()) as client:
         forked = client.post(f"/v1/workflows/{workflow}/forks", body)
     if as_json:
@@ -37,6 +54,17 @@ def fork(workflow: str, stage: str, change: str, edit: str, dry_run: bool, as_js
     else:
         sys.stdout.write(forked["id"] + "\n")
         sys.stderr.write(f"watch it: ql workflow watch {forked['id']}\n")
+
+
+def _template(wish: str) -> tuple[str, str]:
+    """A stage, and what is to be told in the place of its template."""
+    name, given, file = wish.partition("=")
+    if not given:
+        raise CliError("--template takes STAGE=FILE", USAGE, "template")
+    try:
+        return name, Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CliError(f"{file} holds no text: {error}", USAGE, "template") from error
 
 
 def _artifact(path: Path) -> Json:

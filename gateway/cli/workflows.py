@@ -50,6 +50,7 @@ def show(workflow: str, as_json: bool) -> None:
     if found["parent"]:
         sys.stdout.write(f"forked from {found['parent']}\n")
     sys.stdout.writelines(f"forked into {fork}\n" for fork in found["forks"])
+    sys.stdout.writelines(output.plain(_asking(stage, one)) + "\n" for stage, one in found["asks"].items())
     if found["error"]:
         sys.stdout.write(output.plain(f"error: {found['error']}") + "\n")
     output.table(
@@ -75,6 +76,12 @@ def _budget(budget: Json) -> str:
     limit = "" if budget["limit"] is None else f" of {budget['limit']:g} USD"
     held = f", {budget['held']:.4f} held by running calls" if budget["held"] else ""
     return f"{budget['spent']:.4f} USD spent{limit}{held}"
+
+
+def _asking(stage: str, one: Json) -> str:
+    model = f" {one['model']}" if one["model"] else ""
+    words = f" by a template of its own, {one['template_sha256'][:12]}" if one["template_sha256"] else ""
+    return f"{stage} asks{model}{words}"
 
 
 def _note(drop: Json) -> str:

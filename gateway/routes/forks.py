@@ -15,6 +15,7 @@ from contracts.topology import TOPOLOGY
 from gateway import ids
 from gateway.models import MAX_PROMPT, Submit
 from gateway.problems import ProblemError, responses
+from gateway.questions import RouterDown
 from gateway.routes.workflows import IdempotencyKey
 from gateway.state import TENANT, Gateway
 from observability.telemetry import traceparent
@@ -25,11 +26,16 @@ from workers.kit.stores.keys import artifact_key
 
 router = APIRouter(prefix="/v1/workflows", tags=["workflows"])
 
+MODEL = "[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}"
+MAX_TEMPLATE = 32_768
+Template = Annotated[str, Field(min_length=1, max_length=MAX_TEMPLATE)]
 EXAMPLE: dict[str, Any] = {"from": "code_generation", "dry_run": True}
 PROBLEMS = {
     "unknown_workflow": (404, "workflow_not_found", "No such workflow"),
     "unknown_stage": (422, "unknown_stage", "No such stage"),
     "prompt_needs_first": (422, "prompt_needs_first", "Nobody there reads a prompt"),
+    "nobody_asks": (422, "nobody_asks", "No model is asked"),
+    "unknown_template": (422, "unknown_template", "No such template"),
     "edit_last": (422, "edit_last", "A capsule is not edited"),
     "stage_not_finished": (409, "stage_not_finished", "Nothing to begin with"),
     "full": (503, "too_many_active", "Too many active workflows"),
@@ -45,6 +51,14 @@ class ForkRequest(BaseModel):
     prompt: str | None = Field(None, max_length=MAX_PROMPT, description="Another prompt; only from the first stage")
     artifact: dict[str, Any] | None = Field(
         None, description="What stands in the place of the artifact of `from`, which is then not done anew"
+    )
+    model: str | None = Field(
+        None,
+        pattern=f"^{MODEL}$",
+        description="A model of the routers, or a group of them, that all stages done anew ask",
+    )
+    templates: dict[str, Template] = Field(
+        {}, max_length=32, description="Texts in the place of the templates of stages that are done anew, by stage"
     )
     dry_run: bool = Field(False, description="Only say what would happen")
 
@@ -108,11 +122,14 @@ async def fork(
         parent=ids.checked(workflow),
         stage=body.stage,
         prompt=_prompt(body.prompt),
+        model=body.model or "",
+        templates={name: _storable(name, text) for name, text in body.templates.items()},
         dry=body.dry_run,
         deadline_s=gateway.settings.deadline_s,
         idempotency_key="" if body.dry_run else idempotency_key or "",
         traceparent=traceparent(),
     )
+    await _knows(gateway, wish)
     try:
         if body.artifact is not None:
             wish = await _edited(gateway, wish, body.artifact)
@@ -149,6 +166,33 @@ def _problem(workflow: str, no: NoFork) -> ProblemError:
         return ids.unknown(workflow)
     status, code, title = PROBLEMS[no.code]
     return ProblemError(status, code, title, no.detail, {"Retry-After": "5"} if status == 503 else None)
+
+
+async def _knows(gateway: Gateway, wish: Fork) -> None:
+    """Whether the routers have such a model or group, where the wish has one."""
+    if not wish.model:
+        return
+    wrong = refused(TOPOLOGY, wish)
+    if wrong is not None:
+        raise _problem(wish.parent, wrong)
+    try:
+        told = await gateway.questions.models()
+    except RouterDown as error:
+        raise ProblemError(503, "router_down", "Not now", f"{error}.", {"Retry-After": "5"}) from error
+    names = {name for one in told.known for name in (one.name, *one.groups)}
+    if wish.model not in names:
+        detail = f"The routers know {', '.join(sorted(names))}."
+        raise ProblemError(422, "unknown_model", "No such model", detail)
+
+
+def _storable(name: str, text: str) -> str:
+    try:
+        if "\0" not in text + name and text.encode() and name.encode():
+            return text
+    except UnicodeEncodeError:
+        pass
+    detail = "/body/templates: one holds a NUL or half of a surrogate pair"
+    raise ProblemError(422, "invalid_request", "The request is not valid", detail)
 
 
 def _prompt(prompt: str | None) -> str:

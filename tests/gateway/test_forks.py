@@ -141,7 +141,14 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"stage": FIRST, "artifact": {"name": 1}}, 422, "artifact_invalid"),
     ({"stage": "code_generation", "artifact": {"files": [{"path": "../x", "text": ""}]}}, 422, "artifact_invalid"),
     ({"stage": "packaging", "artifact": {}}, 422, "edit_last"),
-    ({"stage": FIRST, "model": "x"}, 422, "invalid_request"),
+    ({"stage": FIRST, "model": "no model"}, 422, "invalid_request"),
+    ({"stage": "packaging", "model": "openai/x"}, 422, "nobody_asks"),
+    ({"stage": FIRST, "model": "openai/x"}, 503, "router_down"),
+    ({"stage": "documentation", "templates": {"code_generation": "Write."}}, 422, "unknown_template"),
+    ({"stage": FIRST, "templates": {"go_on": "Write."}}, 422, "unknown_template"),
+    ({"stage": FIRST, "templates": {FIRST: "a\0"}}, 422, "invalid_request"),
+    ({"stage": FIRST, "templates": {FIRST: "x" * 32_769}}, 422, "invalid_request"),
+    ({"stage": FIRST, "wishes": "x"}, 422, "invalid_request"),
 ]
 
 

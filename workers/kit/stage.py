@@ -21,7 +21,9 @@ from contracts.events import Input
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a stage: whose, at which revision, from which inputs (by stage). `attempt` counts from 1.
 
-    `stood_in`: who answered in place of the models that were wanted, for what the inputs were made from.
+    `stood_in`: who answered in place of the models that were wanted, for what the inputs were made from. `model` is a
+    group or a model to be asked, whatever the role would, and `template` what it is told in the place of the task's own
+    template: a fork may say so.
     """
 
     tenant: str
@@ -32,6 +34,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     traceparent: str = ""
     stood_in: tuple[StandIn, ...] = ()
+    model: str = ""
+    template: str = ""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):

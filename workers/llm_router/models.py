@@ -84,8 +84,8 @@ class Chains(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[str, tuple[Model, ...]]
 
     def of(self, group: str) -> tuple[Model, ...]:
-        """The group's chain, or the default one for a group that nobody set. A model's name is a group of its own, which
-        is empty where QL_MODELS does not name it any more: nobody must answer in its place.
+        """The group's chain, or the default one for a group that nobody set. A model's name is its own group, which is
+        empty where QL_MODELS does not name it any more: nobody must answer in its place.
         """
         if "/" in group:
             return tuple(model for model in self.all if model.name == group)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
+import msgspec
 import pytest
 
 from contracts.artifacts import File
 from workers.kit.llm.dialogue import Dialogue
 from workers.kit.llm.wire import Answer, Problem, Question, question_key
+from workers.kit.prompts import templates
 from workers.kit.prompts.block import read_block
+from workers.kit.prompts.roles import pick
+from workers.kit.prompts.topic import Topic
 from workers.kit.stage import Permanent, Refused, Transient, Unfit
 
 from .asking import Pair, Saying, run
@@ -147,3 +153,24 @@ async def test_a_task_without_a_prompt_is_no_task() -> None:
     for task in ("no_such_stage", "../secrets", "kit"):
         with pytest.raises(Permanent):
             await Saying().llm.complete(run(), task=task, inputs={}, into=Pair)
+
+
+async def test_a_fork_s_own_model_and_words_stand_in_the_place_of_the_role_s_and_the_tree_s() -> None:
+    questions: list[Question] = []
+
+    class Listening(Dialogue):
+        async def ask(self, question: Question) -> Answer:
+            questions.append(question)
+            return Answer(text='{"left": 1}', model="m", question="q")
+
+    words = "Write as you like, {{this}} stays."
+    asked = run(), msgspec.structs.replace(run(), model="a/b", template=words)
+    for one in asked:
+        await Listening().complete(one, task="frd_generation", inputs={"a": 1}, into=Pair)
+    ever, other = questions
+    assert (ever.group, other.group) == (pick("frd_generation", Topic()).group, "a/b")
+    assert words in other.messages[0].content
+    assert templates.template("frd_generation").text not in other.messages[0].content
+    (piece,) = {one.name: one for one in other.pieces}.keys() - {one.name for one in ever.pieces}
+    assert piece == "template:frd_generation@fork"
+    assert [one.sha256 for one in other.pieces if one.name == piece] == [sha256(words.encode()).hexdigest()]

@@ -22,6 +22,7 @@ from tests.kit.runner.test_stopping import until
 from workers.kit.binding import bind
 from workers.kit.runner.memo import Memo
 from workers.kit.stage import Reject, Run
+from workers.kit.stores.asks import Asking
 from workers.kit.stores.drops import Claim, InputDrop
 from workers.kit.stores.forks import Edited, Fork, Forked
 from workers.kit.stores.keys import artifact_key
@@ -207,6 +208,7 @@ def test_what_the_key_depends_on() -> None:
             submission=Submission(prompt=submission),
             inputs={} if name == "draft" else {"draft": drop},
             repair={"check": drop} if "repair" in more else {},
+            asking=Asking(model=more.get("model", ""), template=more.get("template", "")),
         )
         binding = bind(STAGES[name], name, SMALL)
         row = msgspec.structs.replace(binding.row, version=int(more.get("version", 1)), asks_model="models" in more)
@@ -223,6 +225,8 @@ def test_what_the_key_depends_on() -> None:
         key(models="b/y"),
         key(repair=""),
         key("check"),
+        key(model="a/x"),
+        key(template="a/x"),
     ]
     assert len({*keys, ""}) == len(keys) + 1
     assert key("pack") == "", "a capsule names its workflow"

@@ -10,8 +10,10 @@ import pytest
 from ulid import ULID
 
 from contracts.events import StageCompleted, WorkflowSubmitted
+from contracts.topology import Topology
 from tests.kit.stores.world import SMALL, TENANT, World, completed, data_of, ref, rejected
 from workers.kit.stores import forks
+from workers.kit.stores.asks import Asking
 from workers.kit.stores.drops import Claim, Completed, Failed, KeyConflict, NoClaim
 from workers.kit.stores.forks import Edited, Fork, Forked, NoFork, Plan
 from workers.kit.stores.pg import Pool
@@ -186,6 +188,42 @@ async def test_an_edited_artifact_stands_in_its_stages_place(world: World) -> No
     assert (await world.claim("check", done.id)).inputs["code"].ref == written
     assert (done.plan.edited, done.plan.reused) == ("code", ("plan",))
     assert await refused(world, parent, "pack", edited=edited) == "edit_last"
+
+
+ASKING = Topology(
+    [msgspec.structs.replace(row, asks_model=row.name in {"plan", "code", "suite"}) for row in SMALL.stages.values()]
+)
+
+
+async def test_how_its_stages_ask_models_is_kept_with_it_and_in_its_forks(world: World) -> None:
+    parent = await finished(world)
+    assert await world.drops.asked(TENANT, parent) == {}
+    first = wish(parent, "plan", model="strong", templates={"code": "Write."})
+    done = await world.reads.fork(first, ASKING, most=10)
+    assert isinstance(done, Forked)
+    strong = Asking(model="strong")
+    asked = {"plan": strong, "code": Asking(model="strong", template="Write."), "suite": strong}
+    assert await world.drops.asked(TENANT, done.id) == asked
+    assert await world.drops.asked("other", done.id) == {}
+    shown = await world.reads.workflow(TENANT, done.id)
+    assert shown is not None
+    assert shown.asks == asked
+    await world.complete(done.id, *ALL)
+    then = await world.reads.fork(wish(done.id, "code", model="a/b"), ASKING, most=10)
+    assert isinstance(then, Forked)
+    assert await world.drops.asked(TENANT, then.id) == asked | {"code": Asking(model="a/b", template="Write.")}
+    for stage, changes, code in (
+        ("pack", {"model": "a/b"}, "nobody_asks"),
+        ("code", {"templates": {"plan": "Plan."}}, "unknown_template"),
+    ):
+        no = await world.reads.fork(wish(parent, stage, **changes), ASKING, most=10)
+        assert isinstance(no, NoFork)
+        assert no.code == code
+
+
+async def test_another_wish_for_a_model_is_another_wish() -> None:
+    wishes = [wish("w", "plan", **more) for more in ({}, {"model": "a"}, {"model": "b"}, {"templates": {"plan": "a"}})]
+    assert len({forks.body_sha256(one) for one in wishes}) == 4
 
 
 async def test_a_dry_run_writes_nothing(world: World) -> None:

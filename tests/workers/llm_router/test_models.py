@@ -32,6 +32,8 @@ def test_chains_groups_and_endpoints() -> None:
     }
     assert chains.of("fast") == chains.of("")
     assert chains.of("strong")[0].provider == "groq"
+    assert [model.url for model in chains.of("openai/b")] == ["http://127.0.0.1:9/v1"]
+    assert chains.of("openai/c") == (), "nobody answers in its place"
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ class Dialogue(ABC):
     ) -> Question:
         try:
             role = pick(task, topic_of(inputs, run.revision))
-            told = tell(role, task, form, inputs)
+            told = tell(role, task, form, inputs, instead=run.template)
         except (NoPrompt, NoRole, TooMuch) as error:
             raise Permanent(str(error)) from None
         return Question(
@@ -155,7 +155,7 @@ class Dialogue(ABC):
             messages=(Message(role="system", content=told.system), Message(role="user", content=told.user)),
             nonce="" if run.revision == 1 else str(run.revision),
             role=role.id,
-            group=role.group,
+            group=run.model or role.group,
             temperature=role.temperature,
             pieces=told.pieces,
             strict=self.strict,

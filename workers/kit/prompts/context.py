@@ -91,7 +91,9 @@ def tell(
     instead: str = "",
     budget: int = BUDGET,
 ) -> Told:
-    """The messages for `task`; `form` is a template with its variables, `instead` is told for the task's own one. `TooMuch`, `NoPrompt` or `BadPrompt`."""
+    """The messages for `task`; `form` is a template with its variables. What stands `instead` is told in place of the
+    task's own template. Raises `TooMuch`, `NoPrompt` or `BadPrompt`.
+    """
     rules, shape, intro = templates.template(task), templates.template(form[0]), templates.template("inputs")
     fixed = (
         Part(name=role.name, text=role.system()),

@@ -98,6 +98,13 @@ class Attempts:
         """The ancestors whose drops a claim has to name."""
         return self._binding.takes
 
+    async def wished(self, claim: Claim, drops: Drops) -> Claim:
+        """The claim with how its stage asks models, where that may be another way: in a fork."""
+        if not claim.forked or not self._binding.row.asks_model:
+            return claim
+        asks = await drops.asked(claim.tenant, claim.workflow)
+        return msgspec.structs.replace(claim, asking=asks.get(claim.stage, claim.asking))
+
     async def known(self, claim: Claim, drops: Drops) -> Completed | None:
         """What the tenant has from equal work, in a fork; nothing where its bytes are gone."""
         if not self._memo.serves(claim):
@@ -286,6 +293,8 @@ def _run(claim: Claim, stood_in: tuple[StandIn, ...]) -> Run:
         attempt=claim.attempt,
         traceparent=traceparent() or claim.traceparent,
         stood_in=stood_in,
+        model=claim.asking.model,
+        template=claim.asking.template,
     )
 
 

@@ -14,6 +14,7 @@ from contracts.artifacts import Capsule
 from workers.kit.binding import Binding
 from workers.kit.prompts import roles, templates
 from workers.kit.prompts.templates import NoPrompt
+from workers.kit.stores.asks import NOTHING
 from workers.kit.stores.drops import Claim
 
 
@@ -41,7 +42,10 @@ class Memo:
         submission = claim.submission if self._submission else None
         inputs = [(name, claim.inputs[name].input.sha256) for name in self._takes]
         repair = [(name, drop.input.sha256) for name, drop in sorted(claim.repair.items())]
-        return sha256(msgspec.json.encode((self._who, submission, inputs, repair))).hexdigest()
+        key: tuple[object, ...] = (self._who, submission, inputs, repair)
+        if claim.asking != NOTHING:
+            key = (*key, claim.asking)
+        return sha256(msgspec.json.encode(key)).hexdigest()
 
 
 def _told(task: str, models: str) -> tuple[str, ...]:

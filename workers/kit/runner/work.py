@@ -174,6 +174,7 @@ class StageWork:
 
     async def _worked(self, message: Delivery, claim: Claim) -> Committed | Lost | None:
         """The outcome, committed; None when the work was stopped, since it is no longer due or no longer ours."""
+        claim = await self._attempts.wished(claim, self._drops)
         with self._wheel.job(message, claim) as job:
             began = time.monotonic()
             outcome = await self._attempts.known(claim, self._drops) or await self._attempts.make(claim, self._started)

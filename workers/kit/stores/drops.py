@@ -15,6 +15,7 @@ import msgspec
 from contracts.artifacts import Submission
 from contracts.events import Input, ModelCalls, Ref
 
+from .asks import NOTHING, Asking, Asks
 from .shown import DeadLetter as DeadLetter
 from .shown import DropRow as DropRow
 from .shown import DropState as DropState
@@ -83,7 +84,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     the one at which this stage is due, or that of a drop whose artifact is lost and made again; `newest` was the
     workflow's newest revision then. `known`: further ancestors' drops, which came along as it was handed over.
     `forked`: the stage from which the workflow, a fork, is done anew; '' in any other workflow. `again`: the row's
-    artifact is lost, and its very bytes are to be made again: as they were at revision `memo_of`, if that is not 0."""
+    artifact is lost, and its very bytes are to be made again: as they were at revision `memo_of`, if that is not 0.
+    `asking`: how the stage asks models in this fork; no store fills it in, the runner does."""
 
     drop: str
     tenant: str
@@ -101,6 +103,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     forked: str = ""
     again: bool = False
     memo_of: int = 0
+    asking: Asking = NOTHING
 
 
 class NoClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +229,10 @@ class Drops(StreamMemory, Protocol):
 
     async def disown(self, claim: Claim, heirs: Sequence[Heir]) -> None:
         """Hand back the rows that came with this claim's own commit, whose answer was lost; none of another commit."""
+        ...
+
+    async def asked(self, tenant: str, workflow: str) -> Asks:
+        """How the stages of a fork ask models; empty where all ask as ever."""
         ...
 
     async def recall(self, tenant: str, memo: str) -> DropRow | None:

@@ -17,12 +17,22 @@ from contracts.artifacts import Submission
 from contracts.events import Ref, StageCompleted
 from contracts.topology import Topology
 
-from . import standing
+from . import asks, standing
+from .asks import Asking, Asks
 from .drops import StoredEvent
 from .news import stored
 from .standing import Row, drop_id
 
-Reason = Literal["unknown_workflow", "unknown_stage", "stage_not_finished", "prompt_needs_first", "edit_last", "full"]
+Reason = Literal[
+    "unknown_workflow",
+    "unknown_stage",
+    "stage_not_finished",
+    "prompt_needs_first",
+    "edit_last",
+    "nobody_asks",
+    "unknown_template",
+    "full",
+]
 
 SHOWN = 200
 """The newest forks of a workflow that it tells of."""
@@ -38,7 +48,8 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
 
 class Fork(msgspec.Struct, frozen=True, kw_only=True):
     """What is wished: the workflow `id`, done anew from `stage` of `parent` on; `prompt` '' keeps the parent's. `sent`
-    is the sha256 of the artifact as it was sent, whatever the parent made of it: by it a wish is known again.
+    is the sha256 of the artifact as it was sent, whatever the parent made of it: by it a wish is known again. `model`
+    is asked by all stages that are done anew, `templates` (texts, by task) stand in the place of the tasks' own.
     """
 
     id: str
@@ -48,6 +59,8 @@ class Fork(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     edited: Edited | None = None
     sent: str = ""
+    model: str = ""
+    templates: Mapping[str, str] = {}
     dry: bool = False
     deadline_s: float
     idempotency_key: str = ""
@@ -89,7 +102,10 @@ class Forked(msgspec.Struct, frozen=True, kw_only=True):
 def body_sha256(fork: Fork) -> bytes:
     """Of what is wished: the same Idempotency-Key must come with the same."""
     edited = fork.sent or (fork.edited.sha256 if fork.edited else "")
-    return sha256(msgspec.json.encode(["fork", fork.parent, fork.stage, fork.prompt, edited])).digest()
+    wish: list[object] = ["fork", fork.parent, fork.stage, fork.prompt, edited]
+    if fork.model or fork.templates:
+        wish += [fork.model, fork.templates]
+    return sha256(msgspec.json.encode(wish, order="sorted")).digest()
 
 
 def refused(topology: Topology, fork: Fork) -> NoFork | None:
@@ -102,17 +118,36 @@ def refused(topology: Topology, fork: Fork) -> NoFork | None:
         return NoFork(code="prompt_needs_first", detail=detail)
     if fork.edited and fork.stage == topology.last.name:
         return NoFork(code="edit_last", detail=f"What {fork.stage} makes is sealed: edit what it is made from.")
+    asking = asks.asking(topology, _anew(topology, fork))
+    if fork.model and not asking:
+        detail = f"No stage that is done anew from {fork.stage} on asks a model."
+        return NoFork(code="nobody_asks", detail=detail)
+    if strange := sorted(set(fork.templates) - set(asking)):
+        known = f"there are {', '.join(asking)}" if asking else "there is none"
+        detail = f"No stage that is done anew from {fork.stage} on has the template {strange[0][:64]!r}; {known}."
+        return NoFork(code="unknown_template", detail=detail)
     return None
+
+
+def _anew(topology: Topology, fork: Fork) -> list[str]:
+    """What is done anew, at least if its inputs change."""
+    done = topology.ancestors(fork.stage) | ({fork.stage} if fork.edited else set())
+    return [
+        name
+        for name in topology.stages
+        if name not in done and (name == fork.stage or fork.stage in topology.ancestors(name))
+    ]
+
+
+def asks_of(topology: Topology, fork: Fork, parent: Asks) -> dict[str, Asking]:
+    """How the fork's stages ask models; `parent` is how those of its parent did."""
+    return asks.joined(parent, asks.wished(fork.model, fork.templates, asks.asking(topology, _anew(topology, fork))))
 
 
 def planned(topology: Topology, fork: Fork, spent: Mapping[str, tuple[int, float]]) -> Plan:
     """The plan; `spent` are the parent's calls and their cost, by stage."""
     done = topology.ancestors(fork.stage) | ({fork.stage} if fork.edited else set())
-    runs = [
-        name
-        for name in topology.stages
-        if name not in done and (name == fork.stage or fork.stage in topology.ancestors(name))
-    ]
+    runs = _anew(topology, fork)
     return Plan(
         stage=fork.stage,
         reused=tuple(name for name in topology.stages if name in done and name != fork.stage),

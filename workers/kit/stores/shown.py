@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from contracts.events import Input, Ref
+
+from .asks import Asking
 
 WorkflowState = Literal["active", "completed", "failed", "cancelled", "expired"]
 DropState = Literal["running", "retry", "completed", "rejected", "failed", "superseded", "closed"]
@@ -26,6 +29,7 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: str = ""
     error: str = ""
     parent: str = ""
+    asks: Mapping[str, Asking] = {}
 
 
 class DropRow(msgspec.Struct, frozen=True, kw_only=True):

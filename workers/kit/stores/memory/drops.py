@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.topology import Topology
 from workers.kit.stores import news, standing
+from workers.kit.stores.asks import Asks
 from workers.kit.stores.drops import (
     Claim,
     Committed,
@@ -132,6 +133,10 @@ class MemoryDrops:
                 rows[key] = msgspec.structs.replace(
                     row, state="retry", attempts=0, lease_until=None, retry_at=now, updated_at=now
                 )
+
+    async def asked(self, tenant: str, workflow: str) -> Asks:
+        found = self._mine(tenant, workflow)
+        return found.asks if found else {}
 
     async def recall(self, tenant: str, memo: str) -> DropRow | None:
         for name, found in sorted(self.memory.workflows.items(), reverse=True):

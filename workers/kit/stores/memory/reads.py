@@ -120,6 +120,7 @@ class MemoryReads:
         if fork.tenant in self.memory.waiting() or self.memory.room(fork.tenant, most) <= 0:
             return NoFork(code="full", detail=f"{most} of your workflows are active: wait until one has ended.")
         found = Workflow(new=new, created_at=now, deadline=now + timedelta(seconds=fork.deadline_s), fork=fork)
+        found.asks = forks.asks_of(topology, fork, parent.asks)
         found.admitted_at, found.rows = now, {(row.stage, 1): row for row in copied}
         first = news.submitted(fork.tenant, fork.id, submission, now, fork.traceparent, fork.parent)
         events = (first, *forks.told(fork, topology, rows, copied, now))
@@ -225,4 +226,5 @@ def _shown(found: Workflow) -> WorkflowRow:
         ended_at=news.rfc3339(found.ended_at),
         error=found.error,
         parent=found.fork.parent if found.fork else "",
+        asks=found.asks,
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from workers.kit.stores import news, standing
+from workers.kit.stores.asks import Asks
 from workers.kit.stores.drops import DeadLetter, NewWorkflow, Remembered, StoredEvent, WorkflowState
 from workers.kit.stores.forks import Fork
 from workers.kit.stores.standing import Row
@@ -32,6 +33,7 @@ class Workflow:
     rows: dict[tuple[str, int], Row] = field(default_factory=dict)
     events: dict[str, tuple[datetime, StoredEvent]] = field(default_factory=dict)
     fork: Fork | None = None
+    asks: Asks = field(default_factory=dict)
     memos: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def end(self, state: WorkflowState, error: str, now: datetime) -> None:

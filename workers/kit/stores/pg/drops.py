@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from contracts.topology import Topology
+from workers.kit.stores.asks import Asks
 from workers.kit.stores.drops import (
     Claim,
     Committed,
@@ -106,6 +107,10 @@ class PgDrops:
     async def disown(self, claim: Claim, heirs: Sequence[Heir]) -> None:
         async with connected(self.pool) as connection:
             await claims.disown(connection, claim, [heir.stage for heir in heirs])
+
+    async def asked(self, tenant: str, workflow: str) -> Asks:
+        async with connected(self.pool) as connection:
+            return await forks.asked(connection, tenant, workflow)
 
     async def recall(self, tenant: str, memo: str) -> DropRow | None:
         async with connected(self.pool) as connection:

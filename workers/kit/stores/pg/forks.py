@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from contracts.topology import Topology
-from workers.kit.stores import forks, news
+from workers.kit.stores import asks, forks, news
+from workers.kit.stores.asks import Asks
 from workers.kit.stores.drops import DropRow, KeyConflict, StoredEvent
 from workers.kit.stores.forks import Fork, Forked, NoFork, Plan
 from workers.kit.stores.standing import Row
@@ -19,7 +20,7 @@ from .pool import Connection
 from .rows import COLUMNS, EVENT_COLUMNS, columns, event_arrays, event_of, inputs_column, inputs_of, row_of
 
 PARENT = """
-    SELECT prompt, language, budget, clock_timestamp() AS now FROM workflows WHERE tenant = $1 AND id = $2
+    SELECT prompt, language, budget, asks, clock_timestamp() AS now FROM workflows WHERE tenant = $1 AND id = $2
     FOR NO KEY UPDATE
 """
 ROWS = f"SELECT {COLUMNS}, d.inputs FROM drops d WHERE d.workflow_id = $1 AND d.unit = ''"  # noqa: S608
@@ -30,9 +31,9 @@ SPENT = """
 BEGIN = """
     INSERT INTO workflows (
         id, tenant, prompt, language, body_sha256, idempotency_key, parent, forked, edited, budget, traceparent,
-        deadline, created_at, admitted_at
+        deadline, created_at, admitted_at, asks
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
     ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id
 """
 COPY = """
@@ -49,6 +50,7 @@ COPY = """
 """
 SAME_KEY = "SELECT id, body_sha256 FROM workflows WHERE tenant = $1 AND idempotency_key = $2"
 OWED = f"SELECT {EVENT_COLUMNS} FROM events WHERE workflow_id = $1 AND published_seq IS NULL ORDER BY created_at"  # noqa: S608
+ASKED = "SELECT asks FROM workflows WHERE id = $1 AND tenant = $2"
 FORKS = "SELECT id FROM workflows WHERE tenant = $1 AND parent = $2 ORDER BY id DESC LIMIT $3"
 # The newest: it was made by the latest of our releases, and its bytes are the least likely to be gone.
 RECALL = f"""
@@ -78,7 +80,7 @@ async def fork(connection: Connection, topology: Topology, wish: Fork, most: int
         return plan
     if await room(connection, wish.tenant, most) <= 0:
         return NoFork(code="full", detail=f"{most} of your workflows are active: wait until one has ended.")
-    if not await _begun(connection, wish, head):
+    if not await _begun(connection, topology, wish, head):
         return await _again(connection, wish, plan) or NoFork(code="full", detail="The key is being used right now.")
     await _copy(connection, wish, copied, head["now"])
     submission = forks.submission_of(wish, head["prompt"], head["language"])
@@ -101,7 +103,7 @@ async def _again(connection: Connection, wish: Fork, plan: Plan) -> Forked | Non
     return Forked(id=record["id"], created=False, plan=plan, events=tuple(events))
 
 
-async def _begun(connection: Connection, wish: Fork, head: asyncpg.Record) -> bool:
+async def _begun(connection: Connection, topology: Topology, wish: Fork, head: asyncpg.Record) -> bool:
     submission = forks.submission_of(wish, head["prompt"], head["language"])
     written = await connection.fetchval(
         BEGIN,
@@ -118,6 +120,7 @@ async def _begun(connection: Connection, wish: Fork, head: asyncpg.Record) -> bo
         wish.traceparent,
         head["now"] + timedelta(seconds=wish.deadline_s),
         head["now"],
+        asks.column(forks.asks_of(topology, wish, asks.of_column(head["asks"]))),
     )
     return written is not None
 
@@ -137,6 +140,11 @@ def _copied(row: Row) -> tuple[object, ...]:
 async def forks_of(connection: Connection, tenant: str, workflow: str) -> Sequence[str]:
     """The newest workflows that were forked from this one, oldest first."""
     return sorted(record["id"] for record in await connection.fetch(FORKS, tenant, workflow, forks.SHOWN))
+
+
+async def asked(connection: Connection, tenant: str, workflow: str) -> Asks:
+    """How the fork's stages ask models."""
+    return asks.of_column(await connection.fetchval(ASKED, workflow, tenant))
 
 
 async def recall(connection: Connection, tenant: str, memo: str) -> DropRow | None:

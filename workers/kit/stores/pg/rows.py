@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from contracts.events import Input, Ref
+from workers.kit.stores import asks
 from workers.kit.stores.drops import StoredEvent, WorkflowRow
 from workers.kit.stores.news import rfc3339
 from workers.kit.stores.standing import Row
@@ -25,7 +26,7 @@ NOW = f"SELECT {', '.join(['NULL'] * 6)}, clock_timestamp(), {', '.join(['NULL']
 # A limit for `few` after which the transaction's end does not wait for the disk.
 UNHURRIED = "SELECT 1000000 FROM set_config('synchronous_commit', 'off', true)"
 EVENT_COLUMNS = "workflow_id, id, tenant, stage, subject, body, published_seq"
-WORKFLOW_COLUMNS = "id, tenant, state, prompt, language, created_at, deadline, ended_at, error, parent"
+WORKFLOW_COLUMNS = "id, tenant, state, prompt, language, created_at, deadline, ended_at, error, parent, asks"
 
 
 def row_of(record: asyncpg.Record, inputs: tuple[Input, ...] = ()) -> Row:
@@ -100,6 +101,7 @@ def workflow_of(record: asyncpg.Record) -> WorkflowRow:
         ended_at=rfc3339(record["ended_at"]),
         error=record["error"],
         parent=record["parent"] or "",
+        asks=asks.of_column(record["asks"]),
     )
 
 
