@@ -6,11 +6,10 @@ import resource
 import sys
 from contextlib import suppress
 
-import uvicorn
-
 from gateway.app import create_app
 from gateway.serving import Server
 from observability import telemetry
+from workers.kit.loop import collect_seldom
 from workers.kit.settings import SettingsError, load
 
 NOT_STARTED = 3
@@ -27,16 +26,15 @@ def main() -> int:
     _allow_files()
     close = telemetry.setup("gateway", log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        app = create_app(settings)
-        config = uvicorn.Config(
-            app,
+        server = Server(
+            create_app(settings),
             host=settings.http_host,
             port=settings.http_port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,
         )
-        server = Server(app, config)
+        collect_seldom()
         with suppress(KeyboardInterrupt):
             server.run()
     finally:

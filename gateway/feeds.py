@@ -33,6 +33,8 @@ BACKLOGS = 64 << 20
 """Bytes of progress that all channels keep; beyond them the one with most drops some."""
 CHUNK = 64 << 10
 """Bytes that a follower is sent at once, where more wait for it."""
+EACH_S = 2e-5
+"""That it takes to send one of a thousand followers what there is, and as much again."""
 CHUNKS = 64
 """Of these a channel keeps, for others at the same place."""
 OPEN_S, FLUSH_S, LOOK_S = 10.0, 5, 2.0
@@ -41,9 +43,11 @@ LINGER = 15
 
 
 class Chunk(NamedTuple):
-    """Bytes to send, the place behind them, and the id of the end of a workflow where they end with one."""
+    """Bytes to send, the same as a chunk of HTTP/1.1, the place behind them, the last event's place in the stream, and
+    the id of the end of a workflow where they end with one."""
 
     told: bytes
+    framed: bytes
     place: int
     seq: int
     end: str
@@ -57,13 +61,14 @@ class Channel:
         self.floor = feed.floor
         self.first = 0
         self.progress = 0
-        self.wakes: set[Callable[[], None]] = set()
+        self.bells: set[Callable[[float], None]] = set()
         self.listening: Subscription | None = None
         self.watching: asyncio.Task[None] | None = None
         self._feed = feed
         self._entries: deque[Fact | Progress] = deque(kept)
         self._made: dict[tuple[int, bool, int], Chunk] = {}
         self._rung = False
+        self._next = 0.0
 
     def behind(self, seq: int) -> int:
         """The place behind all events up to this one of the stream."""
@@ -98,7 +103,8 @@ class Channel:
             end = entry.end if told[-1] else ""
             if end or size >= CHUNK:
                 break
-        return Chunk(b"".join(told), place, seq, end)
+        whole = b"".join(told)
+        return Chunk(whole, b"%x\r\n%b\r\n" % (len(whole), whole) if whole else b"", place, seq, end)
 
     def add(self, entry: Fact | Progress) -> None:
         """Everybody who waits is woken, once for all that comes at a time."""
@@ -111,7 +117,8 @@ class Channel:
                 self.drop()
         if not self._rung:
             self._rung = True
-            asyncio.get_running_loop().call_soon(self.ring)
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(self._next, loop.time()), self.ring)
 
     def drop(self) -> None:
         """The oldest entry is gone."""
@@ -130,10 +137,12 @@ class Channel:
         self.floor = max(self.floor, seq)
 
     def ring(self) -> None:
-        """Wake everybody."""
+        """Everybody's bell, and not again before half of the time can have gone to others."""
         self._rung = False
-        for wake in self.wakes:
-            wake()
+        now = asyncio.get_running_loop().time()
+        self._next = now + len(self.bells) * EACH_S
+        for bell in self.bells:
+            bell(now)
 
     async def close(self) -> None:
         """Nobody hears it any more."""
@@ -198,31 +207,31 @@ class Feed:
         self.end()
         await self._tail.close()
 
-    async def join(self, wanted: Wanted, wake: Callable[[], None]) -> Channel:
-        """The channel of these wishes, with one more to be woken; raises `LiveDown`."""
+    async def join(self, wanted: Wanted, bell: Callable[[float], None]) -> Channel:
+        """The channel of these wishes, with one more bell; raises `LiveDown`."""
         async with self._joining:
             channel = self.channels.get(wanted.key)
             if channel is None:
                 channel = Channel(wanted, self, [fact for fact in self._kept if wanted.has(fact)])
                 self.channels[wanted.key] = channel
                 self._of[wanted.workflow].append(channel)
-            channel.wakes.add(wake)
+            channel.bells.add(bell)
             try:
                 if wanted.progress and channel.listening is None:
                     await self._hear(channel)
             except (NatsError, OSError) as error:
-                await self._leave(channel, wake)
+                await self._leave(channel, bell)
                 raise LiveDown(f"the workflow's progress can't be heard: {error!r}") from error
             return channel
 
-    async def leave(self, channel: Channel, wake: Callable[[], None]) -> None:
-        """One less to be woken; the last one's channel is closed."""
+    async def leave(self, channel: Channel, bell: Callable[[float], None]) -> None:
+        """One bell less; the last one's channel is closed."""
         async with self._joining:
-            await self._leave(channel, wake)
+            await self._leave(channel, bell)
 
-    async def _leave(self, channel: Channel, wake: Callable[[], None]) -> None:
-        channel.wakes.discard(wake)
-        if channel.wakes:
+    async def _leave(self, channel: Channel, bell: Callable[[float], None]) -> None:
+        channel.bells.discard(bell)
+        if channel.bells:
             return
         of = channel.wanted.workflow
         del self.channels[channel.wanted.key]

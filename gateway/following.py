@@ -8,7 +8,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 
 import msgspec
 import structlog
@@ -16,11 +15,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway import frames
-from gateway.feeds import Channel, Feed, Feeds
+from gateway.feeds import Channel, Chunk, Feed, Feeds
 from gateway.frames import Fact, Wanted
 from gateway.limits import Room
 from gateway.live import LiveDown, Standing
 from gateway.past import Past
+from gateway.serving import direct
 from workers.kit.stores.drops import StoreDown
 
 PING_S = 15.0
@@ -58,7 +58,8 @@ class Following:
         lines: bool,
         ends: Callable[[], Awaitable[End | None]] | None,
     ) -> None:
-        self.task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.direct: Callable[[bytes], bool] | None = None
         self.stalled = False
         self._past, self._pattern, self._wanted = past, wanted.pattern(tenant), wanted
         self._standing, self._seq, self._left = standing, after, FIRST
@@ -75,12 +76,12 @@ class Following:
     async def join(self) -> None:
         """Hear what happens from now on; raises `LiveDown`."""
         if self._feed is not None:
-            self._channel = await self._feed.join(self._wanted, self.wake)
+            self._channel = await self._feed.join(self._wanted, self._ring)
 
     async def leave(self) -> None:
         """Hear it no more."""
         if self._feed is not None and self._channel is not None:
-            await self._feed.leave(self._channel, self.wake)
+            await self._feed.leave(self._channel, self._ring)
 
     async def next(self) -> bytes:
         """What to send now; waits for it."""
@@ -139,8 +140,7 @@ class Following:
         chunk = channel.after(self._place, lines=self._lines, above=self._above)
         if chunk is None:
             return await self._silence(feed)
-        self._place, self._seq = chunk.place, max(self._seq, chunk.seq)
-        self._above = 0 if chunk.seq > self._above else self._above
+        self._take(chunk)
         if chunk.end:
             self._over = await self._ended(chunk.end)
         return chunk.told
@@ -163,15 +163,34 @@ class Following:
         end = await self._ends() if self._ends else None
         return end is not None and end.id == event
 
-    def wake(self) -> None:
-        """There may be something to tell."""
+    def _ring(self, now: float) -> None:
+        """There may be something to tell. Who waits for it is told at once where the connection takes it, and need not
+        wake up."""
+        waiter, feed, channel = self._waiter, self._feed, self._channel
+        if waiter is None or waiter.done() or feed is None or channel is None:
+            return
+        if self.direct is None or feed.over or self._place < channel.first:
+            waiter.set_result(None)
+            return
+        while chunk := channel.after(self._place, lines=self._lines, above=self._above):
+            if chunk.end or (chunk.framed and not self.direct(chunk.framed)):
+                waiter.set_result(None)
+                return
+            self._since = now
+            self._take(chunk)
+
+    def _take(self, chunk: Chunk) -> None:
+        self._place, self._seq = chunk.place, max(self._seq, chunk.seq)
+        self._above = 0 if chunk.seq > self._above else self._above
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def end(self, *, farewell: bool = False) -> None:
-        """Tell nothing more; with `farewell`, but that."""
-        self._over, self._leaving = not farewell, farewell
-        self.wake()
+    def dismiss(self) -> None:
+        """Tell nothing more but to come back."""
+        self._leaving = True
+        self._wake()
 
     def look(self) -> None:
         """Cut off who takes nothing, and tell who was told nothing that we are here."""
@@ -181,7 +200,7 @@ class Following:
             self.task.cancel()
         elif not self._sending and since > PING_S and self._waiter is not None:
             self._ping = True
-            self.wake()
+            self._wake()
 
 
 class Streams:
@@ -207,13 +226,22 @@ class Streams:
             finally:
                 self._of[tenant] -= 1
 
-    async def tell(self, following: Following, send: Send) -> None:
-        """Everything, until the end."""
-        following.task = asyncio.current_task()
+    @contextmanager
+    def telling(self, following: Following, send: Send) -> Iterator[asyncio.Task[None]]:
+        """A task that sends everything, until the end: one of its own, because what is woken in the middle of an
+        application's calls goes through all of them."""
+        following.task = asyncio.create_task(self._tell(following, send))
         self._all.add(following)
+        if self._closing:
+            following.dismiss()
         try:
-            if self._closing:
-                following.end(farewell=True)
+            yield following.task
+        finally:
+            following.task.cancel()
+            self._all.discard(following)
+
+    async def _tell(self, following: Following, send: Send) -> None:
+        try:
             while told := await following.next():
                 await send({"type": "http.response.body", "body": told, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -221,8 +249,6 @@ class Streams:
             if not following.stalled:
                 raise
             _log.warning("follower_stalled")
-        finally:
-            self._all.discard(following)
 
     async def _look(self) -> None:
         while True:
@@ -234,7 +260,7 @@ class Streams:
         """Tell everybody to come back later, and wait for a moment until they were told."""
         self._closing = True
         for following in self._all:
-            following.end(farewell=True)
+            following.dismiss()
         until = _now() + LOOK_S
         while self._all and _now() < until:  # noqa: ASYNC110  it is over in some milliseconds
             await asyncio.sleep(0.01)
@@ -255,19 +281,23 @@ class EventStream(Response):
         self._streams, self._following, self._place = streams, following, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(self._gone(receive))
+        gone = asyncio.create_task(_gone(receive))
         try:
             with self._place:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await self._streams.tell(self._following, send)
+                self._following.direct = direct(scope)
+                with self._streams.telling(self._following, send) as telling:
+                    await asyncio.wait((gone, telling), return_when=asyncio.FIRST_COMPLETED)
+                    if telling.done():
+                        telling.result()
         finally:
             gone.cancel()
             await self._following.leave()
 
-    async def _gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._following.end()
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _soon() -> int:

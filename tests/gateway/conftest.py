@@ -14,7 +14,6 @@ import httpx
 import nats
 import nats.errors
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from nats.aio.client import Client
 
@@ -69,7 +68,7 @@ async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     app = create_app(settings)
-    server = Server(app, uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    server = Server(app, log_level="error", timeout_graceful_shutdown=1)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, timeout=20) as http:
