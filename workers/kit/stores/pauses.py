@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .news import plain, rfc3339
-from .pg.pool import Pool, connected, transaction
+from .pg.pool import Pool, as_tenant, connected
 
 ALL = "SELECT stage, reason, created_at FROM pauses ORDER BY stage"
 PAUSE = "INSERT INTO pauses (stage, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true"
@@ -60,7 +60,6 @@ class PauseBoard:
 
     async def busy(self, tenant: str, stages: Sequence[str]) -> Mapping[str, Busy]:
         """The tenant's drops under way, by stage; none for a stage that has none."""
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
+        async with as_tenant(self._pool, tenant) as connection:
             found = await connection.fetch(WORKING, tenant, list(stages))
         return {one["stage"]: Busy(working=one["working"], again=one["again"]) for one in found}

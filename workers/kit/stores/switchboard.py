@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import msgspec
 
 from .news import plain, rfc3339
-from .pg.pool import Connection, Pool, transaction
+from .pg.pool import Pool, as_tenant
 from .switches import ALL, LIST
 
 SET = """
@@ -33,25 +32,19 @@ class SwitchBoard:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
-            yield connection
-
     async def turn_off(self, tenant: str, provider: str, reason: str) -> None:
         """From now on the provider is not asked."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             await connection.execute(SET, tenant, plain(provider, 200), plain(reason))
 
     async def turn_on(self, tenant: str, provider: str) -> bool:
         """It may be asked again; False where it was not off."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return bool(await connection.fetchval(CLEAR, tenant, plain(provider, 200)))
 
     async def all(self, tenant: str) -> Sequence[Switch]:
         """What the tenant sees."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             found = await connection.fetch(LIST)
         return [
             Switch(

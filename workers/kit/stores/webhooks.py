@@ -7,8 +7,7 @@ the id too, by which a receiver knows what it had before.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,7 +15,7 @@ import asyncpg
 import msgspec
 
 from .news import plain, rfc3339
-from .pg.pool import Connection, Pool, connected, transaction
+from .pg.pool import Pool, as_tenant, connected
 
 State = Literal["waiting", "delivered", "failed"]
 MOST = 20
@@ -229,16 +228,10 @@ class Webhooks:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
-            yield connection
-
     async def add(self, tenant: str, name: str, url: str, types: Sequence[str]) -> tuple[Webhook, bytes] | None:
         """A new one with its secret; None where the tenant has `MOST`."""
         secret = secrets.token_bytes(SECRET_BYTES)
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(ADD, tenant, name, url, list(types), MOST)
             if record is None:
                 return None
@@ -247,30 +240,30 @@ class Webhooks:
 
     async def all(self, tenant: str) -> Sequence[Webhook]:
         """Oldest first."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return [_webhook(record) for record in await connection.fetch(ALL, tenant)]
 
     async def one(self, tenant: str, name: str) -> Webhook | None:
         """None for one that is not there."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(ONE, tenant, name)
         return _webhook(record) if record else None
 
     async def remove(self, tenant: str, name: str) -> bool:
         """With its log; False when it is not there."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return bool(await connection.fetchval(REMOVE, tenant, name))
 
     async def turn_on(self, tenant: str, name: str) -> Webhook | None:
         """Deliver there again, first what still waits."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(TURN_ON, tenant, name)
         return _webhook(record) if record else None
 
     async def rotate(self, tenant: str, name: str, *, keep_s: float) -> bytes:
         """A new secret of a webhook that is there; for `keep_s` seconds what is sent is signed with the old one too."""
         secret = secrets.token_bytes(SECRET_BYTES)
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             await connection.execute(FORGET, tenant, name)
             await connection.execute(RETIRE, tenant, name, timedelta(seconds=keep_s))
             await connection.execute(SECRET, tenant, name, secret)
@@ -280,19 +273,19 @@ class Webhooks:
         self, tenant: str, name: str, *, before: str, limit: int, state: str = ""
     ) -> Sequence[Delivery]:
         """Newest first, from the one after the delivery `before` ('': the first page)."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             found = await connection.fetch(DELIVERIES, tenant, name, before, state, limit)
         return [_delivery(record) for record in found]
 
     async def resend(self, tenant: str, name: str, delivery: str) -> Delivery | None:
         """Deliver it (again), with the whole schedule before it; None when it is not there."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(RESEND, tenant, name, delivery)
         return _delivery(record) if record else None
 
     async def test(self, tenant: str, name: str, delivery: str, type_: str, body: bytes) -> Delivery:
         """Something that is no event, for a webhook that is there."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(TEST, tenant, name, delivery, type_, body)
         return _delivery(record)
 

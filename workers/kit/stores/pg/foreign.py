@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -18,7 +17,7 @@ from workers.kit.stores.keys import artifact_key
 from workers.kit.stores.standing import drop_id
 
 from .commits import EVENTS
-from .pool import Connection, Pool, transaction
+from .pool import Connection, Pool, as_tenant
 from .referenced import alone_with
 from .rows import EVENT_COLUMNS, event_arrays, event_of, inputs_column, inputs_of
 
@@ -48,14 +47,8 @@ class PgForeignDrops:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
-            yield connection
-
     async def add(self, drop: ForeignDrop, held: Held) -> Added | None:
-        async with self._as(drop.tenant) as connection:
+        async with as_tenant(self._pool, drop.tenant) as connection:
             known = await connection.fetchrow(COUNT, drop.tenant, drop.workflow)
             if known is None:
                 return None
@@ -75,11 +68,11 @@ class PgForeignDrops:
         return Added(drop=_drop_of(row), created=True, events=(told,))
 
     async def drops(self, tenant: str, workflow: str) -> Sequence[DropRow]:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return [_drop_of(record) for record in await connection.fetch(DROPS, tenant, workflow)]
 
     async def artifact(self, tenant: str, digest: str) -> tuple[Ref, str] | None:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(ARTIFACT, tenant, digest)
         ref = _ref_of(record) if record else None
         return (ref, record["media_type"]) if record and ref else None

@@ -101,3 +101,11 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     with telling_down():
         async with pool.acquire(timeout=ACQUIRE_S) as connection, connection.transaction():
             yield connection
+
+
+@asynccontextmanager
+async def as_tenant(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
+    """The gateway's transaction: it sees and writes the rows of one tenant alone, by row-level security."""
+    async with transaction(pool) as connection:
+        await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
+        yield connection

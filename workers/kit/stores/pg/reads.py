@@ -24,7 +24,7 @@ from workers.kit.stores.submissions import checked
 
 from . import commits, control, forks, letters, outbox, submissions
 from .group import Group
-from .pool import Connection, Pool, connected, transaction
+from .pool import Connection, Pool, as_tenant, connected
 from .rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -78,8 +78,7 @@ class PgReads:
     async def _as(self, tenant: str) -> AsyncIterator[Connection]:
         if len(self._served) < SERVED:
             self._served.setdefault(tenant)
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
+        async with as_tenant(self._pool, tenant) as connection:
             yield connection
 
     async def submit(self, new: NewWorkflow, *, most: int) -> Submitted:

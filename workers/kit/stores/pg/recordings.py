@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import asyncpg
@@ -12,7 +10,7 @@ from workers.kit.stores.bodies import Bodies, Objects
 from workers.kit.stores.calls import Entry
 from workers.kit.stores.recording import Recording
 
-from .pool import Connection, Pool, transaction
+from .pool import Pool, as_tenant
 
 COLUMNS = """
     l.question, l.asked, l.asked_ref, l.answer, l.answer_ref, l.finish_reason, l.model, l.provider, l.tokens_in,
@@ -43,21 +41,15 @@ class PgRecordings:
         self._pool = pool
         self._bodies = Bodies(objects)
 
-    @asynccontextmanager
-    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
-            yield connection
-
     async def export(self, tenant: str, workflow: str) -> Recording:
         """Every answer that the workflow used, in the order of their questions."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             records = await connection.fetch(ENTRIES, tenant, workflow)
         return Recording(workflow=workflow, entries=tuple([await self._entry(record) for record in records]))
 
     async def entry(self, tenant: str, question: str) -> Entry | None:
         """The answer that the ledger has for this question; what was asked is '' where it was not kept."""
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(ENTRY, tenant, bytes.fromhex(question))
         return await self._entry(record) if record else None
 
@@ -86,7 +78,7 @@ class PgRecordings:
         """Keep what the tenant's ledger does not hold yet; how many entries that were. All of them, or none."""
         rows = [await self._row(tenant, recording.workflow, entry) for entry in recording.entries]
         new = 0
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             for row in rows:
                 new += bool(await connection.fetchval(IMPORT, *row))
         return new

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,7 +14,7 @@ from workers.kit.stores.news import rfc3339
 from workers.kit.stores.retrievals import ArmReport
 from workers.kit.stores.usage import EVERY, MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total, Which
 
-from .pool import Connection, Pool, transaction
+from .pool import Pool, as_tenant
 from .retrievals import arms
 
 _GROUPS: dict[By, str] = {
@@ -90,16 +89,10 @@ class PgUsage:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _as(self, tenant: str) -> AsyncIterator[Connection]:
-        async with transaction(self._pool) as connection:
-            await connection.execute("SELECT set_config('ql.tenant', $1, true)", tenant)
-            yield connection
-
     async def calls(self, tenant: str, *, before: str = "", limit: int = 50, which: Which = EVERY) -> Sequence[CallRow]:
         newest = _number(before) if before else _LAST
         values = (tenant, newest, which.outcome, limit, which.stage, which.role, which.model)
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             if which.workflow:
                 records = await connection.fetch(CALLS_OF, *values, which.workflow)
             else:
@@ -107,7 +100,7 @@ class PgUsage:
         return [_call(record) for record in records]
 
     async def call(self, tenant: str, id_: str) -> CallRow | None:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             record = await connection.fetchrow(CALL, tenant, _number(id_))
         return _call(record) if record else None
 
@@ -118,23 +111,23 @@ class PgUsage:
             raise ValueError(f"calls are grouped by {', '.join(_GROUPS)}")
         named = ", ".join(f"{_GROUPS[name]} AS by_{name}" for name in by)
         places = ", ".join(str(place) for place in range(1, len(by) + 1))
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             records = await connection.fetch(
                 TOTALS.format(named, places, places), tenant, since or _EVER, workflow, MOST_GROUPS
             )
         return [_total(record, by) for record in records]
 
     async def roles(self, tenant: str, *, since: datetime | None = None) -> Sequence[RoleHealth]:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             records = await connection.fetch(ROLES, tenant, since or _EVER)
         return [_role(record) for record in records]
 
     async def arms(self, tenant: str) -> Sequence[ArmReport]:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return await arms(connection, tenant)
 
     async def budgets(self, tenant: str, *, workflow: str = "") -> Sequence[Budget]:
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             records = await connection.fetch(BUDGETS, tenant, workflow)
         return [
             Budget(
@@ -149,7 +142,7 @@ class PgUsage:
     async def limit_month(self, tenant: str, allowed: float | None) -> bool:
         if allowed is not None and not 0 <= allowed < math.inf:
             raise ValueError(f"a budget of {allowed} USD is none")
-        async with self._as(tenant) as connection:
+        async with as_tenant(self._pool, tenant) as connection:
             return bool(await connection.fetchval(LIMIT, tenant, None if allowed is None else Decimal(str(allowed))))
 
 
