@@ -6,12 +6,14 @@ While a question is worked on, its asker gets a sign of life every few seconds. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Protocol
 
 import msgspec
+import nats.errors
 import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage
@@ -107,9 +109,10 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
     @broker.subscriber(COMPLETE, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def complete(message: NatsMessage) -> None:
         if message.reply_to:
-            async with _signs_of_life(broker, message.reply_to), room.of(_referred(message.body)):
-                body = await _completed(message, service, objects)
-            await broker.publish(body, message.reply_to)
+            with _SignsOfLife(message.raw_message.respond):
+                async with room.of(_referred(message.body)):
+                    body = await _completed(message, service, objects)
+            await message.raw_message.respond(body)
 
     @broker.subscriber(EMBED, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def embed(message: NatsMessage) -> None:
@@ -238,15 +241,27 @@ async def _embedded(message: NatsMessage, service: Service) -> bytes:
     return body
 
 
-@asynccontextmanager
-async def _signs_of_life(broker: NatsBroker, inbox: str) -> AsyncIterator[None]:
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(ALIVE_S)
-            await broker.publish(_WORKING, inbox)
+class _SignsOfLife:
+    """Said for as long as the block runs. Hardly a call needs one: a timer costs nothing, a task does."""
 
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
+    def __init__(self, say: Callable[[bytes], Awaitable[None]]) -> None:
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._saying: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> None:
+        self._timer = self._loop.call_later(ALIVE_S, self._beat)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._saying is not None:
+            self._saying.cancel()
+
+    def _beat(self) -> None:
+        self._timer = self._loop.call_later(ALIVE_S, self._beat)
+        if self._saying is None or self._saying.done():
+            self._saying = asyncio.ensure_future(self._said())
+
+    async def _said(self) -> None:
+        with contextlib.suppress(nats.errors.Error):  # the next one may be heard
+            await self._say(_WORKING)

@@ -209,11 +209,10 @@ class Service:
 
     async def _resolved(self, question: Question, call: Call) -> Answer | Problem:
         try:
-            if known := await self._ledger.known(call):
-                return _told(known, call)
             if question.strict or self._strict:
-                if known := await self._ledger.known(self._call(question, stand_in=True)):
-                    return _told(known, call)
+                for one in (call, self._call(question, stand_in=True)):
+                    if known := await self._ledger.known(one):
+                        return _told(known, call)
                 message = await missed(self._ledger, call)
                 return Problem(kind="permanent", message=message, code="not_in_ledger")
             return await self._new(question, call)
@@ -233,18 +232,10 @@ class Service:
             return Problem(kind="transient", message=message, retry_after=RETRY_S)
 
     async def _new(self, question: Question, call: Call) -> Answer | Problem:
-        models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
-        if not models:
-            message = f"QL_MODELS does not name {question.group}, which {call.task} has to ask"
-            if question.skip:
-                message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
-            return Problem(kind="permanent", message=message, code="no_model")
-        off = await self._switches.off(question.tenant)
-        allowed = [model for model in models if not _reason(off, model)]
-        if not allowed:
-            reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
-            message = f"every model for {call.task} was switched off: {reasons}"
-            return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
+        """From the ledger, else from a model: who takes the turn sees both in one look."""
+        allowed = await self._allowed(question, call)
+        if isinstance(allowed, Problem):
+            return _told(known, call) if (known := await self._ledger.known(call)) else allowed
         needed = need(question, [self._chain.facts(model) for model in allowed])
         async with self._turns.turn(call, estimate=needed.guess, most=needed.most) as turn:
             if isinstance(turn, Turn):
@@ -253,6 +244,20 @@ class Service:
             if isinstance(turn, Over):
                 return await self._stand_in(question, call, turn)
             return _told(turn, call)
+
+    async def _allowed(self, question: Question, call: Call) -> Sequence[Model] | Problem:
+        models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
+        if not models:
+            message = f"QL_MODELS does not name {question.group}, which {call.task} has to ask"
+            if question.skip:
+                message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
+            return Problem(kind="permanent", message=message, code="no_model")
+        off = await self._switches.off(question.tenant)
+        if allowed := [model for model in models if not _reason(off, model)]:
+            return allowed
+        reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
+        message = f"every model for {call.task} was switched off: {reasons}"
+        return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
 
     async def _limited(
         self, question: Question, call: Call, turn: Turn, models: Sequence[Model], purse: Purse | None

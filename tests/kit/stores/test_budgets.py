@@ -26,7 +26,7 @@ from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.kit.stores.pg import Pool, open_pool
 from workers.kit.stores.pg import ledger as pg_ledger
-from workers.kit.stores.pg.ledger import BEGIN, PgLedger
+from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.turns import Turn, Turns
 
 SPENT = "SELECT coalesce(sum(cost), 0)::float FROM usage"
@@ -84,7 +84,8 @@ async def test_who_asks_for_money_waits_for_whom_asked_before(
     try:
         async with worker_pool.acquire() as first, first.transaction():
             key = bytes.fromhex(call("first").question)
-            await first.fetch(BEGIN, "default", key, WORKFLOW, "first", Decimal("0.6"), 60.0, Decimal(0))
+            begin = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6, $7)"
+            await first.fetch(begin, "default", key, WORKFLOW, "first", Decimal("0.6"), 60.0, Decimal(0))
             second = asyncio.create_task(ledger.begin(call("second"), "second", estimate=0.6, lease_s=60))
             await until(admin, WAITING)
         assert (await second).verdict == "wait"

@@ -84,6 +84,17 @@ async def test_an_answer_comes_back_as_it_was(ledger: Ledger) -> None:
     assert (first.text, first.model, first.tokens_in, first.tokens_out, first.cost) == (text, "a/x", 3, 5, 0.25)
 
 
+async def test_who_begins_what_was_answered_gets_the_answer_whatever_it_may_spend(
+    ledger: Ledger, limited: Limit
+) -> None:
+    first = await ask(ledger, call(), "answer " * 1000)
+    await limited(0.01, 0.01)
+    begun = await ledger.begin(call(), uuid.uuid4().hex, estimate=9, lease_s=60)
+    assert (begun.verdict, begun.answer) == ("known", first)
+    assert await ask(ledger, call()) == first  # and nothing was left to run
+    assert (await ledger.begin(call("new"), uuid.uuid4().hex, estimate=9, lease_s=60)).answer is None
+
+
 async def test_the_first_answer_stays(ledger: Ledger) -> None:
     found = [await ledger.settle(call(), uuid.uuid4().hex, str(n), "stop", ANSWERED) for n in range(3)]
     assert [answer.text for answer in found] == ["0"] * 3

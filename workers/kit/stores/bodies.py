@@ -23,6 +23,8 @@ MAX_REFERRED = 64 * 1024 * 1024
 HOT_BYTES = 32 * 1024 * 1024
 _SLOW = 256 * 1024  # bytes from which compression would hold up the event loop
 _OVERHEAD = 512
+_LEVEL = 1
+"""A third of the time of zlib's own choice, for a sixth more bytes."""
 
 
 class Objects(Protocol):
@@ -35,7 +37,7 @@ class Objects(Protocol):
 
 async def packed(text: bytes) -> bytes:
     """Compressed, beside the event loop when it takes long."""
-    return await asyncio.to_thread(zlib.compress, text) if len(text) > _SLOW else zlib.compress(text)
+    return await asyncio.to_thread(zlib.compress, text, _LEVEL) if len(text) > _SLOW else zlib.compress(text, _LEVEL)
 
 
 async def unpacked(body: bytes) -> bytes:

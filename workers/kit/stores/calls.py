@@ -1,6 +1,6 @@
 """The port of the ledger: every answer from outside under the hash of its question, what each call took, and budgets.
 
-How a router uses it: `known`, and when there is none `Turns.turn` (which waits and calls `begin`), then the model, then
+How a router uses it: `Turns.turn` (which waits and calls `begin`), and when there is no answer yet the model, then
 `settle` before the answer is given to anybody, or `note` when there is none. With `strict`: `known`, else `missed`.
 Adapters: `pg.ledger.PgLedger`, `memory.ledger.MemoryLedger`.
 """
@@ -86,7 +86,7 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What `begin` says: `yours`, or why not.
 
-    `known`: the answer came meanwhile; `theirs`: another router asks it now; `wait`: running calls hold what is left of
+    `known`: it was answered, and `answer` is noted as `known` notes it, or can be had there; `theirs`: another router asks it now; `wait`: running calls hold what is left of
     the limit; `over`: it would cross the limit. `granted`: what the call may take at most, in US dollars, where it is
     `yours` and a limit holds.
     """
@@ -94,6 +94,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     over: Over | None = None
     granted: float | None = None
+    answer: Answer | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +136,7 @@ class Ledger(Protocol):
         ...
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
-        """Take the right to ask this question, and hold the `most` that it takes, or its estimate where that is more;
+        """The answer, or take the right to ask this question, and hold the `most` that it takes, or its estimate where that is more;
         `token` is new for each call."""
         ...
 

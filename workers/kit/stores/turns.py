@@ -106,7 +106,7 @@ class Turns:
                 return turn
             if begun.verdict == "over" and begun.over is not None:
                 return begun.over
-            if begun.verdict == "known" and (answer := await self._ledger.known(call)) is not None:
+            if begun.verdict == "known" and (answer := begun.answer or await self._ledger.known(call)) is not None:
                 return answer
             if begun.verdict == "wait" and begun.over is not None:
                 held_since = held_since or time.monotonic()

@@ -55,12 +55,11 @@ class MemoryLedger:
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         key, now = (call.tenant, call.question), time.monotonic()
+        if answer := await self.known(call):
+            return Begun(verdict="known", answer=answer)
         running = self.running.get(key)
         if running is not None and running.until >= now and running.token != token:
             return Begun(verdict="theirs")
-        self.running.pop(key, None)
-        if key in self.answers:
-            return Begun(verdict="known")
         granted = most = max(most, estimate)
         limits = [*self._limits(call, estimate)] if estimate > 0 else []
         for over in limits:

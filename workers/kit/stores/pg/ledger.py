@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 ANSWER = "model, finish_reason, tokens_in, tokens_out, cost, instead, answer_ref"
 # A row that nobody must wait for the disk for: a crash of the server may lose it.
 UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) AS unhurried"
-KNOWN = f"""
+FOUND = f"""
     WITH found AS (
         SELECT {ANSWER}, provider, CASE WHEN $9 THEN '' ELSE answer END AS answer
         FROM ledger WHERE tenant = $1 AND question = $2
@@ -42,9 +42,17 @@ KNOWN = f"""
             'known', model, provider, tokens_in, tokens_out, 0, instead
         FROM found
     )
-    SELECT found.*, {UNHURRIED} FROM found
 """  # noqa: S608  # constants only
-BEGIN = "SELECT * FROM begin_call($1, $2, $3, $4, $5, $6, $7)"
+KNOWN = f"{FOUND} SELECT found.*, {UNHURRIED} FROM found"  # noqa: S608  # constants only
+# Where there is an answer, begin_call is not called: the condition stands above its scan.
+BEGIN = f"""{FOUND}
+    SELECT 'known' AS verdict, '' AS scope, 0 AS allowed, 0 AS spent, 0 AS held, NULL::numeric AS granted,
+        true AS stored, {ANSWER}, answer, {UNHURRIED}
+    FROM found
+    UNION ALL
+    SELECT verdict, scope, allowed, spent, held, granted, false, '', '', 0, 0, 0, '', '', '', ''
+    FROM begin_call($1, $2, $3, $10, $11, $12, $13) WHERE NOT EXISTS (SELECT FROM found)
+"""  # noqa: S608  # constants only
 # What a dead router left and nobody asked again goes along.
 RENEW = f"""
     WITH gone AS (DELETE FROM calls_running WHERE until < clock_timestamp() - interval '1 hour')
@@ -119,33 +127,26 @@ class PgLedger:
 
     async def known(self, call: Call) -> Answer | None:
         hot = self._hot.get(call.tenant, call.question)
-        async with connected(self._pool) as connection:
-            record = await connection.fetchrow(KNOWN, *_of(call), hot is not None)
-        if record is None:
-            return None
+        record = await self._told(KNOWN, *_of(call), hot is not None)
+        return None if record is None else await self._kept(call, record, hot)
+
+    async def _kept(self, call: Call, record: asyncpg.Record, hot: Answer | None) -> Answer:
         answer = hot or await self._answer(record)
         self._hot.keep(call.tenant, call.question, answer)
         return answer
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
-        key = bytes.fromhex(call.question)
         guess = _money(estimate)
-        values = (call.tenant, key, call.workflow, token, guess, lease_s, _money(most))
-        async with connected(self._pool) as connection:
-            record = await connection.fetchrow(BEGIN, *values)
+        hot = self._hot.get(call.tenant, call.question)
+        record = await self._told(BEGIN, *_of(call), hot is not None, token, guess, lease_s, _money(most))
         if record is None:
             raise LookupError("begin_call gave no row")
-        if record["verdict"] not in {"over", "wait"}:
-            granted = record["granted"]
-            return Begun(verdict=record["verdict"], granted=None if granted is None else float(granted))
-        over = Over(
-            scope="workflow" if record["scope"] == call.workflow else "month",
-            allowed=float(record["allowed"]),
-            spent=float(record["spent"]),
-            held=float(record["held"]),
-            estimate=float(guess),
-        )
-        return Begun(verdict=record["verdict"], over=over)
+        if record["verdict"] in {"over", "wait"}:
+            return Begun(verdict=record["verdict"], over=_over(call, record, guess))
+        if record["stored"]:
+            return Begun(verdict="known", answer=await self._kept(call, record, hot))
+        granted = record["granted"]
+        return Begun(verdict=record["verdict"], granted=None if granted is None else float(granted))
 
     async def renew(self, tokens: Collection[str], *, lease_s: float) -> None:
         async with connected(self._pool) as connection:
@@ -215,6 +216,16 @@ def _answer(text: str, finish: str, instead: str, spent: Spent) -> Answer:
         tokens_out=spent.tokens_out,
         cost=spent.cost,
         instead=instead,
+    )
+
+
+def _over(call: Call, record: asyncpg.Record, guess: Decimal) -> Over:
+    return Over(
+        scope="workflow" if record["scope"] == call.workflow else "month",
+        allowed=float(record["allowed"]),
+        spent=float(record["spent"]),
+        held=float(record["held"]),
+        estimate=float(guess),
     )
 
 
