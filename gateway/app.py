@@ -14,7 +14,7 @@ from gateway.feeds import Feeds
 from gateway.following import Streams
 from gateway.history.read import History
 from gateway.hosts import LOOPBACK, LoopbackNames
-from gateway.limits import BodyLimit, Room
+from gateway.limits import BodyLimit, Quota, RateLimit, Room
 from gateway.live import Live
 from gateway.past import Past
 from gateway.publish import Publisher
@@ -96,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.routes += module.router.routes
     app.add_middleware(Tracing)
     app.add_middleware(BodyLimit)
+    if settings.tenant_requests_minute:
+        app.add_middleware(RateLimit, quota=Quota(settings.tenant_requests_minute))
     if settings.http_host in LOOPBACK:
         app.add_middleware(LoopbackNames)
     openapi.install(app)

@@ -1,8 +1,11 @@
-"""How large a request may be, and how many of a kind there may be at once: beyond that it is refused, so that nobody
-fills the memory."""
+"""How large a request may be, how many a tenant may send in a minute, and how many of a kind there may be at once:
+beyond that it is refused, so that nobody fills the memory or keeps all others waiting."""
 
 from __future__ import annotations
 
+import math
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import ProblemError, respond
+from gateway.state import TENANT
 
 MAX_BODY = 1 << 20
 MAX_UPLOAD = 16 << 20
@@ -57,6 +61,59 @@ def _counted(receive: Receive, most: int) -> Receive:
         return message
 
     return counting
+
+
+WINDOW_S = 60.0
+
+
+class Quota:
+    """So many requests of a tenant in a minute, to this process."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._ends = 0.0
+        self._taken: Counter[str] = Counter()
+
+    def take(self, tenant: str) -> tuple[int, float]:
+        """How many are left after this one, below 0 for one too many, and seconds until they are all there again."""
+        now = time.monotonic()
+        if now >= self._ends:
+            self._ends = now + WINDOW_S
+            self._taken.clear()
+        self._taken[tenant] += 1
+        return self.most - self._taken[tenant], self._ends - now
+
+
+class RateLimit:
+    """Answers 429 above the quota, and tells how much of it is left (draft-ietf-httpapi-ratelimit-headers-10)."""
+
+    def __init__(self, app: ASGIApp, quota: Quota) -> None:
+        self._app = app
+        self._quota = quota
+        self._policy = f'"requests";q={quota.most};w={WINDOW_S:.0f}'.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+        left, again = self._quota.take(TENANT)
+        seconds = math.ceil(again)
+        told = [
+            (b"ratelimit-policy", self._policy),
+            (b"ratelimit", f'"requests";r={max(left, 0)};t={seconds}'.encode()),
+        ]
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *told]}
+            await send(message)
+
+        if left >= 0:
+            await self._app(scope, receive, telling)
+            return
+        detail = f"{self._quota.most} requests in a minute are taken of one tenant; come back in {seconds} s."
+        error = ProblemError(429, "too_many_requests", "Too many requests", detail, {"Retry-After": str(seconds)})
+        await respond(Request(scope), error)(scope, receive, telling)
 
 
 class Room:

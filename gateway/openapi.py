@@ -58,7 +58,11 @@ PROBLEMS = {
         "The request is not valid",
         "/body/prompt: is empty: say in a sentence or more what to build",
     ),
-    429: ("rate_limited", "Too many calls", "The model's provider takes no more calls now."),
+    429: (
+        "too_many_requests",
+        "Too many requests",
+        "60000 requests in a minute are taken of one tenant; come back in 12 s.",
+    ),
     500: ("internal_error", "Something broke on our side", "It was logged; please try again."),
     503: (
         "store_down",
@@ -79,6 +83,8 @@ HEADERS: dict[str, tuple[str, Json, str]] = {
         "/v1/workflows/01JD4Z3N8W1V9T0M6K5Q2R7XAB",
     ),
     "Idempotency-Replayed": ("`true`: this repeats an earlier answer", {"type": "string", "const": "true"}, "true"),
+    "RateLimit-Policy": ("So many requests (q) in so many seconds (w)", {"type": "string"}, '"requests";q=60000;w=60'),
+    "RateLimit": ("So many are left (r) for so many seconds (t)", {"type": "string"}, '"requests";r=59999;t=60'),
     "Retry-After": ("Seconds after which to come back", {"type": "string", "pattern": "^[0-9]+$"}, "2"),
 }
 LOCATED = {"submitWorkflow": ("202",), "forkWorkflow": ("202",), "addDrop": ("201", "200"), "addWebhook": ("201",)}
@@ -116,17 +122,18 @@ def _completed(document: Json) -> Json:
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
         schemas.pop(unused, None)
     document["components"]["responses"] = {str(status): _problem(status) for status in PROBLEMS}
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for operation in operations.values():
-            _complete(operation)
+            _complete(operation, counted=path.startswith("/v1/"))
     return document
 
 
-def _complete(operation: Json) -> None:
+def _complete(operation: Json, *, counted: bool) -> None:
     operation["summary"] = operation["description"].split(". ")[0].split(".\n")[0].rstrip(".").replace("\n", " ")
     answers = operation["responses"]
     declared = {int(status) for status in answers if int(status) >= 400}
-    for status in {*declared, *EVERYWHERE, *(WITH_BODY if "requestBody" in operation else ())}:
+    general = {*EVERYWHERE, *(WITH_BODY if "requestBody" in operation else ()), *((429,) if counted else ())}
+    for status in declared | general:
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     named = operation["operationId"]
     for status in LOCATED.get(named, ()):
@@ -140,6 +147,10 @@ def _complete(operation: Json) -> None:
         _header(answers["200"], "Link")
     if NDJSON in answers.get("200", {}).get("content", {}) and "application/json" in answers["200"]["content"]:
         answers["200"]["description"] = "One page; or as NDJSON a line for each"
+    for status, answer in answers.items():
+        if counted and int(status) < 400:
+            _header(answer, "RateLimit-Policy")
+            _header(answer, "RateLimit")
     operation["responses"] = dict(sorted(answers.items()))
 
 
@@ -158,4 +169,6 @@ def _problem(status: int) -> Json:
     answer: Json = {"description": title, "content": {MEDIA_TYPE: content}}
     if status in {429, 503}:
         _header(answer, "Retry-After", required=True)
+    _header(answer, "RateLimit-Policy")
+    _header(answer, "RateLimit")
     return answer

@@ -85,6 +85,9 @@ class Settings(BaseModel):
         ge=0,
         description="Watched answers a router streams at once; all others come whole (each piece costs 0.4 ms of CPU)",
     )
+    tenant_requests_minute: int = Field(
+        default=60_000, ge=0, description="Requests one tenant may send in a minute, to each gateway; 0: any number"
+    )
     tenant_calls: int = Field(
         default=0, ge=0, description="Calls to models one tenant may have at once, on each router; 0: any number"
     )
