@@ -21,6 +21,7 @@ from .shapes import Artifact, Drop, Fork, Json, Workflow, artifact_of, drop_of, 
 T = TypeVar("T")
 FIRST_S, LONGEST_S = 0.25, 10.0
 MOST_WAIT_S = 2.0
+PAGE = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,11 +134,14 @@ class Calls:
         return told(Send(method="POST", path=f"{_of(id_)}/forks", body=body, headers=headers), self.patience_s, fork_of)
 
     def drops(self, id_: str) -> Steps[tuple[Drop, ...]]:
-        return told(
-            Send(method="GET", path=f"{_of(id_)}/drops"),
-            self.patience_s,
-            lambda found: tuple(drop_of(each) for each in found["items"]),
-        )
+        found: list[Drop] = []
+        after = ""
+        while True:
+            path = f"{_of(id_)}/drops?limit={PAGE}" + (f"&cursor={quote(after, safe='')}" if after else "")
+            page, after = yield from told(Send(method="GET", path=path), self.patience_s, _page)
+            found += page
+            if not after:
+                return tuple(found)
 
     def add_drop(self, id_: str, drop: Json, traceparent: str) -> Steps[Drop]:
         headers = {"traceparent": traceparent} if traceparent else {}
@@ -162,3 +166,8 @@ class Calls:
 
 def _of(id_: str) -> str:
     return f"/v1/workflows/{quote(id_, safe='')}"
+
+
+def _page(found: Json) -> tuple[list[Drop], str]:
+    """Drops, and where those after them begin; '' for the last ones."""
+    return [drop_of(each) for each in found["items"]], found.get("next") or ""

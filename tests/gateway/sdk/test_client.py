@@ -31,6 +31,7 @@ from quantumlayer import (
     Unreachable,
     WorkflowEnded,
     WorkflowNotFound,
+    calls,
 )
 from tests.gateway.conftest import Served
 from tests.gateway.sdk.faulty import SWALLOW, before, says
@@ -107,6 +108,15 @@ async def test_from_a_prompt_to_what_became_of_it(served: Served, opened: Opened
         assert hashlib.sha256(await client.artifact(first.artifact.sha256)).hexdigest() == first.artifact.sha256
         with pytest.raises(WorkflowEnded):
             await client.cancel(sent.id)
+
+
+async def test_every_drop_is_told_however_many_pages_they_take(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PAGE", 4)
+    async with asynchronous(served.url) as client:
+        sent = await client.submit(PROMPT)
+        await complete_all(served, sent.id)
+        await client.add_drop(sent.id, {"stage": "x_a", "revision": 1, "artifact": {"text": "mine"}})
+        assert sorted(drop.stage for drop in await client.drops(sent.id)) == sorted([*TOPOLOGY.stages, "x_a"])
 
 
 async def test_errors_have_types(served: Served) -> None:
