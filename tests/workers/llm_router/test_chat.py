@@ -24,18 +24,9 @@ from workers.llm_router.said import Completion, Failed, Said, Vectors
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
 
-pytestmark = LITELLM_WARNS
+pytestmark = [*LITELLM_WARNS, pytest.mark.usefixtures("quick")]
 ENVIRON = dict.fromkeys(("OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY"), KEY)
 QUESTION = question(PROMPT)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, litellm: Any) -> None:
-    """litellm pauses half a second before it asks again."""
-    import litellm.utils
-
-    monkeypatch.setattr(litellm.utils, "INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr(litellm.utils, "JITTER", 0.0)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +25,7 @@ from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
 from workers.llm_router.windows import read_contexts
 
-pytestmark = [*LITELLM_WARNS, pytest.mark.usefixtures("litellm")]
+pytestmark = [*LITELLM_WARNS, pytest.mark.usefixtures("quick")]
 ENVIRON = {
     "OPENAI_API_KEY": KEY,
     "GROQ_API_KEY": KEY,
@@ -46,15 +45,6 @@ PATHS = {"groq": "/openai/v1", "keyless": "/keyless/v1"}
 PRICED = {"bedrock", "groq"}
 EVERY = pytest.mark.parametrize("name", WIRES)
 QUESTION = question(PROMPT)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, litellm: Any) -> None:
-    """litellm pauses half a second before it asks again."""
-    import litellm.utils
-
-    monkeypatch.setattr(litellm.utils, "INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr(litellm.utils, "JITTER", 0.0)
 
 
 @pytest.fixture
