@@ -37,6 +37,9 @@ QUICK = {"QL_LEASE_S": "4", "QL_HEARTBEAT_S": "1", "QL_ACK_WAIT_S": "4", "QL_SWE
 PROVIDER = "openai"
 QL = str(Path(sys.executable).parent / "ql")
 LONGEST_S = 240.0
+LONGEST_INTO_S = 0.3
+SEEN_S = 0.1
+"""A call may end while it is looked at."""
 YOUNG_S, MOST_DEATHS = 10.5, 3
 """A process that dies younger than this five times in a row is given up."""
 
@@ -183,7 +186,7 @@ async def killed(
     more: Callable[[], str] | None = None,
 ) -> Killing:
     """Kill router and worker, `times` in all, each in the middle of a call. `more` gives prompts while it goes on."""
-    chance, done = Random(seed), list[str]()  # noqa: S311
+    chance, done, struck = Random(seed), list[str](), list[float]()  # noqa: S311
     victims = [("llm_router", "workers")[place % 2] for place in range(times)]
     chance.shuffle(victims)
     born, deaths = dict.fromkeys(victims, time.monotonic() - YOUNG_S), dict.fromkeys(victims, 0)
@@ -194,8 +197,11 @@ async def killed(
         age = time.monotonic() - born[victims[-1]]
         if deaths[victims[-1]] >= MOST_DEATHS and age < YOUNG_S:
             await asyncio.sleep(YOUNG_S - age)
+        if await _asks(provider, ending):
+            await asyncio.sleep(chance.uniform(0, LONGEST_INTO_S))  # else most deaths would be where a call begins
         if not await _asks(provider, ending) or not running.kill(victims[-1]):
             continue
+        struck.append(time.time())
         name = victims.pop()
         deaths[name] = deaths[name] + 1 if time.monotonic() - born[name] < YOUNG_S else 1
         born[name] = time.monotonic()
@@ -206,7 +212,8 @@ async def killed(
     wrong = [f"{end['id']} is {end['state']}: {end['error']}" for end in ends if end["state"] != "completed"]
     if victims:
         wrong.append(f"only {len(done)} of {times} kills were done before all had ended")
-    wrong += await twice(running, await provider.calls())
+    calls = await provider.calls()
+    wrong += await twice(running, calls) + idle(struck, calls)
     return Killing(ends=ends, done=tuple(done), wrong=tuple(wrong))
 
 
@@ -217,6 +224,12 @@ async def _asks(provider: OwnProvider, ending: Sequence[asyncio.Task[Any]]) -> b
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+def idle(struck: Sequence[float], calls: Sequence[Call]) -> list[str]:
+    """Deaths at a moment when the provider worked on no call."""
+    during = [any(call.at <= at <= call.at + call.took + SEEN_S for call in calls) for at in struck]
+    return [f"{during.count(False)} of {len(struck)} deaths were in no call"] if not all(during) else []
 
 
 async def twice(running: Asked, calls: Sequence[Call]) -> list[str]:

@@ -29,10 +29,13 @@ class Collector(http.server.BaseHTTPRequestHandler):
     """A collector that keeps what it is sent."""
 
     received: ClassVar[list[ExportTraceServiceRequest]] = []
+    bodies: ClassVar[list[bytes]] = []
 
     def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.bodies.append(body)
         request = ExportTraceServiceRequest()
-        request.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
+        request.ParseFromString(body)
         self.received.append(request)
         self.send_response(200)
         self.end_headers()

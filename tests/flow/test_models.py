@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +19,7 @@ from nats.js.errors import Error as JetStreamError
 
 from deploy.local.stack import NATS, Stack
 from tests.flow.asked import KEY, QUICK, Asked, Killing, Servers, asked, killed
+from tests.flow.conftest import Collector
 from tests.providers.own import OwnProvider, own_provider
 from tests.providers.plan import Plan
 from tests.servers import fresh_bucket, fresh_database, s3_client
@@ -54,11 +55,12 @@ class Seen:
     cheap: Mapping[str, Any]
     environment: Mapping[str, str]
     killing: Killing
+    told: Sequence[bytes]
 
 
 @pytest.fixture(scope="module")
 async def seen(
-    stack: Stack, template: None, reachable: Path, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, template: None, reachable: Path, collector: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Seen]:
     key = tmp_path_factory.mktemp("keys") / "key"
     key.write_text(KEY)
@@ -73,6 +75,8 @@ async def seen(
             "QL_MODEL_S": "3",
             "QL_LOG_LEVEL": "debug",
             "OPENAI_API_KEY": KEY,
+            "QL_OTLP_URL": collector,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
         running = await opened.enter_async_context(asked(servers, reachable / "models", environment))
         given = [
@@ -90,6 +94,7 @@ async def seen(
             cheap=cheap,
             environment=environment,
             killing=killing,
+            told=Collector.bodies,
         )
 
 
@@ -186,12 +191,13 @@ async def test_with_router_and_worker_killed_in_the_middle_of_a_call_nothing_is_
     assert not seen.killing.wrong, seen.killing
 
 
-async def test_the_key_is_in_no_log_event_artifact_table_stream_process_or_output(seen: Seen) -> None:
+async def test_the_key_is_in_no_log_event_artifact_table_stream_trace_process_or_output(seen: Seen) -> None:
     running = seen.running
     said = []
     for group in ("denied", "babbles"):
         answer = await running.http.post("/v1/llm/generate", json={"prompt": f"say {group}", "group": group})
         said.append(answer.text)
+    traces = await _traces(seen.told, b"llm complete", b"openai/second", b"error.type")
     commands = (("llm", "calls", "--json", "--limit", "200"), ("llm", "models"), ("deadletter", "list"))
     said += await asyncio.gather(*(running.ql(*command) for command in commands))
     places = {
@@ -200,6 +206,7 @@ async def test_the_key_is_in_no_log_event_artifact_table_stream_process_or_outpu
         "tables": await _tables(running.servers.database.admin),
         "objects": await asyncio.to_thread(_objects, running.servers),
         "streams": await _streams(running.servers.nats),
+        "traces": traces,
         "processes": await asyncio.to_thread(_processes, running.factory.processes.pid("llm_router")),
     }
     assert "[hidden]" in said[0] + said[1]  # the provider did repeat it
@@ -210,6 +217,14 @@ async def test_the_key_is_in_no_log_event_artifact_table_stream_process_or_outpu
     for name, body in places.items():
         assert KEY.encode() not in body, name
         assert KEY[3:].encode() not in body, name
+
+
+async def _traces(told: Sequence[bytes], *words: bytes) -> bytes:
+    """What the collector was sent, once that holds these words."""
+    async with asyncio.timeout(20):
+        while not all(word in (body := b"\n".join(told)) for word in words):  # noqa: ASYNC110  a list can't tell
+            await asyncio.sleep(0.1)
+    return body
 
 
 def _files(folder: Path) -> bytes:
