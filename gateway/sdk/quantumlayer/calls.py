@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypedDict, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -96,6 +96,19 @@ def told(send: Send, patience_s: float, shape: Callable[[Json], T]) -> Steps[T]:
         raise QuantumLayerError(f"what answers is no gateway of ours: {error!r}") from None
 
 
+class Changes(TypedDict, total=False):
+    """What a fork does otherwise than its parent.
+
+    `prompt`: another one, only from the first stage. `artifact`: what stands in the place of the stage's own. `model`:
+    that all stages done anew ask. `templates`: other texts to ask by, for stages done anew.
+    """
+
+    prompt: str
+    artifact: Json
+    model: str
+    templates: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """Every call; `patience_s` is for how long each of them is tried."""
@@ -125,11 +138,8 @@ class Calls:
             Send(method="POST", path=f"{_of(id_)}/cancel", body={"reason": reason}), self.patience_s, workflow_of
         )
 
-    def fork(
-        self, id_: str, stage: str, prompt: str | None, artifact: Json | None, dry_run: bool, key: str
-    ) -> Steps[Fork]:
-        changes = {"prompt": prompt, "artifact": artifact}
-        body = {"from": stage, "dry_run": dry_run} | {name: it for name, it in changes.items() if it is not None}
+    def fork(self, id_: str, stage: str, changes: Changes, dry_run: bool, key: str) -> Steps[Fork]:
+        body = {"from": stage, "dry_run": dry_run} | changes
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         return told(Send(method="POST", path=f"{_of(id_)}/forks", body=body, headers=headers), self.patience_s, fork_of)
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx
 import httpx_sse
 
-from .calls import Answer, Calls, Pause, Send, Steps
+from .calls import Answer, Calls, Changes, Pause, Send, Steps
 from .capsules import MAX_BYTES, Capsule, keep
 from .errors import Problem, QuantumLayerError
 from .following import SILENCE_S, Following
@@ -120,17 +120,10 @@ class QuantumLayer:
         return self.run(self.calls.cancel(id, reason))
 
     def fork(
-        self,
-        id: str,
-        *,
-        from_stage: str,
-        prompt: str | None = None,
-        artifact: Json | None = None,
-        dry_run: bool = False,
-        idempotency_key: str = "",
+        self, id: str, *, from_stage: str, dry_run: bool = False, idempotency_key: str = "", **changes: Unpack[Changes]
     ) -> Fork:
-        """Begin a new workflow from a stage of this one, which stays as it is."""
-        return self.run(self.calls.fork(id, from_stage, prompt, artifact, dry_run, idempotency_key))
+        """Begin a new workflow from a stage of this one, which stays as it is; `Changes` says what may be otherwise."""
+        return self.run(self.calls.fork(id, from_stage, changes, dry_run, idempotency_key))
 
     def drops(self, id: str) -> tuple[Drop, ...]:
         """Every drop, superseded ones and those of stages of your own too."""
@@ -248,17 +241,10 @@ class AsyncQuantumLayer:
         return await self.run(self.calls.cancel(id, reason))
 
     async def fork(
-        self,
-        id: str,
-        *,
-        from_stage: str,
-        prompt: str | None = None,
-        artifact: Json | None = None,
-        dry_run: bool = False,
-        idempotency_key: str = "",
+        self, id: str, *, from_stage: str, dry_run: bool = False, idempotency_key: str = "", **changes: Unpack[Changes]
     ) -> Fork:
-        """Begin a new workflow from a stage of this one, which stays as it is."""
-        return await self.run(self.calls.fork(id, from_stage, prompt, artifact, dry_run, idempotency_key))
+        """Begin a new workflow from a stage of this one, which stays as it is; `Changes` says what may be otherwise."""
+        return await self.run(self.calls.fork(id, from_stage, changes, dry_run, idempotency_key))
 
     async def drops(self, id: str) -> tuple[Drop, ...]:
         """Every drop, superseded ones and those of stages of your own too."""

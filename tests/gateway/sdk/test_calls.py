@@ -90,6 +90,6 @@ def test_each_submission_has_a_key_of_its_own_and_yours_is_kept() -> None:
     made = [calls.submit("A shop.", "python", None, key) for key in ("", "", "mine")]
     keys = [sent.headers["Idempotency-Key"] for sent in map(next, made) if isinstance(sent, Send)]
     assert (len(set(keys)), keys[2]) == (3, "mine")
-    forks = [calls.fork("w", "documentation", None, None, False, key) for key in ("", "mine")]
+    forks = [calls.fork("w", "documentation", {}, False, key) for key in ("", "mine")]
     keys = [sent.headers["Idempotency-Key"] for sent in map(next, forks) if isinstance(sent, Send)]
     assert (len(keys[0]), keys[1]) == (36, "mine")

@@ -198,8 +198,12 @@ async def test_a_fork_is_begun_once(served: Served, opened: Opened) -> None:
         sent = await client.submit(PROMPT)
         await on_stream(served, sent.id)
         await complete_all(served, sent.id)
-        plan = await client.fork(sent.id, from_stage="documentation", dry_run=True)
+        words = {"documentation": "Write it as a poem."}
+        plan = await client.fork(sent.id, from_stage="documentation", templates=words, dry_run=True)
         assert (plan.id, plan.parent, "code_generation" in plan.plan["reused"]) == ("", sent.id, True)
+        with pytest.raises(Invalid) as strange:
+            await client.fork(sent.id, from_stage="documentation", templates={"nobody": "?"}, dry_run=True)
+        assert strange.value.code == "unknown_template"
         async with before(served.url) as faulty, opened(faulty.url) as cut:
             faulty.plan += [SWALLOW]
             forked = await cut.fork(sent.id, from_stage="documentation")
