@@ -191,6 +191,36 @@ async def test_with_router_and_worker_killed_in_the_middle_of_a_call_nothing_is_
     assert not seen.killing.wrong, seen.killing
 
 
+async def test_a_fork_asks_the_model_that_it_names_and_tells_it_the_words_that_it_brings(
+    seen: Seen, tmp_path: Path
+) -> None:
+    parent = seen.plain["id"]
+    words = tmp_path / "words.md"
+    words.write_text("Write the two documents, as short as you can.")
+    begin = ("workflow", "fork", parent, "--from", "documentation", "--model")
+    assert "The routers know" in await seen.running.ql(*begin, "openai/nobody", "--dry-run")
+    assert "documentation " in await seen.running.ql(*begin, "openai/second", "--dry-run")
+    wishes = {"model": ("openai/second",), "words": ("strong", "--template", f"documentation={words}")}
+    told, shown = {}, ""
+    for name, wish in wishes.items():
+        fork = (await seen.running.ql(*begin, *wish)).split()[0]
+        end = await seen.running.end(fork)
+        assert end["state"] == "completed", end["error"]
+        (call,) = [one for one in await seen.running.calls(fork) if one["outcome"] == "answered"]
+        told[name] = call | await seen.running.get(f"/v1/llm/calls/{call['id']}")
+        assert call["stage"] == "documentation"
+        shown = await seen.running.ql("workflow", "show", fork)
+        assert f"documentation asks {wish[0]}" in shown
+    assert (told["model"]["model"], told["model"]["tried"]) == ("openai/second", [])
+    digest = sha256(words.read_bytes()).hexdigest()
+    named = {piece["name"]: piece["sha256"] for piece in told["words"]["pieces"]}
+    assert named["template:documentation@fork"] == digest
+    assert digest[:12] in shown
+    again = (await seen.running.ql(*begin, "openai/second")).split()[0]
+    assert (await seen.running.end(again))["state"] == "completed"
+    assert {call["outcome"] for call in await seen.running.calls(again)} == {"known"}
+
+
 async def test_the_key_is_in_no_log_event_artifact_table_stream_trace_process_or_output(seen: Seen) -> None:
     running = seen.running
     said = []
