@@ -9,7 +9,7 @@ QuantumLayerError
     ├── NotFound ── WorkflowNotFound
     ├── Conflict ── NoCapsule, WorkflowEnded, DropExists
     ├── Invalid ── IdempotencyKeyReused
-    ├── ArtifactLost
+    ├── Gone ── ArtifactLost, EventsGone
     └── NotNow             come back later: it was tried for as long as `patience` allows
 """
 
@@ -89,8 +89,16 @@ class IdempotencyKeyReused(Invalid):
     """The key was used for something else."""
 
 
-class ArtifactLost(Problem):
+class Gone(Problem):
+    """It was there, and is no more."""
+
+
+class ArtifactLost(Gone):
     """The bytes are gone or damaged."""
+
+
+class EventsGone(Gone):
+    """Some of the events after that position are no longer kept: begin again without it."""
 
 
 class NotNow(Problem):
@@ -104,11 +112,12 @@ _BY_CODE: Mapping[str, type[Problem]] = {
     "drop_exists": DropExists,
     "idempotency_key_reused": IdempotencyKeyReused,
     "artifact_lost": ArtifactLost,
+    "events_gone": EventsGone,
 }
 _BY_STATUS: Mapping[int, type[Problem]] = {
     404: NotFound,
     409: Conflict,
-    410: ArtifactLost,
+    410: Gone,
     400: Invalid,
     413: Invalid,
     422: Invalid,

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx
 import pytest
 
-from quantumlayer import NotNow, Problem, QuantumLayerError, Unreachable, Workflow
-from quantumlayer.calls import LONGEST_S, Answer, Calls, Pause, Send, Steps
+from quantumlayer import (
+    ArtifactLost,
+    Conflict,
+    EventsGone,
+    Gone,
+    NotNow,
+    Problem,
+    QuantumLayerError,
+    Unreachable,
+    Workflow,
+    WorkflowNotFound,
+)
+from quantumlayer.calls import LONGEST_S, Answer, Calls, Pause, Send, Steps, answered
 
 WORKFLOW = b'{"id": "w", "state": "active"}'
 OK = Answer(httpx.Response(200), WORKFLOW)
@@ -75,6 +87,25 @@ def test_what_another_try_would_not_change_is_told_at_once(status: int) -> None:
     with pytest.raises(Problem) as problem:
         call.send(refused(status, "1"))
     assert problem.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (410, "events_gone", EventsGone),
+        (410, "artifact_lost", ArtifactLost),
+        (410, "of tomorrow", Gone),
+        (404, "workflow_not_found", WorkflowNotFound),
+        (409, "of tomorrow", Conflict),
+        (418, "of tomorrow", Problem),
+    ],
+)
+def test_a_code_has_its_type_and_one_of_tomorrow_that_of_its_status(
+    status: int, code: str, kind: type[Problem]
+) -> None:
+    with pytest.raises(Problem) as problem:
+        answered(Answer(httpx.Response(status), json.dumps({"code": code, "title": "No"}).encode()))
+    assert (type(problem.value), problem.value.code) == (kind, code)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b"[" * 100_000, b"<html>"])
