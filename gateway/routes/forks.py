@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.artifacts import JSON, File, decode, encode
+from contracts.artifacts.stand_ins import stand_ins
 from contracts.paths import UnsafePath, safe_paths
 from contracts.topology import TOPOLOGY
 from gateway import ids
@@ -210,8 +211,9 @@ async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> For
     if wish.prompt:
         detail = "Send another prompt or an artifact, not both: the artifact would stand in the prompt's place."
         raise ProblemError(422, "prompt_and_artifact", "Two changes at once", detail)
-    made = await _by_hand(gateway, wish, _checked(wish, artifact))
-    body, _ = encode(made)
+    checked, before = _checked(wish, artifact), await _before(gateway, wish)
+    # Who edits what a stand-in answered has not made it the wanted model's.
+    body, _ = encode(_by_hand(checked, before), stand_ins(before) if before else ())
     digest = sha256(body).hexdigest()
     sent = sha256(msgspec.json.encode(artifact, order="sorted")).hexdigest()
     planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), sent=sent, dry=True)
@@ -240,24 +242,31 @@ def _checked(wish: Fork, artifact: dict[str, Any]) -> msgspec.Struct:
     return made
 
 
-async def _by_hand(gateway: Gateway, wish: Fork, made: msgspec.Struct) -> msgspec.Struct:
+def _by_hand(made: msgspec.Struct, before: bytes) -> msgspec.Struct:
     """With no model named for a file that is not as a model wrote it, whatever the artifact claims."""
     files = getattr(made, "files", ())
     if not files or not all(isinstance(file, File) for file in files):
         return made
-    old = {(file.path, file.text): file for file in await _files(gateway, wish, type(made))}
+    old = {(file.path, file.text): file for file in _files(before, type(made))}
     told = tuple(old.get((file.path, file.text)) or File(path=file.path, text=file.text) for file in files)
     return msgspec.structs.replace(made, files=told)
 
 
-async def _files(gateway: Gateway, wish: Fork, kind: type[msgspec.Struct]) -> tuple[File, ...]:
+def _files(before: bytes, kind: type[msgspec.Struct]) -> tuple[File, ...]:
+    try:
+        found: tuple[File, ...] = getattr(decode(before, kind), "files", ())
+    except msgspec.DecodeError:
+        return ()
+    return found
+
+
+async def _before(gateway: Gateway, wish: Fork) -> bytes:
     """What the stage itself wrote in the end."""
     drops = await gateway.reads.drops(TENANT, wish.parent)
     mine = [drop for drop in drops if drop.stage == wish.stage and drop.state == "completed" and drop.artifact]
     if not mine or (ref := max(mine, key=lambda drop: drop.revision).artifact) is None:
-        return ()
+        return b""
     try:
-        found: tuple[File, ...] = getattr(decode(await gateway.artifacts.get(ref), kind), "files", ())
-    except (ArtifactLost, msgspec.DecodeError):
-        return ()
-    return found
+        return await gateway.artifacts.get(ref)
+    except ArtifactLost:
+        return b""

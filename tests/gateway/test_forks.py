@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from contracts.artifacts import JSON, File, SourceTree, encode
+from contracts.artifacts import JSON, File, SourceTree, StandIn, encode
 from contracts.topology import TOPOLOGY
 from tests.gateway.conftest import Served
 from tests.gateway.test_cli import against
@@ -28,6 +28,7 @@ BRIEF = {
     "language": "python",
     "statements": [],
 }
+STOOD_IN = StandIn(stage="frd_generation", model="blueprint/default", reason="the money was spent")
 
 
 async def asked(served: Served, workflow: str, key: str = "", **body: Any) -> httpx.Response:
@@ -119,7 +120,7 @@ async def test_a_file_that_was_edited_is_no_models_work(served: Served) -> None:
     kept = File(path="src/a.py", text="A = 1\n", model="a/x", question="1" * 64)
     tree = SourceTree(files=(kept, File(path="src/b.py", text="B = 1\n", model="a/x", question="2" * 64)))
     for name in STAGES[: STAGES.index("code_generation") + 1]:
-        body = encode(tree)[0] if name == "code_generation" else b"{}"
+        body = encode(tree, (STOOD_IN,))[0] if name == "code_generation" else b"{}"
         ref = await served.artifacts.put("default", body)
         await work(served, parent, name, Completed(artifact=ref, media_type=JSON))
     mine = {"path": "src/b.py", "text": "B = 2\n", "model": "a/x", "question": "2" * 64}
@@ -129,7 +130,9 @@ async def test_a_file_that_was_edited_is_no_models_work(served: Served) -> None:
     (drop,) = [drop for drop in drops if drop["edited"]]
     assert (drop["stage"], drop["state"]) == ("code_generation", "completed")
     stored = (await served.http.get(drop["artifact"]["address"])).json()
-    assert stored == {"files": [msgspec.to_builtins(kept), {"path": "src/b.py", "text": "B = 2\n"}]}
+    # What all of it was made from stays what it was, whatever the artifact says.
+    told = [msgspec.to_builtins(STOOD_IN)]
+    assert stored == {"files": [msgspec.to_builtins(kept), {"path": "src/b.py", "text": "B = 2\n"}], "stood_in": told}
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
