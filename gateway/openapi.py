@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,6 +88,28 @@ HEADERS: dict[str, tuple[str, Json, str]] = {
     "RateLimit": ("So many are left (r) for so many seconds (t)", {"type": "string"}, '"requests";r=59999;t=60'),
     "Retry-After": ("Seconds after which to come back", {"type": "string", "pattern": "^[0-9]+$"}, "2"),
 }
+NAMED = {
+    "workflow": "01JD4Z3N8W1V9T0M6K5Q2R7XAB",
+    "webhook": "01JD4YPX7Q2M3N4R5S6T7V8W9Z",
+    "delivery": "01JD4Z3N8W1V9T0M6K5Q2R7XAB:workflow:completed:1",
+    "letter": "code_generation.81234",
+    "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "path": "README.md",
+    "provider": "openai",
+    "stage": "frd_generation",
+    "family": "events",
+    "call": "4711",
+}
+"""Examples of what stands in an address."""
+EVENT = {
+    "event": "dev.quantumlayer.workflow.completed.v1",
+    "id": "1769860800000000-42",
+    "data": '{"specversion":"1.0","id":"01JD4Z3N8W1V9T0M6K5Q2R7XAB.workflow.completed.1","source":"/quantumlayer"}',
+}
+TEXTS: Json = {
+    "text/plain": "# Library\n",
+    "application/schema+json": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
+}
 LOCATED = {"submitWorkflow": ("202",), "forkWorkflow": ("202",), "addDrop": ("201", "200"), "addWebhook": ("201",)}
 """Operations that say where what they made is."""
 REPLAYED = {"submitWorkflow", "forkWorkflow"}
@@ -107,11 +130,12 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def server_sent(names: Sequence[str] = ()) -> Json:
-    """The shape of each of a stream's events."""
+def server_sent(names: Sequence[str] = (), example: Json = EVENT) -> Json:
+    """What each of a stream's events is."""
     name: Json = {"enum": list(names)} if names else {"type": "string"}
     data = {"type": "string", "contentMediaType": "application/json"}
-    return {"type": "object", "properties": {"event": name, "id": {"type": "string"}, "data": data}}
+    schema = {"type": "object", "properties": {"event": name, "id": {"type": "string"}, "data": data}}
+    return {"schema": schema, "example": example}
 
 
 def _completed(document: Json) -> Json:
@@ -122,14 +146,37 @@ def _completed(document: Json) -> Json:
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
         schemas.pop(unused, None)
     document["components"]["responses"] = {str(status): _problem(status) for status in PROBLEMS}
+    from gateway.examples import by_name  # reads the routes, which read this
+
+    examples = by_name()
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, counted=path.startswith("/v1/"))
+            _exemplify(operation, examples)
     return document
 
 
+def _exemplify(operation: Json, examples: Json) -> None:
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["name"] in NAMED:
+            parameter["example"] = NAMED[parameter["name"]]
+    said = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for kind, content in ((kind, content) for one in said for kind, content in one.get("content", {}).items()):
+        name = str(_referred(content.get("schema", {}))).rpartition("/")[2]
+        if name in examples:
+            content["example"] = examples[name]
+        elif kind in TEXTS:
+            content["example"] = TEXTS[kind]
+
+
+def _referred(schema: Json) -> str:
+    """What a schema stands for; a body that may be left out is one of two."""
+    choices = (schema, *schema.get("anyOf", ()))
+    return next((choice["$ref"] for choice in choices if "$ref" in choice), "")
+
+
 def _complete(operation: Json, *, counted: bool) -> None:
-    operation["summary"] = operation["description"].split(". ")[0].split(".\n")[0].rstrip(".").replace("\n", " ")
+    operation["summary"] = re.split(r"[.:;](?:\s|$)", operation["description"])[0].replace("\n", " ")
     answers = operation["responses"]
     declared = {int(status) for status in answers if int(status) >= 400}
     general = {*EVERYWHERE, *(WITH_BODY if "requestBody" in operation else ()), *((429,) if counted else ())}

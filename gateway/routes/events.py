@@ -30,9 +30,10 @@ TYPE_FORM = r"^dev\.quantumlayer\.[a-z0-9_.]{0,120}\*?$"
 _TOLD: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
-            "text/event-stream": {"schema": server_sent()},
+            "text/event-stream": server_sent(),
             NDJSON: {
-                "schema": {"type": "string", "description": "CloudEvents in JSON, with a `position`, a line each"}
+                "schema": {"type": "object", "description": "A CloudEvent, with its `position` in the stream"},
+                "example": {"specversion": "1.0", "type": "dev.quantumlayer.workflow.completed.v1"},
             },
         },
         "description": "CloudEvents in JSON",
@@ -87,7 +88,7 @@ async def follow(
     ends = partial(_end, gateway, workflow)
     end = await ends() if after else None
     if end is not None and last_event_id and 0 < end.seq <= after:
-        return Response(status_code=204)
+        return Response(status_code=204, media_type="text/event-stream")
     lines = wants_lines(accept)
     wanted = Wanted(workflow, progress=not lines)
     return await _stream(gateway, wanted, standing, after, lines=lines, wait=follow, ends=ends)

@@ -30,6 +30,7 @@ ASKED = 256
 STAGE = "gateway"
 """Whose calls these are, in the ledger's words."""
 RETRY_S = 2.0
+TEXT = {"event": "text", "data": '{"at":0,"text":"Telling","model":"openai/gpt-4o-mini"}'}
 _TITLES = {
     "over_budget": (402, "The budget does not allow it"),
     "not_in_ledger": (409, "The ledger does not know the answer"),
@@ -71,7 +72,7 @@ async def generate(body: Ask, gateway: Gateway) -> Answered:
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": server_sent(["text", "answer", "problem"])}},
+            "content": {"text/event-stream": server_sent(["text", "answer", "problem"], TEXT)},
             "description": "`text` events (each from character `at`; a lower `at` than before begins again), then one "
             "`answer` with the whole answer, or one `problem`",
         },
