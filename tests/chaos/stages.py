@@ -197,7 +197,7 @@ async def flooded(world: World) -> Seen:
 async def parked(world: World) -> Seen:
     """More parked work than a durable may have un-acked: a healthy workflow still passes it."""
     await world.staff(1)
-    stuck = Plan(do={"root": Do(raises=1, fault="transient", retry_after=15)})
+    stuck = Plan(do={"root": Do(raises=1, fault="transient", retry_after=30)})
     waiting = [await world.submit(stuck) for _ in range(300)]
     parked = "SELECT count(*) >= 300 FROM drops WHERE workflow_id = ANY($1) AND state = 'retry'"
     wrong = [] if await world.until(parked, waiting) else ["300 were never parked at once"]
