@@ -86,9 +86,9 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What `begin` says: `yours`, or why not.
 
-    `known`: it was answered, and `answer` is noted as `known` notes it, or can be had there; `theirs`: another router asks it now; `wait`: running calls hold what is left of
-    the limit; `over`: it would cross the limit. `granted`: what the call may take at most, in US dollars, where it is
-    `yours` and a limit holds.
+    `known`: it was answered; `answer` is noted as `Ledger.known` notes it, or can be had there. `theirs`: another
+    router asks it now; `wait`: running calls hold what is left of the limit; `over`: it would cross the limit.
+    `granted`: what the call may take at most, in US dollars, where it is `yours` and a limit holds.
     """
 
     verdict: Verdict
@@ -136,8 +136,8 @@ class Ledger(Protocol):
         ...
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
-        """The answer, or take the right to ask this question, and hold the `most` that it takes, or its estimate where that is more;
-        `token` is new for each call."""
+        """The answer, or take the right to ask this question, and hold the `most` that it takes, or its estimate where
+        that is more; `token` is new for each call."""
         ...
 
     async def renew(self, tokens: Collection[str], *, lease_s: float) -> None:
