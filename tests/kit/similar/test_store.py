@@ -1,4 +1,4 @@
-"""Examples in Qdrant's own files: kept, found by meaning, never another tenant's, never another model's."""
+"""Examples in the client's own files and behind a URL: kept, found by meaning, never another tenant's or model's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ import pytest
 from qdrant_client import QdrantClient
 
 from contracts.subjects import BadSubject
+from tests.kit.similar.rest import Rest
 from workers.kit.similar.embedding import Away, Hashing, Vectors
 from workers.kit.similar.store import Point, Store, collection_name
 
 BOOKS, LOANS, HIVES = "a web api for books and authors", "loans of books to members", "hives and their inspections"
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection:UserWarning")
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store("", tmp_path / "qdrant")
+async def server() -> AsyncIterator[Rest]:
+    async with Rest("hunter2") as running:
+        yield running
+
+
+@pytest.fixture(params=["files", "url"])
+async def store(tmp_path: Path, server: Rest, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    opened = Store(server.url if request.param == "url" else "", tmp_path / "qdrant")
     yield opened
     await opened.close()
 
@@ -50,14 +60,12 @@ async def test_where_nothing_was_learned_nothing_is_found(store: Store) -> None:
     assert await near(store, "one", BOOKS, HIVES) == [[], []]
 
 
-async def test_what_is_kept_twice_is_there_once_and_survives_the_process(store: Store, tmp_path: Path) -> None:
+async def test_what_is_kept_twice_is_there_once_and_survives_a_restart(store: Store) -> None:
     for _ in range(3):
         await put(store, "one", BOOKS)
     assert await near(store, "one", BOOKS) == [[point(BOOKS, "one").body]]
     await store.close()
-    again = Store("", tmp_path / "qdrant")
-    assert await near(again, "one", BOOKS) == [[point(BOOKS, "one").body]]
-    await again.close()
+    assert await near(store, "one", BOOKS) == [[point(BOOKS, "one").body]]
 
 
 async def test_no_more_are_told_than_asked_for(store: Store) -> None:
@@ -136,6 +144,7 @@ async def test_the_calls_run_beside_the_loop_in_one_thread(store: Store, monkeyp
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("store", ["files"], indirect=True)
 async def test_files_that_another_process_holds_are_told_and_taken_when_it_ends(store: Store, tmp_path: Path) -> None:
     program = """
 import sys
@@ -153,6 +162,27 @@ sys.stdin.read()
     await holder.communicate(b"")
     await put(store, "one", BOOKS)
     assert await near(store, "one", BOOKS) == [[point(BOOKS, "one").body]]
+
+
+async def test_a_server_is_asked_with_its_key_and_told_what_to_index(server: Rest) -> None:
+    store = Store(server.url, None)
+    await put(store, "one", BOOKS)
+    assert server.asked == ["GET /exists", "PUT ", "PUT /index", "PUT /points"]
+    await store.close()
+    other = Store(server.url.replace("hunter2", "hunter3"), None)
+    with pytest.raises(Away) as told:
+        await near(other, "one", BOOKS)
+    assert "hunter3" not in str(told.value)
+    await other.close()
+
+
+async def test_what_a_server_finds_of_another_tenant_is_not_told(server: Rest) -> None:
+    store = Store(server.url, None)
+    await put(store, "two", BOOKS)
+    server.everybody = True
+    with pytest.raises(Away, match="another tenant"):
+        await near(store, "one", BOOKS)
+    await store.close()
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:
