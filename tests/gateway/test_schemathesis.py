@@ -8,6 +8,8 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
+import pytest
+
 from tests.gateway.conftest import Served, router
 from tests.servers import Database
 from workers.keeper.subscriptions import serve
@@ -17,6 +19,7 @@ PROGRAM = Path(sys.executable).parent / "schemathesis"
 SHOWN = 10_000
 
 
+@pytest.mark.timeout(400)
 async def test_nothing_is_answered_that_the_document_does_not_say(
     served: Served, database: Database, tmp_path: Path
 ) -> None:
