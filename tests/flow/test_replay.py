@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -105,11 +108,71 @@ def test_a_question_that_was_never_asked_stops_it_and_says_where_it_differs(expo
     assert "differs first in" in run.stdout
 
 
-def test_a_debugger_stands_where_a_stage_begins(exported: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "workers.local", str(exported), "--stage", "semantic_validation", "--break"]
-    env = {**os.environ, "QL_DATA": str(tmp_path)}
-    run = subprocess.run(
-        command, input="p binding.row.name\nc\n", capture_output=True, text=True, env=env, timeout=60, check=False
+def test_an_answer_of_another_ledger_is_told_where_it_makes_another_drop(exported: Path, tmp_path: Path) -> None:
+    found = read(exported.read_bytes())
+    entries = tuple(
+        msgspec.structs.replace(entry, answer=entry.answer.replace("# ", "# Our ", 1))
+        if entry.task == "documentation"
+        else entry
+        for entry in found.ledger.entries
     )
-    assert "'semantic_validation'" in run.stdout
-    assert run.returncode == 0, run.stderr
+    assert entries != tuple(found.ledger.entries)
+    path = tmp_path / "z.qlx"
+    ledger = msgspec.structs.replace(found.ledger, entries=entries)
+    path.write_bytes(write(msgspec.structs.replace(found, ledger=ledger)))
+    run = alone("workflow", "open", str(path), "--replay", data=tmp_path)
+    assert run.returncode == 1
+    assert "documentation 1: DIFFERENT" in run.stderr
+    assert "# Our " in run.stdout
+    assert "packaging" not in run.stderr  # the first is named, and is the last
+
+
+@contextmanager
+def terminal(*command: str, data: Path, ends: int) -> Iterator[Callable[[str], str]]:
+    """The program on a terminal of its own, at its first prompt: what it says to each line until the next one."""
+    ours, its = os.openpty()
+    env = {**os.environ, "QL_DATA": str(data)}
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=env, start_new_session=True)
+    os.close(its)
+    said = ""
+
+    def until(text: str) -> str:
+        nonlocal said
+        while text not in said:
+            ready, _, _ = select.select([ours], [], [], 60)
+            assert ready, said
+            said += os.read(ours, 4096).decode(errors="replace")
+        before, _, said = said.partition(text)
+        return before
+
+    def types(line: str) -> str:
+        os.write(ours, f"{line}\n".encode())
+        return until("(Pdb) ") if line != "c" else ""
+
+    until("(Pdb) ")
+    try:
+        yield types
+        assert process.wait(60) == ends
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+async def test_a_debugger_stands_where_a_stage_begins(factory: Running, packages: Packages) -> None:
+    workflow = packages["geometry"]["workflow"]
+    replay = (QL, "workflow", "replay", workflow, "--stage", "semantic_validation", "--local", "--break")
+    with terminal(*replay, data=factory.data, ends=0) as types:
+        assert "'semantic_validation'" in types("p binding.row.name")
+        types("c")
+
+
+def test_a_debugger_stands_where_a_stage_raises(exported: Path, tmp_path: Path) -> None:
+    found = read(exported.read_bytes())
+    path = tmp_path / "less.qlx"
+    ledger = msgspec.structs.replace(found.ledger, entries=())
+    path.write_bytes(write(msgspec.structs.replace(found, ledger=ledger)))
+    local = (sys.executable, "-m", "workers.local", str(path), "--stage", "documentation", "--pdb")
+    with terminal(*local, data=tmp_path, ends=1) as types:
+        assert "'documentation'" in types("p question.task")
+        types("c")
