@@ -191,7 +191,11 @@ async def killed(
     chance.shuffle(victims)
     born, deaths = dict.fromkeys(victims, time.monotonic() - YOUNG_S), dict.fromkeys(victims, 0)
     ending = [asyncio.create_task(running.end(workflow)) for workflow in workflows]
-    while victims and not all(one.done() for one in ending):
+    while victims:
+        if more is not None and sum(not one.done() for one in ending) < len(workflows):
+            ending.append(asyncio.create_task(running.end(await running.submit(more()))))
+        if all(one.done() for one in ending):
+            break
         pause = chance.uniform(0.05, 1.5)
         await asyncio.sleep(pause)
         age = time.monotonic() - born[victims[-1]]
@@ -206,8 +210,6 @@ async def killed(
         deaths[name] = deaths[name] + 1 if time.monotonic() - born[name] < YOUNG_S else 1
         born[name] = time.monotonic()
         done.append(f"{name} after {pause:.2f} s")
-        if more is not None and sum(not one.done() for one in ending) < len(workflows):
-            ending.append(asyncio.create_task(running.end(await running.submit(more()))))
     ends = tuple(await asyncio.gather(*ending))
     wrong = [f"{end['id']} is {end['state']}: {end['error']}" for end in ends if end["state"] != "completed"]
     if victims:
