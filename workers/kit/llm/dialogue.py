@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -68,8 +69,8 @@ class Dialogue(ABC):
         into: type[T],
         check: Callable[[T], None] | None = None,
     ) -> T:
-        schema = msgspec.json.schema(into)
-        form = ("answer_in_json", {"schema": msgspec.json.encode(schema).decode()})
+        schema, text = _schema(into)
+        form = ("answer_in_json", {"schema": text})
         question = replace(self._question(run, task, inputs, form), schema_name=into.__name__, schema=schema)
         return await self._usable(question, JsonForm(into), check)
 
@@ -160,6 +161,13 @@ class Dialogue(ABC):
             pieces=told.pieces,
             strict=self.strict,
         )
+
+
+@cache
+def _schema(into: type[msgspec.Struct]) -> tuple[dict[str, Any], str]:
+    """The JSON Schema of an answer, and as the model reads it."""
+    schema = msgspec.json.schema(into)
+    return schema, msgspec.json.encode(schema).decode()
 
 
 class _NoOther(Exception):
