@@ -140,11 +140,12 @@ class Call(BaseModel):
 
 
 class Pieced(BaseModel):
-    """A part of the context that the model was given."""
+    """A part of the context that the model was given, or would have been."""
 
     name: str
     sha256: str
     tokens: int
+    left_out: bool = Field(False, description="It did not fit into the model's window")
 
 
 class CallDetail(Call):
@@ -157,7 +158,7 @@ class CallDetail(Call):
     @classmethod
     def whole(cls, row: CallRow, entry: Entry | None) -> Self:
         """As the stores have it."""
-        pieces = [{"name": p.get("name"), "sha256": p.get("sha256"), "tokens": p.get("tokens")} for p in row.pieces]
+        pieces = [{name: p[name] for name in Pieced.model_fields if name in p} for p in row.pieces]
         texts = {"asked": entry.asked or None, "answer": entry.answer} if entry else {}
         return cls.model_validate({**Call.of(row).model_dump(), "pieces": pieces, **texts})
 

@@ -67,11 +67,16 @@ def call(id_: str, as_json: bool) -> None:
         f"ledger:   {found['question']}",
         *(f"tried:    {one['model']}: {one['error']}" for one in found["tried"]),
         *([f"detail:   {found['detail']}"] if found["detail"] else []),
-        *(f"context:  {one['name']}  {one['tokens']} tokens  {one['sha256'][:12]}" for one in found["pieces"]),
+        *(f"context:  {_piece(one)}" for one in found["pieces"]),
         f"asked:    {found['asked'] or 'the ledger does not hold it'}",
         f"answer:\n{found['answer'] or 'the ledger does not hold one'}",
     ]
     sys.stdout.writelines(output.plain(line) + "\n" for line in lines)
+
+
+def _piece(one: dict[str, Any]) -> str:
+    left_out = "  left out: no room" if one.get("left_out") else ""
+    return f"{one['name']}  {one['tokens']} tokens  {one['sha256'][:12]}{left_out}"
 
 
 def _price(one: dict[str, Any]) -> str:

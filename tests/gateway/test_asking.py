@@ -29,6 +29,12 @@ def test_a_model_without_a_price_does_not_look_free() -> None:
     assert asking._price(row | {"cost_out": 2.5e-6}) == "0/2.5"
 
 
+def test_what_a_model_had_no_room_for_is_told() -> None:
+    piece = {"name": "input:examples[1]", "sha256": "ab" * 32, "tokens": 900, "left_out": False}
+    assert asking._piece(piece) == f"input:examples[1]  900 tokens  {'ab' * 6}"
+    assert asking._piece(piece | {"left_out": True}).endswith("  left out: no room")
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
     assert tested.returncode == 1

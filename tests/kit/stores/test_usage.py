@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from gateway.asked import CallDetail
 from tests.kit.stores.limits import WORKFLOW, set_limits
 from tests.kit.stores.test_calls import ANSWERED, call
 from tests.kit.stores.test_submissions import new
@@ -38,7 +39,10 @@ async def usage(worker_pool: Pool, gateway_pool: Pool) -> PgUsage:
     """
     await set_limits(worker_pool, gateway_pool, 2.0, None)
     ledger = PgLedger(worker_pool)
-    pieces = (Piece(name="brief", sha256="0" * 64, tokens=7),)
+    pieces = (
+        Piece(name="brief", sha256="0" * 64, tokens=7),
+        Piece(name="input:examples[0]", sha256="1" * 64, tokens=9, left_out=True),
+    )
     slow = msgspec.structs.replace(ANSWERED, latency_ms=900)
     await ledger.settle(msgspec.structs.replace(call("1"), pieces=pieces), "1", "yes", "stop", ANSWERED)
     await ledger.settle(call("2"), "2", "yes", "stop", slow)
@@ -72,7 +76,12 @@ async def test_a_call_tells_everything(usage: PgUsage) -> None:
     assert (failed.code, failed.detail, failed.model, failed.revision) == ("no_model", "all� are down", "b/y", 2)
     assert failed.tried == ({"model": "a/x", "error": "429 �?"},)
     asked = (await usage.calls("default", which=Which(workflow=WORKFLOW)))[-1]
-    assert asked.pieces == ({"name": "brief", "sha256": "0" * 64, "tokens": 7},)
+    assert asked.pieces == (
+        {"name": "brief", "sha256": "0" * 64, "tokens": 7},
+        {"name": "input:examples[0]", "sha256": "1" * 64, "tokens": 9, "left_out": True},
+    )
+    told = CallDetail.whole(asked, None).pieces
+    assert [piece.left_out for piece in told] == [False, True]
     assert (asked.role, asked.task, asked.stage, asked.latency_ms) == ("writer", "write", "documentation", 9)
     assert asked.question == call("1").question
 
