@@ -1,4 +1,4 @@
-"""Writes settings.md, cli.md and roles.md of docs/reference from the code; with --check it only compares them."""
+"""Writes settings.md, cli.md, roles.md and metrics.md of docs/reference from the code; `--check` only compares them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from workers.kit.prompts.roles import roles as all_roles  # noqa: E402  the tree must be on the path first
+from observability.metrics import ALL  # noqa: E402  the tree must be on the path first
+from workers.kit.prompts.roles import roles as all_roles  # noqa: E402
 from workers.kit.settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -26,6 +27,7 @@ COMMANDS = (
     "capsule pull",
     "capsule verify",
     "events tail",
+    "events follow",
     "deadletter list",
     "deadletter show",
     "deadletter edit",
@@ -86,6 +88,14 @@ too; the most specific one wins. `ql prompt show ROLE` prints its text. Which ro
 | role | tasks; picked for; models; temperature | purpose |
 |---|---|---|
 """
+METRICS = """# Metrics
+
+What workers count, sent by OTLP every 15 seconds to the collector of `QL_OTLP_URL` (`/v1/metrics`); without one nothing
+is measured. Each is a counter from the start of its process, by stage where it is a stage's: the system is the sum.
+
+| metric | by | meaning |
+|---|---|---|
+"""
 EXITS = """
 ## Exit statuses
 
@@ -136,10 +146,17 @@ def roles() -> str:
     return ROLES + "\n".join(rows) + "\n"
 
 
+def metrics() -> str:
+    """The table of every metric."""
+    rows = (f"| `{metric.name}` | {metric.label} | {metric.meaning} |" for metric in sorted(ALL, key=lambda m: m.name))
+    return METRICS + "\n".join(rows) + "\n"
+
+
 def main() -> int:
     """Write or compare; 1 for a page that has drifted."""
     wrong = []
-    for name, text in {"settings.md": settings(), "cli.md": cli(), "roles.md": roles()}.items():
+    pages = {"settings.md": settings(), "cli.md": cli(), "roles.md": roles(), "metrics.md": metrics()}
+    for name, text in pages.items():
         page = REFERENCE / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             wrong.append(name)
