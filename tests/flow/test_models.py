@@ -151,6 +151,26 @@ async def test_a_workflow_whose_budget_is_spent_ends_with_a_graded_capsule_that_
     assert any("written by blueprint/default instead: " in reason and why in reason for reason in end["reasons"])
 
 
+async def test_what_it_took_is_told_by_call_stage_role_workflow_and_tenant_and_how_each_role_does(seen: Seen) -> None:
+    workflow = seen.plain["id"]
+    calls = await seen.running.calls(workflow)
+    spent = sum(call["cost"] for call in calls)
+    assert spent > 0
+    for by in ("stage", "role", "workflow", "tenant"):
+        used = await seen.running.get("/v1/usage", by=by, workflow=workflow)
+        assert sum(one["cost"] for one in used["items"]) == pytest.approx(spent)
+        assert by in (await seen.running.ql("llm", "cost", "--by", by)).lower()
+    roles = {role["role"]: role for role in (await seen.running.get("/v1/llm/roles"))["items"]}
+    asked = {call["role"] for call in calls if call["outcome"] == "answered"}
+    assert len(asked) >= 8
+    assert asked <= roles.keys()
+    for role in (roles[name] for name in asked):
+        assert 0 < role["success"] <= 1
+        assert 0 <= role["repairs"] <= 1
+        assert role["cost"] > 0
+        assert 0 < role["p50_ms"] <= role["p95_ms"]
+
+
 async def _questions(running: Asked, workflow: str) -> dict[str, set[str]]:
     """By task: everything of each question but the user's message and who wrote the prompt."""
     rows = await running.fetch(
