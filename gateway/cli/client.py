@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ RESUMED = "dev.quantumlayer.workflow.resumed."
 PATIENCE_S = 30.0
 RECONNECT_S = 0.5
 SILENCE_S = 60.0
-NOT_NOW = (502, 503, 504)
+NOT_NOW = (429, 502, 503, 504)
 """The gateway's own, and what a proxy says while the gateway behind it is away."""
 OCTETS = {"Content-Type": "application/octet-stream"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -117,6 +118,8 @@ class Client:
                     ended = not event.event.startswith(RESUMED) and (ended or event.event.startswith(ENDS))
                     if not _repeated(event, seen):
                         yield event
+            except _NothingMore:
+                ended = True
             except httpx.ReadTimeout:
                 pass  # nothing was said for so long; below we see whether our own time is over
             except (httpx.HTTPError, _NotNow) as error:
@@ -133,6 +136,31 @@ class Client:
             if not ended:
                 time.sleep(RECONNECT_S)
 
+    def everything(
+        self, query: str, after: str, *, follow: bool, said: Callable[[str], object] = sys.stderr.write
+    ) -> Iterator[httpx_sse.ServerSentEvent]:
+        """Events of all workflows, from a position on, or from now; without `follow` until the present is reached.
+
+        Reconnects and resumes for ever. A stream that was made anew is told from its beginning.
+        """
+        last, away, over = after, False, False
+        while not over:
+            try:
+                for event in self._stream(f"/v1/events?{query}", last, math.inf):
+                    if away:
+                        said("the gateway is back\n")
+                        away = False
+                    last = event.id or last
+                    if event.event.startswith("dev.quantumlayer."):
+                        yield event
+                over = not follow
+            except (httpx.HTTPError, _NotNow) as error:
+                if not away and not isinstance(error, httpx.ReadTimeout):
+                    said(f"the gateway at {self.url} does not answer ({error}); waiting for it\n")
+                    away = True
+            if not over:
+                time.sleep(RECONNECT_S)
+
     def _stream(self, path: str, last: str, until: float) -> Iterator[httpx_sse.ServerSentEvent]:
         headers = {"Last-Event-ID": last} if last else {}
         timeout = httpx.Timeout(30, read=min(SILENCE_S, max(0.1, until - time.monotonic())))
@@ -140,6 +168,8 @@ class Client:
             if source.response.status_code in NOT_NOW:
                 source.response.read()
                 raise _NotNow(_problem(source.response))
+            if source.response.status_code == 204:
+                raise _NothingMore
             if source.response.status_code >= 400:
                 source.response.read()
                 raise _problem(source.response)
@@ -169,6 +199,10 @@ class Client:
 
 class _NotNow(Exception):
     """The gateway is there and asks to come back later."""
+
+
+class _NothingMore(Exception):
+    """All was told before."""
 
 
 def _repeated(event: httpx_sse.ServerSentEvent, seen: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""ql events …: durable subscriptions on NATS for other systems."""
+"""ql events …: everything as it happens; durable subscriptions on NATS for other systems."""
 
 from __future__ import annotations
 
@@ -7,11 +7,34 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Events: tail; subscribe, list, delete for other systems.", no_args_is_help=True, rich_markup_mode=None
+    help="Events: tail, follow; subscriptions of other systems.", no_args_is_help=True, rich_markup_mode=None
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Name = Annotated[str, typer.Argument(help="The subscription's name: a-z 0-9 -.", metavar="NAME")]
+
+
+@app.command()
+def follow(
+    after: Annotated[
+        str, typer.Option("--after", help="Go on behind this event: its position, as it was printed.")
+    ] = "",
+    from_sequence: Annotated[
+        int | None, typer.Option("--from-sequence", help="Begin at this one of the stream; 1 is the first.", min=1)
+    ] = None,
+    type_: Annotated[
+        list[str], typer.Option("--type", help="Only these types; * at the end for many; may be repeated.")
+    ] = [],  # noqa: B006  typer copies it
+    workflow: Annotated[str, typer.Option("--workflow", help="Only this workflow's.")] = "",
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only what has happened.")] = False,
+) -> None:
+    """Print the events of all workflows as JSON lines: from now on, or from another place, through every cut."""
+    from gateway.cli import subscribing
+
+    asked: list[tuple[str, str | int]] = [("type", one) for one in type_]
+    asked += [("workflow", workflow)] if workflow else []
+    asked += [("from_sequence", from_sequence)] if from_sequence is not None else []
+    subscribing.follow(asked, after, wait=not no_wait)
 
 
 @app.command()

@@ -1,9 +1,11 @@
-"""What `ql events subscribe`, `list` and `delete` do."""
+"""What `ql events follow`, `subscribe`, `list` and `delete` do."""
 
 from __future__ import annotations
 
+import json
 import sys
-from urllib.parse import quote
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
 
 from gateway.cli import connect, output
 from gateway.cli.client import Client, Json
@@ -28,6 +30,15 @@ nats:
     nats --server NATS_URL --user {durable} --password PASSWORD --inbox-prefix _INBOX_{durable} --js-domain {stream} \\
         consumer next {stream} {durable} --count 10 --ack
 """
+
+
+def follow(asked: Sequence[tuple[str, str | int]], after: str, *, wait: bool) -> None:
+    """Print every event as a line, with its position."""
+    query = urlencode([*asked, ("follow", str(wait).lower())])
+    with Client(connect.known_gateway()) as client:
+        for event in client.everything(query, after, follow=wait):
+            sys.stdout.write(json.dumps(json.loads(event.data) | {"position": event.id}) + "\n")
+            sys.stdout.flush()
 
 
 def subscribe(name: str, wanted: Json, *, both: bool, as_json: bool) -> None:

@@ -49,6 +49,12 @@ async def test_submit_list_show_and_tail_speak_to_programs(served: Served) -> No
     types = [json.loads(line)["type"] for line in tailed.stdout.splitlines()]
     assert types[0].endswith("workflow.submitted.v1")
     assert types[-1].endswith("workflow.completed.v1")
+    everything = await against(served, "events", "follow", "--from-sequence", "1", "--no-wait")
+    followed = [json.loads(line) for line in everything.stdout.splitlines()]
+    assert [event["type"] for event in followed] == types
+    after = ("--after", followed[3]["position"], "--type", "dev.quantumlayer.workflow.*")
+    rest = await against(served, "events", "follow", "--no-wait", *after)
+    assert [json.loads(line) for line in rest.stdout.splitlines()] == followed[-1:]
     watched = await against(served, "watch-is-no-command")
     assert watched.returncode == 2
 

@@ -13,6 +13,8 @@ from .shapes import Event, event_of
 
 PREFIX = "dev.quantumlayer."
 ENDS = frozenset({"completed", "failed", "cancelled", "expired"})
+NOTHING_MORE = 204
+"""The status of an answer to who has been told the end."""
 SILENCE_S = 60.0
 """The gateway says something every 15 s, if only that it is there."""
 
@@ -37,6 +39,7 @@ class Following:
     def opened(self, answer: Answer) -> None:
         """Raises `Problem` where no stream answers."""
         answered(answer)
+        self._ended = self._ended or answer.response.status_code == NOTHING_MORE
         self._away = 0.0
 
     def heard(self, said: httpx_sse.ServerSentEvent) -> Event | None:
