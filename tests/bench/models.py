@@ -122,20 +122,20 @@ async def overhead(table: Table, stack: Stack, extent: Extent) -> None:
             await direct.asked(one, -direct.WARM, direct.WARM, 1)
             for round_, in_flight in enumerate((1, 50)):
                 alone = await _direct(provider.url, extent.calls, in_flight)
-                ours = await _through(one, round_ * extent.calls, extent.calls, in_flight)
+                ours, cost = await _through(one, round_ * extent.calls, extent.calls, in_flight)
                 what = f"a call to a model, {in_flight} at a time: through the router, and litellm alone"
-                table.add(what, "stated", _compared(ours, alone))
+                table.add(what, "stated", f"{_compared(ours, alone)}; {cost}")
             await nc.publish(subjects.watched(TENANT, WATCHED))
-            seen = await _through(_asks(client, WATCHED), 2 * extent.calls, WATCHED_CALLS, 1)
+            seen, _ = await _through(_asks(client, WATCHED), 2 * extent.calls, WATCHED_CALLS, 1)
             before = len(await provider.calls())
-            known = await _through(one, 0, extent.calls, 1)
+            known, cost = await _through(one, 0, extent.calls, 1)
             paid = len(await provider.calls()) - before
         finally:
             await nc.close()
     streamed = f"p50 {statistics.median(seen.calls) * 1000:.1f} ms, {seen.cpu_s * 1000:.2f} CPU-ms of the router"
     table.add("a call to a model whose answer somebody watches: streamed", "stated", streamed)
     half = statistics.median(known.calls) * 1000
-    measured = f"p50 {half:.2f} ms, {known.cpu_s * 1000:.2f} CPU-ms of the router, {paid} calls to the provider"
+    measured = f"p50 {half:.2f} ms, {cost}, {paid} calls to the provider"
     table.add("an answer that the ledger knows", f"p50 < {HIT_MS:.0f} ms", measured, half < HIT_MS and not paid)
 
 
@@ -153,10 +153,16 @@ def _asks(client: LlmClient, workflow: str = "") -> Callable[[int], Awaitable[ob
     return one
 
 
-async def _through(one: Callable[[int], Awaitable[object]], first: int, count: int, in_flight: int) -> direct.Took:
-    cpu = cpu_by_kind(os.getpid())["router"]
+async def _through(
+    one: Callable[[int], Awaitable[object]], first: int, count: int, in_flight: int
+) -> tuple[direct.Took, str]:
+    """What the router took, and what a call cost whom."""
+    before = cpu_by_kind(os.getpid())
     calls = await direct.asked(one, first, count, in_flight)
-    return direct.Took(calls=calls, cpu_s=(cpu_by_kind(os.getpid())["router"] - cpu) / count)
+    used = cpu_by_kind(os.getpid())
+    used.subtract(before)
+    each = [f"{kind} {used[kind] * 1000 / count:.2f}" for kind in ("router", "postgres", "nats", "provider")]
+    return direct.Took(calls=calls, cpu_s=used["router"] / count), f"CPU-ms of a call: {', '.join(each)}"
 
 
 async def _direct(url: str, count: int, in_flight: int) -> direct.Took:
