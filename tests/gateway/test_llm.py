@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
@@ -25,6 +28,8 @@ from tests.gateway.test_workflows import submit
 from tests.providers.plan import Plan
 from tests.providers.server import KEY, Provider, Speed
 from tests.servers import Database, fresh_bucket, fresh_database
+from tests.workers.llm_router.serving import question
+from workers.kit.llm import LlmClient
 from workers.kit.settings import Settings
 
 ILL, WELL, SLOW = "openai/gpt-4.1", "openai/gpt-4o-mini", "openai/gpt-4o"
@@ -341,6 +346,29 @@ async def test_roles_and_arms_are_told(asking: Asking) -> None:
     line = roles.splitlines()[1].split()
     assert (line[0], line[2], line[-2:]) == ("writer", "100%", ["7", "7"])
     assert arms.splitlines()[1].split()[:5] == ["held_out", "1", "0", "1", "-"]
+
+
+async def test_a_call_is_hung_up_at_the_provider_when_its_workflow_is_cancelled(asking: Asking) -> None:
+    served, seen = asking.served, len(asking.second.calls)
+    asking.second.plan(Plan(always={SLOW.partition("/")[2]: "hang:60"}))
+    workflow = await submit(served)
+    answer = asyncio.create_task(
+        LlmClient(served.nc, served.settings).ask(msgspec.structs.replace(question(workflow=workflow), group=SLOW))
+    )
+    async with asyncio.timeout(20):
+        while len(asking.second.calls) == seen:  # noqa: ASYNC110  a call can't tell
+            await asyncio.sleep(0.02)
+        (call,) = asking.second.calls[seen:]
+        while call.outcome != "hang":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        began = time.perf_counter()
+        await served.http.post(f"/v1/workflows/{workflow}/cancel", json={"reason": "enough"})
+        while call.outcome != "gone":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        sys.stdout.write(f"hung up {time.perf_counter() - began:.2f} s after the cancel\n")
+        told = await answer
+    asking.second.plan("")
+    assert getattr(told, "kind", "") == "transient"
 
 
 async def test_a_refused_key_is_named(asking: Asking) -> None:
