@@ -14,7 +14,7 @@ from contracts.artifacts.stand_ins import stand_ins
 from contracts.paths import UnsafePath, safe_paths
 from contracts.topology import TOPOLOGY
 from gateway import ids
-from gateway.models import MAX_PROMPT, Submit
+from gateway.models import MAX_PROMPT, Sent, Submit
 from gateway.problems import ProblemError, responses
 from gateway.questions import RouterDown
 from gateway.routes.workflows import IdempotencyKey
@@ -43,10 +43,10 @@ PROBLEMS = {
 }
 
 
-class ForkRequest(BaseModel):
+class ForkRequest(Sent):
     """From where, and with what change."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [EXAMPLE]})
 
     stage: str = Field(alias="from", max_length=64, description="The first stage that is done anew, or is edited")
     prompt: str | None = Field(None, max_length=MAX_PROMPT, description="Another prompt; only from the first stage")
