@@ -18,7 +18,7 @@ from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
 from .money import Purse
 from .said import Completion, Facts, Failed, Provider, Said, Tell, Vectors
-from .windows import fit
+from .windows import fit, without
 
 MOST_MODELS = 3
 RETRY_S = 1.0
@@ -89,6 +89,11 @@ class Chain:
                 continue
             last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
             said = await self._asked(asked, model, last=last)
+            if isinstance(said, Failed) and said.kind == "large" and (bare := without(fitted)):
+                fitted = bare  # nobody knew its window, or how it counts
+                said = await self._asked(
+                    msgspec.structs.replace(asked, messages=bare.question.messages), model, last=last
+                )
             if purse:
                 purse.pay(said)
             if isinstance(said, Completion):

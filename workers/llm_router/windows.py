@@ -60,16 +60,30 @@ def fit(question: Question, window: int) -> Fitted | str:
         messages = question.messages if keep == count else _keeping(question.messages, keep)
         if (size := _about(messages)) <= room:
             told = msgspec.structs.replace(question, messages=messages)
-            return Fitted(question=told, left_out=tuple(f"input:examples[{at}]" for at in range(keep, count)))
+            return Fitted(question=told, left_out=_names(keep, count))
     return (
         f"left out: its window of {window:,} tokens is too small for this question, "
         f"about {size:,} with nothing more to leave out and {window - room:,} for the answer"
     )
 
 
+def without(fitted: Fitted) -> Fitted | None:
+    """The same question without any example; None where it has none."""
+    messages = fitted.question.messages
+    count = max((examples_in(message.content) for message in messages), default=0)
+    if not count:
+        return None
+    told = msgspec.structs.replace(fitted.question, messages=_keeping(messages, 0))
+    return Fitted(question=told, left_out=(*_names(0, count), *fitted.left_out))
+
+
 def marked(pieces: Sequence[Piece], left_out: Sequence[str]) -> tuple[Piece, ...]:
     """The manifest, with what a model was not told."""
     return tuple(msgspec.structs.replace(one, left_out=one.left_out or one.name in left_out) for one in pieces)
+
+
+def _names(keep: int, count: int) -> tuple[str, ...]:
+    return tuple(f"input:examples[{at}]" for at in range(keep, count))
 
 
 def _room(question: Question, window: int) -> int:

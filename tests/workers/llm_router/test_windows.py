@@ -11,7 +11,7 @@ from workers.kit.prompts.block import read_block, with_block
 from workers.kit.settings import SettingsError
 from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.models import Model, read_chains
-from workers.llm_router.said import Facts, Failed
+from workers.llm_router.said import Facts, Failed, Said, Tell
 from workers.llm_router.service import Service
 from workers.llm_router.windows import Fitted, fit, read_contexts
 
@@ -68,7 +68,7 @@ class Windows(Counting):
     def facts(self, model: Model) -> Facts:
         return Facts(cost_out=0.01, context=self._contexts[model.name.partition("/")[2]])
 
-    async def complete(self, model: Model, question: Question, tell, *, last: bool):  # type: ignore[no-untyped-def]
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
         self.questions.append(question)
         return await super().complete(model, question, tell, last=last)
 
@@ -124,10 +124,24 @@ async def test_a_question_that_nobody_can_hold_is_a_permanent_problem_that_names
 async def test_a_model_that_says_it_is_too_long_hands_over_to_one_with_a_larger_window() -> None:
     provider = Windows(a=100_000, b=100_000, c=200_000)
     provider.by_name["openai/a"] = Failed(kind="large", error="400: prompt is too long")
-    answer = await router(provider, MemoryLedger(), "openai/a,openai/b,openai/c").answer(asked(INPUTS))
+    answer = await router(provider, MemoryLedger(), "openai/a,openai/b,openai/c").answer(asked({"code": EXAMPLE}))
     assert isinstance(answer, Answer)
     assert provider.asked == ["openai/a", "openai/c"]
     assert [one.error for one in answer.tried] == ["400: prompt is too long", "the question is too long for it too"]
+
+
+async def test_a_model_of_unknown_window_that_says_it_is_too_long_is_told_no_examples() -> None:
+    class Grumbling(Windows):
+        async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+            said = await super().complete(model, question, tell, last=last)
+            return Failed(kind="large", error="400: too long") if examples(question) else said
+
+    provider, ledger = Grumbling(unknown=0), MemoryLedger()
+    answer = await router(provider, ledger, "openai/unknown").answer(asked(INPUTS))
+    assert isinstance(answer, Answer)
+    assert [examples(question) for question in provider.questions] == [4, 0]
+    left_out = [piece["name"] for piece in msgspec.to_builtins(ledger.used[-1].call.pieces) if piece.get("left_out")]
+    assert left_out == list(NAMES)
 
 
 def test_windows_are_read_from_the_setting() -> None:
