@@ -43,8 +43,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Following:
-    """`next` says what to send, `b""` at the end. With `ends`, the end of that workflow is one; with `feed` None, that
-    nothing more is past."""
+    """`next` says what to send, `b""` at the end. With `ends`, which is asked for each event that may be it, the end of
+    that workflow is one; with `feed` None, that nothing more is past."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Following:
         *,
         feed: Feed | None,
         lines: bool,
-        ends: Callable[[], Awaitable[End | None]] | None,
+        ends: Callable[[str], Awaitable[End | None]] | None,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
         self.direct: Callable[[bytes], bool] | None = None
@@ -152,7 +152,7 @@ class Following:
         ping, self._ping = self._ping, False
         if not ping:
             return b""
-        end = await self._ends() if self._ends else None
+        end = await self._ends("") if self._ends else None
         if end is not None:  # a stream that was lost doesn't tell of it
             self._over = True
             return frames.ending(end.type, end.body, lines=self._lines)
@@ -160,7 +160,7 @@ class Following:
 
     async def _ended(self, event: str) -> bool:
         """Whether the workflow ended with this event: one that failed may have been resumed since."""
-        end = await self._ends() if self._ends else None
+        end = await self._ends(event) if self._ends else None
         return end is not None and end.id == event
 
     def _ring(self, now: float) -> None:
@@ -211,6 +211,7 @@ class Streams:
         self._each, self._crowded = each, crowded
         self._of: Counter[str] = Counter()
         self._all: set[Following] = set()
+        self._asked: dict[tuple[str, str], asyncio.Future[End | None]] = {}
         self._closing = False
         self._looking = asyncio.create_task(self._look())
 
@@ -225,6 +226,15 @@ class Streams:
                 yield
             finally:
                 self._of[tenant] -= 1
+
+    async def ended(self, workflow: str, event: str, ask: Callable[[], Awaitable[End | None]]) -> End | None:
+        """How a workflow ended, asked once for all who were told the same event and ask at the same time."""
+        key = (workflow, event)
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = asyncio.ensure_future(ask())
+            asked.add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(asked)
 
     @contextmanager
     def telling(self, following: Following, send: Send) -> Iterator[asyncio.Task[None]]:

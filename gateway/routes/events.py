@@ -86,7 +86,7 @@ async def follow(
     standing = await _standing(gateway)
     after = _after(standing, last_event_id, from_sequence, 0)
     ends = partial(_end, gateway, workflow)
-    end = await ends() if after else None
+    end = await ends(last_event_id) if after else None
     if end is not None and last_event_id and 0 < end.seq <= after:
         return Response(status_code=204, media_type="text/event-stream")
     lines = wants_lines(accept)
@@ -147,7 +147,7 @@ async def _stream(
     *,
     lines: bool,
     wait: bool,
-    ends: Callable[[], Awaitable[End | None]] | None = None,
+    ends: Callable[[str], Awaitable[End | None]] | None = None,
 ) -> EventStream:
     streams = gateway.streams
     with ExitStack() as place:
@@ -165,7 +165,11 @@ def _unavailable(error: LiveDown) -> ProblemError:
     return ProblemError(503, "events_unavailable", "Events can't be followed now", str(error), {"Retry-After": "2"})
 
 
-async def _end(gateway: State, workflow: str) -> End | None:
+async def _end(gateway: State, workflow: str, event: str) -> End | None:
+    return await gateway.streams.ended(workflow, event, partial(_read_end, gateway, workflow))
+
+
+async def _read_end(gateway: State, workflow: str) -> End | None:
     """How the workflow ended, None while it is active."""
     row = await gateway.reads.workflow(TENANT, workflow)
     if row is None or row.state == "active":

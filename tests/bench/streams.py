@@ -46,7 +46,7 @@ class Extent:
 
 
 SHORT = Extent(clients=1000, rates=(30,), events=120, storm_s=5)
-FULL = Extent(clients=1000, rates=(1, 10, 30, 100, 1000), events=300, storm_s=20)
+FULL = Extent(clients=1000, rates=(10, 30, 100, 1000), events=300, storm_s=20)
 
 
 @dataclass(slots=True)
