@@ -29,6 +29,7 @@ Packages = dict[str, dict[str, Any]]
 FOREGROUND = "ql up"  # the factory of these tests is what it starts
 REPLAY = DOCS / "tutorials/replay-and-fork.md"
 POEM = "write me a poem"
+CHORES = "A command line tool that keeps a list of chores, each with a name."
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
@@ -88,16 +89,21 @@ async def test_forks(factory: Running, packages: Packages, tmp_path: Path) -> No
             await http.post(f"/v1/workflows/{fork}/cancel")
 
 
-async def wrong(reader: Reader, workflow: str, *names: str) -> list[bytes]:
-    """A dead letter for each name, the last one the newest; what each should have said."""
-    program = (reader.folder / "wrong.py").read_text(encoding="utf-8")
+async def wrong(reader: Reader, http: httpx.AsyncClient, workflow: str, *names: str) -> None:
+    """A dead letter for each name; what each should have said lies in a file of that name."""
+    program = (reader.folder / "wrong.py").read_text(encoding="utf-8").replace(NOBODY, workflow)
     for revision, name in enumerate(names, 7):
-        text = program.replace(NOBODY, workflow).replace("{STEP}.1", f"{{STEP}}.{revision}")
-        (reader.folder / "wrong.py").write_text(text, encoding="utf-8")
-        await reader.types("python wrong.py")
-        while reader.known.get(name) in {None, *(reader.known.get(other) for other in names[: revision - 7])}:
-            await reader.types(f"ql deadletter list  # prints {name}")
-    return [mended(workflow, revision) for revision, _ in enumerate(names, 7)]
+        (reader.folder / name).write_bytes(mended(workflow, revision))
+        (reader.folder / f"{name}.py").write_text(program.replace("{STEP}.1", f"{{STEP}}.{revision}"), encoding="utf-8")
+        await reader.types(f"python {name}.py")
+    found: list[str] = []
+    async with asyncio.timeout(30):
+        while len(found) < len(names):
+            items = (await http.get("/v1/deadletters", params={"workflow": workflow})).json()["items"]
+            found = [item["id"] for item in items]
+    for letter in found:
+        subject = (await http.get(f"/v1/deadletters/{letter}")).json()["subject"]
+        reader.known[names[int(subject.rpartition(".")[2]) - 7]] = letter
 
 
 def mended(workflow: str, revision: int) -> bytes:
@@ -127,21 +133,22 @@ async def test_control_and_dead_letters(factory: Running, tmp_path: Path) -> Non
     reader = publisher(factory, tmp_path)
     said = typed("how-to/recover.md")
     assert len(said) >= 10
-    submit = f"ql submit @{PROMPTS}/expenses.txt"
-    await reader.types("ql deadletter drop --all --yes")
-    await reader.types(f'ql submit "{POEM}"  # prints FAILED', "ql workflow watch FAILED  # fails")
-    async with going_on(reader, "code_generation"):
-        await reader.types("ql stage pause code_generation", f"{submit}  # prints RUNNING", f"{submit}  # prints HELD")
-        first, _, last = await wrong(reader, reader.known["HELD"], "MENDED", "OTHER", "LETTER")
-        (tmp_path / "first.json").write_bytes(first)
-        (tmp_path / "FILE").write_bytes(last)
-        await reader.types("ql deadletter edit MENDED --body first.json")
+    async with httpx.AsyncClient(base_url=factory.url, timeout=30) as http, going_on(reader, "code_generation"):
+        for item in (await http.get("/v1/deadletters")).json()["items"]:  # of other tests
+            await http.delete(f"/v1/deadletters/{item['id']}")
+        await http.post("/v1/stages/code_generation/pause")
+        for name, prompt in (("RUNNING", CHORES), ("HELD", CHORES), ("FAILED", POEM)):
+            reader.known[name] = (await http.post("/v1/workflows", json={"prompt": prompt})).json()["id"]
+        await wrong(reader, http, reader.known["HELD"], "MENDED", "OTHER", "LETTER")
+        body = (tmp_path / "MENDED").read_bytes()
+        (await http.put(f"/v1/deadletters/{reader.known['MENDED']}/body", content=body)).raise_for_status()
+        (tmp_path / "FILE").write_bytes((tmp_path / "LETTER").read_bytes())
         told = dict(zip(said, await reader.types(*said), strict=True))
-        shown, left, _ = await reader.types("ql workflow show RUNNING", "ql deadletter list", "ql workflow cancel HELD")
-    (every,) = (line for line in said if line.startswith("ql deadletter resend --all"))
-    assert "sent again: 1 of 1" in told[every]
-    assert "wrong prompt" in shown
-    assert len(left.splitlines()) == 1
+        (every,) = (line for line in said if line.startswith("ql deadletter resend --all"))
+        assert "sent again: 1 of 1" in told[every]
+        assert (await http.get("/v1/deadletters")).json()["items"] == []
+        assert (await http.get(f"/v1/workflows/{reader.known['RUNNING']}")).json()["error"] == "wrong prompt"
+        await http.post(f"/v1/workflows/{reader.known['HELD']}/cancel")
 
 
 async def test_webhooks(factory: Running, tmp_path: Path) -> None:
