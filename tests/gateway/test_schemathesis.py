@@ -21,9 +21,11 @@ SHOWN = 10_000
 
 @pytest.mark.timeout(400)
 async def test_nothing_is_answered_that_the_document_does_not_say(
-    served: Served, database: Database, tmp_path: Path
+    served: Served, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a keeper and a router, so that every operation can be done."""
+    """With a keeper and a router, so that every operation can be done; and pings at once, since of a stream of events
+    Schemathesis waits for the first thing to be told."""
+    monkeypatch.setattr("gateway.following.PING_S", 0.1)
     await serve(served.nc)
     argv = [str(PROGRAM), "--config-file", str(HERE / "schemathesis.toml"), "run", f"{served.url}/openapi.json"]
     env = {**os.environ, "PYTHONPATH": str(HERE), "NO_COLOR": "1"}
