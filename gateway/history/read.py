@@ -23,7 +23,8 @@ from contracts.subjects import STREAM, token
 
 AT_ONCE = 1024
 """Subjects that the server finds the last messages of in one request; it refuses more."""
-BATCH = 10_000
+BATCH, BYTES = 10_000, 16 << 20
+"""Of one answer, which comes without flow control: a server cuts off who lets 64 MiB wait."""
 PATIENCE_S = 5.0
 """Without a message, after which the stream counts as away."""
 MOST = 100_000
@@ -40,6 +41,7 @@ class _All(msgspec.Struct, frozen=True, kw_only=True):
     """The last message of each subject."""
 
     multi_last: tuple[str, ...]
+    max_bytes: int
 
 
 class _Next(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ class _Next(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     batch: int
     next_by_subj: str
+    max_bytes: int
 
 
 class History:
@@ -62,15 +65,15 @@ class History:
         What no reader of today can decode is left out. Raises `HistoryDown`.
         """
         pattern = f"ql.evt.{token(tenant)}.{token(workflow)}.>"
-        heard = await self._asked(_All(multi_last=(pattern,)))
-        return await self._long(pattern) if heard.status == _TOO_MANY else heard.events
+        heard = await self._asked(_All(multi_last=(pattern,), max_bytes=BYTES))
+        return await self._long(pattern) if heard.status == _TOO_MANY or heard.left else heard.events
 
     async def _long(self, pattern: str) -> list[Event]:
-        """Of one with more than `AT_ONCE` events."""
+        """Of one with more than `AT_ONCE` events, or `BYTES` of them."""
         events: list[Event] = []
         seq, left, told = 1, AT_ONCE, 0
         while left and told < MOST:
-            heard = await self._asked(_Next(seq=seq, batch=min(left, BATCH), next_by_subj=pattern))
+            heard = await self._asked(_Next(seq=seq, batch=min(left, BATCH), next_by_subj=pattern, max_bytes=BYTES))
             events += heard.events
             told += heard.count
             seq, left = heard.last + 1, heard.left if heard.count else 0

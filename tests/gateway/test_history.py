@@ -134,10 +134,12 @@ async def test_the_stream_alone_tells_the_history_while_postgresql_is_away(
     assert (await served.http.get(f"/v1/workflows/{WORKFLOW}/timeline")).status_code == 404
 
 
+@pytest.mark.parametrize(("batch", "size"), [(300, 16 << 20), (10_000, 60_000)])
 async def test_a_history_is_whole_and_of_one_workflow_however_long(
-    nats_url: str, monkeypatch: pytest.MonkeyPatch
+    batch: int, size: int, nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_, "BATCH", 300)
+    monkeypatch.setattr(read_, "BATCH", batch)
+    monkeypatch.setattr(read_, "BYTES", size)
     nc = await connect(nats_url)
     try:
         with pytest.raises(HistoryDown):
