@@ -66,6 +66,11 @@ async def test_a_finished_workflow_is_looked_back_at_done_again_and_forked(
     for line in said:
         if "--strict" in line or "--replay" in line or "--local" in line:
             assert "the same bytes as recorded" in told[line], line
+    assert "test_execution 1: the same" in told["ql workflow replay WORKFLOW --strict"]
+    elsewhere = "QL_DATA=elsewhere ql workflow open wf.qlx"
+    assert "packaging " in told[elsewhere]
+    assert packages["geometry"]["sha256"] in told[f"{elsewhere} --files"]
+    assert "wf.qlx: ok, " in told[f"{elsewhere} --verify"]
     (fork,) = (line for line in said if line.startswith("ql workflow replay FORK"))
     assert told[fork].count(" reused ") == 12
     assert "paused since" in told["ql stage list"]
