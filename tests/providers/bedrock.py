@@ -50,7 +50,7 @@ class Bedrock:
             stream=action == "converse-stream",
             most_tokens=(given.get("inferenceConfig") or {}).get("maxTokens"),
             tool=str((choice.get("tool") or {}).get("name", "")),
-            schema=bool(choice.get("tool")) or "outputConfig" in given,
+            schema="toolConfig" in given or "outputConfig" in given,
         )
 
     def body(self, told: Told) -> dict[str, object]:
