@@ -56,12 +56,6 @@ def test_batches_take_every_wanted_body_once_in_order_and_within_the_bounds(plan
         assert len(batch) == 1 or sum(len(entry.body) for entry in batch) <= MOST_BYTES
 
 
-@pytest.fixture(autouse=True)
-def company(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than this process may be held up between two puts of a test."""
-    monkeypatch.setattr(packs, "COMPANY_S", 0.1)
-
-
 class Objects:
     """A store whose puts wait until they are let go."""
 
@@ -82,36 +76,19 @@ async def waiting_for(packer: Packer, *bodies: bytes, tenant: str = "default") -
     tasks = []
     for body in bodies:
         tasks.append(asyncio.create_task(packer.put(tenant, body, digest(body))))
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)  # the first is on its way
+        await asyncio.sleep(0.001)
     return tasks
 
 
-async def test_the_first_goes_at_once_and_what_piles_up_goes_together() -> None:
-    objects, waiting = Objects(), (b"b", b"c", b"d", b"c")
-    packer = Packer(objects.put)
-    tasks = await waiting_for(packer, b"a")
-    assert [body for _, body in objects.puts] == [b"a"]
-    tasks += [asyncio.create_task(packer.put("default", body, digest(body))) for body in waiting]
-    while len(objects.puts) < packs.FLIGHTS:
-        await asyncio.sleep(0.01)
-    assert [body for _, body in objects.puts] == [b"a", b"bcd"]
-    tasks += await waiting_for(packer, b"e", b"f")
-    assert len(objects.puts) == packs.FLIGHTS
+async def test_the_first_go_at_once_and_what_piles_up_goes_together() -> None:
+    objects = Objects()
+    tasks = await waiting_for(Packer(objects.put), b"a", b"b", b"c", b"d", b"c")
+    assert [body for _, body in objects.puts] == [b"a", b"b"]
     objects.open.set()
     refs = await asyncio.gather(*tasks)
-    assert [body for _, body in objects.puts] == [b"a", b"bcd", b"ef"]
+    assert [body for _, body in objects.puts] == [b"a", b"b", b"cd"]
     assert refs[2] == refs[4]
-    assert [ref.offset for ref in refs] == [0, 0, 1, 2, 1, 0, 1]
-
-
-async def test_a_body_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packs, "COMPANY_S", 3600)
-    objects = Objects()
-    objects.open.set()
-    for body in (b"a", b"b", b"c"):
-        async with asyncio.timeout(30):
-            await Packer(objects.put).put("default", body, digest(body))
+    assert [ref.offset for ref in refs] == [0, 0, 0, 1, 0]
 
 
 async def test_no_object_holds_bodies_of_two_tenants() -> None:
@@ -154,7 +131,7 @@ async def test_one_who_gives_up_harms_nobody_and_is_not_stored() -> None:
     await asyncio.sleep(0)
     objects.open.set()
     refs = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [body for _, body in objects.puts] == [b"a", b"bce"]
+    assert [body for _, body in objects.puts] == [b"a", b"b", b"ce"]
     assert [isinstance(ref, Ref) for ref in refs] == [False, True, True, False, True]
 
 
@@ -164,7 +141,7 @@ async def test_a_full_pack_is_followed_by_another(monkeypatch: pytest.MonkeyPatc
     tasks = await waiting_for(Packer(objects.put), *(b"%d" % number for number in range(9)))
     objects.open.set()
     await asyncio.gather(*tasks)
-    assert [len(body) for _, body in objects.puts] == [1, 3, 3, 2]
+    assert [len(body) for _, body in objects.puts] == [1, 1, 3, 3, 1]
 
 
 async def test_nothing_is_left_of_a_tenant_that_puts_no_more() -> None:

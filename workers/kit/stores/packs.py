@@ -1,7 +1,6 @@
 """Packing: small bodies of one tenant that wait at the same time share one object, so that one put stores many.
 
-The first body goes at once. What arrives while a put is under way goes together; where that are few, they wait a
-moment for more. A put costs the same whatever it holds.
+Nothing waits for company: the first body goes at once, and what arrives while puts are under way goes together.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ SMALL = 64 * 1024
 
 FLIGHTS = 2
 """Puts of one tenant under way at once: more would only make the packs smaller."""
-
-COMPANY_S, FEW = 0.004, 8
 
 MOST_BODIES = 256
 MOST_BYTES = 4 << 20
@@ -102,19 +99,15 @@ class Packer:
         lane.waiting.append(Waiting(digest, body, place))
         if lane.flights < FLIGHTS:
             lane.flights += 1
-            flight = asyncio.create_task(self._fly(tenant, lane, at_once=lane.flights == 1))
+            flight = asyncio.create_task(self._fly(tenant, lane))
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
         return await place
 
-    async def _fly(self, tenant: str, lane: _Lane, *, at_once: bool) -> None:
+    async def _fly(self, tenant: str, lane: _Lane) -> None:
         try:
-            while lane.waiting:
-                if not at_once:
-                    await asyncio.sleep(COMPANY_S)
-                if batch := taken(lane.waiting):
-                    await self._put(tenant, batch)
-                at_once = len(batch) >= FEW  # so many need no more company
+            while batch := taken(lane.waiting):
+                await self._put(tenant, batch)
         finally:
             lane.flights -= 1
             if not lane.flights:
