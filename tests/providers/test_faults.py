@@ -35,7 +35,7 @@ async def test_what_litellm_raises(
     kinds = (raised,) if isinstance(raised, str) else raised
     async with Provider(planned) as provider:
         with pytest.raises(tuple(getattr(caller.litellm, kind) for kind in kinds)):
-            await caller(provider, maker, stream=stream, within_s=0.3)
+            await caller(provider, maker, stream=stream, within_s=0.15 if planned == "hang" else 5)
         assert [call.outcome for call in provider.calls] == [planned.partition(":")[0]]
         assert (await caller(provider, maker, stream=stream)).finish == "stop"
     assert provider.calls[-1].outcome == "answered"
@@ -62,9 +62,9 @@ async def test_a_cut_connection(caller: Caller, maker: str, stream: bool) -> Non
 @STREAMS
 @EVERY
 async def test_a_slow_drip_arrives_whole_or_times_out(caller: Caller, maker: str, stream: bool) -> None:
-    async with Provider("drip:0.2") as provider:
+    async with Provider("drip:0.1") as provider:
         assert (await caller(provider, maker, stream=stream)).finish == "stop"
-    assert provider.calls[0].took >= 0.15
+    assert provider.calls[0].took >= 0.07
 
 
 @STREAMS
@@ -81,7 +81,7 @@ async def test_spoilt_answers(caller: Caller, maker: str, stream: bool) -> None:
     assert [call.outcome for call in provider.calls[1:]] == ["length", "empty", "wrong_json", "prose", "wrong_schema"]
 
 
-@EVERY
+@pytest.mark.parametrize("maker", ["openai", "anthropic", "bedrock", "ollama_chat"])
 async def test_an_answer_of_ten_megabytes(caller: Caller, maker: str) -> None:
     async with Provider("huge") as provider:
         assert len((await caller(provider, maker, within_s=20)).text) > HUGE

@@ -83,7 +83,7 @@ async def test_a_prompt_that_is_no_question_of_ours_is_repeated(caller: Caller) 
         assert (await caller(provider, "openai", prompt="hello")).text == "You said: hello"
 
 
-@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("maker", ["openai", "bedrock", "ollama_chat"])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_model_takes_the_time_it_is_told_to(caller: Caller, maker: str, stream: bool) -> None:
     async with Provider(speed=Speed(first_s=0.1, tokens_per_s=1000)) as provider:
