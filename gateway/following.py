@@ -20,7 +20,7 @@ from gateway.frames import Fact, Wanted
 from gateway.limits import Room
 from gateway.live import LiveDown, Standing
 from gateway.past import Past
-from gateway.serving import direct
+from gateway.serving import Protocol, direct
 from workers.kit.stores.drops import StoreDown
 
 PING_S = 15.0
@@ -59,7 +59,7 @@ class Following:
         ends: Callable[[str], Awaitable[End | None]] | None,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        self.direct: Callable[[bytes], bool] | None = None
+        self.direct: Protocol | None = None
         self.stalled = False
         self._past, self._pattern, self._wanted = past, wanted.pattern(tenant), wanted
         self._standing, self._seq, self._left = standing, after, FIRST
@@ -173,7 +173,7 @@ class Following:
             waiter.set_result(None)
             return
         while chunk := channel.after(self._place, lines=self._lines, above=self._above):
-            if chunk.end or (chunk.framed and not self.direct(chunk.framed)):
+            if chunk.end or (chunk.framed and not self.direct.take(chunk.framed)):
                 waiter.set_result(None)
                 return
             self._since = now
@@ -259,6 +259,8 @@ class Streams:
             if not following.stalled:
                 raise
             _log.warning("follower_stalled")
+            if following.direct is not None:  # else it is closed when what waits in it was sent: never
+                following.direct.abort()
 
     async def _look(self) -> None:
         while True:

@@ -4,7 +4,6 @@ who follows events is told to come back before it stops."""
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -13,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 DIRECT = "quantumlayer.direct"
-"""In a request's `extensions`: takes a chunk of a body as it goes over the wire, or says that it can't now."""
+"""In a request's `extensions`: its `Protocol`."""
 WAITING = 16 << 10
 """Bytes that may wait in a connection for more to be written into it directly."""
 
@@ -27,21 +26,26 @@ class Protocol(H11Protocol):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and scope["http_version"] == "1.1":
-                scope["extensions"] = {DIRECT: self._direct}
+                scope["extensions"] = {DIRECT: self}
             await layers(scope, receive, send)
 
         self.app: Any = app
 
-    def _direct(self, chunk: bytes) -> bool:
+    def take(self, chunk: bytes) -> bool:
+        """Write a chunk of an answer's body as it goes over the wire; False where that can't be now."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size() > WAITING:
             return False
         self.transport.write(chunk)
         return True
 
+    def abort(self) -> None:
+        """Close it, whatever waits in it."""
+        self.transport.abort()
 
-def direct(scope: Scope) -> Callable[[bytes], bool] | None:
+
+def direct(scope: Scope) -> Protocol | None:
     """Of this request, whose answer is one of chunks and has begun; None where the server has no such thing."""
-    found: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(DIRECT)
+    found: Protocol | None = scope.get("extensions", {}).get(DIRECT)
     return found
 
 

@@ -32,15 +32,19 @@ class Follower:
     """A client of the stream on a connection of its own."""
 
     def __init__(self, url: str, workflow: str) -> None:
-        self._at, self._workflow = urlsplit(url), workflow
+        self._at, self.workflow = urlsplit(url), workflow
 
     async def open(self, buffer: int = 1 << 16) -> Follower:
         self._reader, self._writer = await asyncio.open_connection(self._at.hostname, self._at.port, limit=buffer)
-        path = f"/v1/workflows/{self._workflow}/events"
+        path = f"/v1/workflows/{self.workflow}/events"
         self._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head, head
         return self
+
+    async def progress(self) -> None:
+        """Until some is told: by then the gateway has heard all that was said before."""
+        await self._reader.readuntil(b"event: progress")
 
     async def rest(self) -> bytes:
         """Everything until the gateway closes."""
@@ -79,9 +83,12 @@ async def test_a_follower_that_does_not_read_is_told_where_it_lost_and_its_place
     workflow = await submit(served)
     follower = await Follower(served.url, workflow).open()
     assert served.state.streams.room.free == free - 1
+    quick = await Follower(served.url, await submit(served)).open()
     for _ in range(2000):  # more than the buffers between two processes hold
         await served.nc.publish(f"ql.live.default.{workflow}.packaging", b"x" * 16_384)
-    await served.nc.flush()
+    await served.nc.publish(f"ql.live.default.{quick.workflow}.packaging", b"{}")
+    await quick.progress()
+    quick.close()
     told = await follower.rest()
     assert told.count(b"event: progress") < 2000
     assert b"event: lag" in told[-200:]
@@ -122,7 +129,7 @@ async def test_of_all_followers_the_slowest_is_told_to_come_back_and_nothing_is_
     for _ in range(2000):
         await served.nc.publish(f"ql.live.default.{workflow}.packaging", b"x" * 16_384)
     await served.nc.publish(f"ql.live.default.{other}.packaging", b"{}")
-    await served.nc.flush()
+    await quick.progress()
     told = await slow.rest()
     assert b"event: lag" in told[-200:]
     assert len(told) < 2000 * 16_384
