@@ -22,7 +22,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 workflow = typer.Typer(
-    help="Workflows: list, show, watch, cancel, resume, fork.", no_args_is_help=True, rich_markup_mode=None
+    help="Workflows: list, show, watch, cancel, resume, fork, replay, export, open.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 capsule = typer.Typer(help="Capsules: pull, verify.", no_args_is_help=True, rich_markup_mode=None)
 deadletter = typer.Typer(
