@@ -18,6 +18,7 @@ PROVIDER_KEYS = frozenset(
         "AZURE_API_KEY",
         "ANTHROPIC_API_KEY",
         "GROQ_API_KEY",
+        "OLLAMA_API_KEY",
         "VLLM_API_KEY",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",

@@ -57,7 +57,9 @@ PROVIDERS: dict[str, Provider] = {
         takes={"aws_session_token": ("AWS_SESSION_TOKEN",)},
     ),
     "groq": Provider(litellm="groq", needs={"api_key": ("GROQ_API_KEY",)}),
-    "ollama": Provider(litellm="ollama_chat", default_url="http://127.0.0.1:11434"),
+    "ollama": Provider(
+        litellm="ollama_chat", takes={"api_key": ("OLLAMA_API_KEY",)}, default_url="http://127.0.0.1:11434"
+    ),
     "vllm": Provider(litellm="hosted_vllm", takes={"api_key": ("VLLM_API_KEY",)}, url="VLLM_API_BASE"),
 }
 

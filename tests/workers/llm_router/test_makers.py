@@ -160,6 +160,15 @@ async def test_an_ollama_model_sees_the_whole_of_a_question_that_its_default_wou
     assert chat(model).facts(model).context == 16_384
 
 
+async def test_an_ollama_that_wants_a_key_gets_it_and_its_error_tells_none(fake: Provider) -> None:
+    model = at(fake, "ollama/qwen3:8b")
+    fake.plan("400")
+    told = await chat(model, environ={"OLLAMA_API_KEY": KEY}).complete(model, QUESTION, None, last=True)
+    assert isinstance(told, Failed)
+    assert "Bearer [hidden]" in told.error or "Authorization: [hidden]" in told.error  # the server did repeat it
+    assert KEY not in told.error
+
+
 async def test_a_secret_that_does_not_fit_is_refused_and_named(fake: Provider) -> None:
     model = at(fake, "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0")
     told = await chat(model, environ=ENVIRON | {"AWS_SECRET_ACCESS_KEY": "of somebody else"}).complete(
