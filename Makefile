@@ -45,13 +45,14 @@ up: .venv/.runtime .venv/.sandbox ## start the whole factory and keep it running
 test: setup ## run the tests, on real servers
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
-check: setup ## types, lint, layers, generated files, compose file and Dockerfile
+check: setup ## types, lint, layers, generated files, API documents, compose file and Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.generate --check
 	$(BIN)/python -m contracts.compatibility
+	$(BIN)/python -m tests.documents
 	$(BIN)/ql prompt test > /dev/null
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
