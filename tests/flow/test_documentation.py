@@ -194,7 +194,9 @@ async def test_models(factory: Running, reachable: Path, tmp_path: Path) -> None
         await up.wait()
 
 
-async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Running, tmp_path: Path) -> None:
+async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(
+    factory: Running, packages: Packages, tmp_path: Path
+) -> None:
     """Thirteen lines that know the AsyncAPI document only."""
     page = (DOCS / "how-to/follow-events.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
@@ -205,9 +207,11 @@ async def test_the_page_s_program_hears_of_a_capsule_and_fetches_it(factory: Run
         sys.executable, "-c", program, env=env, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )
     await asyncio.sleep(1.5)  # a plain subscription hears only what comes after it
-    made = await factory.ql("generate", f"@{PROMPTS}/expenses.txt", "--out", str(tmp_path / "out"), "--json")
+    made = packages["expenses"]
+    forked = await factory.ql("workflow", "fork", made["workflow"], "--from", "packaging")
+    assert forked.returncode == 0, forked.stderr
     heard, _ = await asyncio.wait_for(listening.communicate(), 60)
     kind, sha256 = heard.decode().split()
     assert kind == "dev.quantumlayer.workflow.completed.v1"
-    assert sha256 == json.loads(made.stdout)["sha256"]
-    assert (tmp_path / "capsule.tar.gz").read_bytes() == Path(json.loads(made.stdout)["archive"]).read_bytes()
+    assert sha256 == made["sha256"]
+    assert (tmp_path / "capsule.tar.gz").read_bytes() == Path(made["archive"]).read_bytes()
