@@ -136,15 +136,16 @@ class PgLedger:
         return answer
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
+        if self._hot.get(call.tenant, call.question) and (known := await self.known(call)):
+            return Begun(verdict="known", answer=known)
         guess = _money(estimate)
-        hot = self._hot.get(call.tenant, call.question)
-        record = await self._told(BEGIN, *_of(call), hot is not None, token, guess, lease_s, _money(most))
+        record = await self._told(BEGIN, *_of(call), False, token, guess, lease_s, _money(most))
         if record is None:
             raise LookupError("begin_call gave no row")
         if record["verdict"] in {"over", "wait"}:
             return Begun(verdict=record["verdict"], over=_over(call, record, guess))
         if record["stored"]:
-            return Begun(verdict="known", answer=await self._kept(call, record, hot))
+            return Begun(verdict="known", answer=await self._kept(call, record, None))
         granted = record["granted"]
         return Begun(verdict=record["verdict"], granted=None if granted is None else float(granted))
 
