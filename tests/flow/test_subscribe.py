@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import nats
 import pytest
 
 from deploy.local.stack import RUN_FILE
-from tests.flow.conftest import PROMPTS, Running
+from tests.flow.conftest import Running
 from tests.flow.pages import commands
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -58,12 +59,9 @@ async def stored(factory: Running, pattern: str) -> list[tuple[int, str]]:
 
 
 @pytest.fixture(scope="module")
-async def workflow(factory: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
+def workflow(packages: dict[str, dict[str, Any]]) -> str:
     """One that has completed."""
-    out = tmp_path_factory.mktemp("out")
-    made = await factory.ql("generate", f"@{PROMPTS}/expenses.txt", "--out", str(out / "package"), "--json")
-    assert made.returncode == 0, made.stderr
-    return str(json.loads(made.stdout)["workflow"])
+    return str(packages["expenses"]["workflow"])
 
 
 @asynccontextmanager
@@ -160,10 +158,17 @@ async def test_node_reads_them_too(factory: Running, workflow: str, tmp_path: Pa
 
 async def test_the_commands_of_the_page(factory: Running, workflow: str) -> None:
     lines = commands(EXAMPLES.parent / "how-to" / "follow-events.md")
-    assert len(lines) == 7
+    assert len(lines) == 9
+    first, *_ = (await factory.ql("events", "follow", "--from-sequence", "1", "--no-wait")).stdout.splitlines()
     for line in lines:
-        ended = await factory.ql(*line.replace("WORKFLOW", workflow).split()[1:])
+        said = shlex.split(line.replace("WORKFLOW", workflow).replace("POSITION", json.loads(first)["position"]))
+        forever = "follow" in said  # these two would go on
+        ended = await factory.ql(*said[1:], *(["--no-wait"] if forever else []))
         assert ended.returncode == 0, f"{line}\n{ended.stderr}"
+        if "--after" in said:
+            told = {json.loads(each)["type"] for each in ended.stdout.splitlines()}
+            assert "dev.quantumlayer.workflow.completed.v1" in told
+            assert all(kind.startswith("dev.quantumlayer.workflow.") for kind in told)
         if line.startswith(("ql events list", "ql key nats list")):
             assert "default_billing" in ended.stdout or "billing " in ended.stdout
     again = await factory.ql("key", "nats", "revoke", "billing")
