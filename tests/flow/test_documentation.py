@@ -37,6 +37,13 @@ def typed(page: str) -> list[str]:
     return [line for line in lines(DOCS / page) if REMARK.sub("", line) != FOREGROUND]
 
 
+def test_every_page_that_tells_what_to_type_is_typed_by_a_test() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    pages = [page for folder in ("tutorials", "how-to") for page in (DOCS / folder).glob("*.md") if lines(page)]
+    assert len(pages) >= 8
+    assert [page.name for page in pages if page.name not in tests] == []
+
+
 @pytest.mark.parametrize(("page", "least"), [("tutorials/first-capsule.md", 7), ("../README.md", 3)])
 async def test_the_page_s_commands_do_what_it_says(factory: Running, tmp_path: Path, page: str, least: int) -> None:
     said = typed(page)
