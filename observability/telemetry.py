@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +24,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 __all__ = ["Span", "SpanKind", "setup", "span", "traceparent"]
 
 METRICS_EVERY_S = 15
+EXPORT_S, CLOSE_S = 2, 3
+"""A collector that is away or silent costs an export so much, and the end of a process: what it was to hear is lost."""
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _SECRETS = ("password", "secret", "token", "authorization", "api_key", "dsn", "url")
@@ -82,20 +87,27 @@ def _exporting(service: str, url: str) -> Callable[[], None]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     resource = Resource.create({"service.name": service, "service.namespace": "quantumlayer"})
-    tracers = TracerProvider(resource=resource)
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces")))
+    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+    spans = OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=EXPORT_S)
+    tracers.add_span_processor(BatchSpanProcessor(spans))
     trace.set_tracer_provider(tracers)
     reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=f"{url}/v1/metrics"), export_interval_millis=METRICS_EVERY_S * 1000
+        OTLPMetricExporter(endpoint=f"{url}/v1/metrics", timeout=EXPORT_S),
+        export_interval_millis=METRICS_EVERY_S * 1000,
     )
-    meters = MeterProvider([reader], resource)
+    meters = MeterProvider([reader], resource, shutdown_on_exit=False)
     metrics.set_meter_provider(meters)
+    return partial(_at_once, tracers.shutdown, partial(meters.shutdown, timeout_millis=CLOSE_S * 1000))
 
-    def close() -> None:
-        tracers.shutdown()
-        meters.shutdown()
 
-    return close
+def _at_once(*closing: Callable[[], None]) -> None:
+    """All, side by side, for as long as there is time: the SDK has no bound for spans that wait in several batches."""
+    until = time.monotonic() + CLOSE_S
+    threads = [threading.Thread(target=close, daemon=True) for close in closing]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def span(

@@ -34,5 +34,7 @@ async def _work(until: float) -> None:
 
 
 if __name__ == "__main__":
-    telemetry.setup("worker", log_level="warning")
-    process.run(bind_all(small.SMALL, small.STAGES | {"check": check}), small.SMALL, load())
+    settings = load()
+    close = telemetry.setup("worker", log_level="warning", otlp_url=settings.otlp_url)
+    process.run(bind_all(small.SMALL, small.STAGES | {"check": check}), small.SMALL, settings)
+    close()

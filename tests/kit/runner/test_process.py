@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -31,8 +32,10 @@ SLOW = "tests.kit.runner.slow_worker"
 
 
 @asynccontextmanager
-async def worker(servers: Servers, *arguments: object, module: str = SLOW, **settings: float) -> AsyncIterator[Process]:
-    given = servers.settings(**settings).model_dump(exclude_defaults=True, exclude_none=True)
+async def worker(
+    servers: Servers, *arguments: object, module: str = SLOW, otlp_url: str = "", **settings: float
+) -> AsyncIterator[Process]:
+    given = servers.settings(otlp_url=otlp_url, **settings).model_dump(exclude_defaults=True, exclude_none=True)
     environ = {f"QL_{name.upper()}": str(value) for name, value in given.items()}
     command = [sys.executable, "-m", module, *map(str, arguments)]
     process = await asyncio.create_subprocess_exec(
@@ -115,6 +118,26 @@ async def test_what_does_not_stop_is_cut_off_when_the_grace_time_is_over(servers
         assert (process.returncode, b"worker.cut_off" in told) == (1, True)
         states = {row.stage: row.state for row in await running.reads.drops(TENANT, workflow)}
         assert states == {"draft": "completed", "check": "running", "side": "completed"}
+
+
+@pytest.mark.parametrize("listening", [True, False], ids=["silent", "closed"])
+async def test_a_collector_that_does_not_answer_cuts_no_worker_off(servers: Servers, listening: bool) -> None:
+    """What stopped in order is left alone by its grace time, and what a collector would have heard is given up soon."""
+    with socket.socket() as collector:
+        collector.bind(("127.0.0.1", 0))
+        if listening:
+            collector.listen()
+        url = f"http://127.0.0.1:{collector.getsockname()[1]}"
+        async with (
+            pipeline(servers, SMALL, workers=0) as running,
+            worker(servers, 0, otlp_url=url, grace_s=1) as process,
+        ):
+            workflow = await running.submit("p")
+            assert await running.end(workflow) == "completed"
+            process.send_signal(signal.SIGTERM)
+            _, told = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, b"worker.cut_off" in told) == (0, False), told.decode()
+    assert b"export" in told  # it did try
 
 
 async def test_a_nudge_stops_a_worker_process_long_before_its_next_beat(servers: Servers) -> None:

@@ -63,13 +63,21 @@ def run(
     """Work until SIGTERM or SIGINT."""
     check(settings)
     loop.collect_seldom()
-    loop.run(_run(bindings, topology, settings, given))
+    grace = _grace(settings.grace_s)
+    try:
+        loop.run(_run(bindings, topology, settings, given, grace))
+    finally:
+        grace.cancel()  # all has stopped, threads too: what is said for good-bye has its own bound
 
 
 async def _run(
-    bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None
+    bindings: Sequence[Binding],
+    topology: Topology,
+    settings: Settings,
+    given: Mapping[type, object] | None,
+    grace: threading.Timer,
 ) -> None:
-    process = _Process(bindings, topology, settings, given)
+    process = _Process(bindings, topology, settings, given, grace)
     try:
         await process.app.run()
     except NatsError as error:  # FastStream's own good-bye to a server that is away
@@ -80,12 +88,18 @@ async def _run(
 
 class _Process:
     def __init__(
-        self, bindings: Sequence[Binding], topology: Topology, settings: Settings, given: Mapping[type, object] | None
+        self,
+        bindings: Sequence[Binding],
+        topology: Topology,
+        settings: Settings,
+        given: Mapping[type, object] | None,
+        grace: threading.Timer,
     ) -> None:
         self._bindings = bindings
         self._topology = topology
         self._settings = settings
         self._given = given
+        self._grace = grace
         self._worker: Worker | None = None
         self._doors: Doors | None = None
         self._checks: dict[str, Check] = {}
@@ -142,7 +156,7 @@ class _Process:
         log.info("worker.started", stages=stages)
 
     async def _stop(self) -> None:
-        _end_in(self._settings.grace_s)
+        self._grace.start()
         if self._worker is not None:
             await self._worker.stop()
             await close_pool(self._pool)
@@ -181,9 +195,9 @@ class _Process:
         return msgspec.json.encode(told)
 
 
-def _end_in(grace_s: float) -> None:
-    """Whatever does not stop by then: work that is deaf to its cancellation, a server that does not answer. All that
-    it leaves behind is what a killed process leaves."""
+def _grace(grace_s: float) -> threading.Timer:
+    """Ends whatever has not stopped by then: work that is deaf to its cancellation, a server that does not answer. All
+    that it leaves behind is what a killed process leaves."""
 
     def end() -> None:
         log.error("worker.cut_off", grace_s=grace_s)
@@ -191,7 +205,7 @@ def _end_in(grace_s: float) -> None:
 
     timer = threading.Timer(grace_s, end)
     timer.daemon = True
-    timer.start()
+    return timer
 
 
 async def _as_it_is(message: NatsMessage) -> NatsMessage:
