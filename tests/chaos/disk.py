@@ -36,8 +36,8 @@ from workers.kit.runner.api import call
 POWER_CUT, DISK_FULL = "power cut under NATS, PostgreSQL, S3, all of them", "disk full under NATS, PostgreSQL, S3"
 LOAD_S = 5.0
 SYNCED_S = 3.0
-READ_S = 5.0
 """With `sync_interval: 1s`, what was acknowledged longer ago than this is on the disk."""
+READ_S = 5.0
 FULL_S = 8.0
 RECOVERED_S = 60.0
 PAID = dict.fromkeys(("root", "left", "right", "join"), (1, 2))

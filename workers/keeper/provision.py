@@ -27,7 +27,8 @@ PENDING_PER_SLOT = 8
 """How many un-acked messages a durable may have over all its workers, as a multiple of one process's slots."""
 OBSERVER_PENDING = 64
 MAX_CONSUMERS = 10_000
-"""Each follower of a gateway is one; a server that is told nothing stops at 1,000 (and takes no value for "any")."""
+"""Each stage and each subscription is one, and each tenant whose followers are places in a gateway process's feed. A
+server that is told nothing stops at 1,000 (and takes no value for "any")."""
 
 
 class NoRoom(Exception):
