@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -15,6 +20,7 @@ from tests.gateway.conftest import Served
 from tests.gateway.test_events import complete_all, followed, work
 from tests.gateway.test_workflows import submit
 from tests.servers import Database
+from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.drops import Claim, Completed, Failed
 from workers.kit.stores.pg import open_pool
 from workers.kit.stores.pg.pool import connected
@@ -192,6 +198,37 @@ async def test_an_event_that_was_not_published_is_the_first_stage_s_to_publish(
     assert owed.id == f"{workflow}.{STAGE}.completed.1"
     await served.drops.published([await served.publisher.fact(owed)])
     assert await served.drops.unpublished(["workflow"], older_s=0, limit=10) == []
+
+
+@asynccontextmanager
+async def silent_at_looks(url: str) -> AsyncIterator[str]:
+    """The S3 server at `url`, which takes a look whether an object is there and never answers it."""
+    parts = urlsplit(url)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, quiet: bool) -> None:
+        while part := await reader.read(1 << 16):
+            if not (quiet and part.startswith(b"HEAD ")):
+                writer.write(part)
+        writer.close()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(parts.hostname, parts.port)
+        await asyncio.gather(carry(reader, back, quiet=True), carry(there, writer, quiet=False))
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    yield f"http://{parts.username}:{parts.password}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_an_s3_that_falls_silent_is_told_before_the_client_has_gone(served: Served, bucket: str) -> None:
+    """The look holds a connection of the database, and the artifact's lock: it takes seconds at most."""
+    workflow = await submit(served)
+    async with silent_at_looks(served.settings.s3_url) as url:
+        served.app.state.gateway = replace(served.state, artifacts=S3Artifacts(url, bucket))
+        answer = await served.http.post(f"/v1/workflows/{workflow}/drops", json=drop())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    served.app.state.gateway = replace(served.state, artifacts=served.artifacts)
+    assert (await add(served, workflow, drop()))[0] == 201
 
 
 async def test_its_artifact_is_no_orphan(served: Served, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +23,8 @@ from .keys import artifact_key
 from .packs import SMALL, Packer
 
 REGION = "us-east-1"
+LOOK_S = 2.0
+"""For a look whether an object is there: whoever looks holds a lock and a connection of the database meanwhile."""
 _CHUNK = 256 * 1024
 
 
@@ -109,7 +112,8 @@ class S3Artifacts:
     async def held(self, ref: Ref) -> bool:
         try:
             with _telling(ref.key):
-                await obstore.head_async(self._store, ref.key)
+                async with asyncio.timeout(LOOK_S):
+                    await obstore.head_async(self._store, ref.key)
         except ArtifactLost:
             return False
         return True
@@ -151,4 +155,6 @@ def store_down(error: Exception) -> StoreDown:
     """What an error of the client means."""
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return StoreDown("S3: the keys are refused")
+    if isinstance(error, TimeoutError):
+        return StoreDown("S3 does not answer")
     return StoreDown(f"S3: {str(error).splitlines()[0][:300]}")

@@ -376,7 +376,7 @@ class Artifacts(Protocol):
         ...
 
     async def held(self, ref: Ref) -> bool:
-        """Whether the store has the object now; its bytes are not looked at."""
+        """Whether the store has the object now; its bytes are not looked at. Raises `StoreDown` within seconds."""
         ...
 
     def chunks(self, ref: Ref) -> AsyncIterator[bytes]:
