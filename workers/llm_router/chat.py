@@ -18,6 +18,7 @@ import structlog
 
 from workers.kit.llm.wire import Question
 
+from .again import may_again, soon
 from .errors import read_error
 from .lean import make_lean, unlogged
 from .models import PROVIDERS, Limit, Model, Parameters, Price
@@ -82,6 +83,7 @@ class Chat:
             retry_policy=self._policy(last=False),
             optional_pre_call_checks=["enforce_model_rate_limits"] if limits else None,
         )
+        soon(self._router)
         self._lean = not limits
         if self._lean:
             make_lean(self._litellm, self._router)
@@ -99,7 +101,7 @@ class Chat:
             async with asyncio.timeout(self._model_s):
                 said = await self._said(model, question, options, tell)
                 unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_out
-                if unread and options.pop("response_format", None):
+                if unread and options.pop("response_format", None) and may_again():
                     said = await self._said(model, question, options, tell)  # perhaps it takes no schema
         except TimeoutError:
             return Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")

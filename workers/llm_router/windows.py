@@ -58,7 +58,7 @@ def fit(question: Question, window: int) -> Fitted | str:
     size = 0
     for keep in range(count, -1, -1):
         messages = question.messages if keep == count else _keeping(question.messages, keep)
-        if (size := _about(messages)) <= room:
+        if (size := about(messages)) <= room:
             told = msgspec.structs.replace(question, messages=messages)
             return Fitted(question=told, left_out=_names(keep, count))
     return (
@@ -95,7 +95,8 @@ def _at_most(messages: Sequence[Message]) -> int:
     return round(MARGIN * sum(len(message.content) + _A_MESSAGE for message in messages))
 
 
-def _about(messages: Sequence[Message]) -> int:
+def about(messages: Sequence[Message]) -> int:
+    """Tokens that a model reads, estimated with a margin."""
     return round(MARGIN * sum(tokens(message.content) + _A_MESSAGE for message in messages))
 
 

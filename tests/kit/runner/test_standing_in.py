@@ -74,6 +74,23 @@ async def test_a_stage_that_was_done_anew_by_the_wanted_model_is_rid_of_it() -> 
     assert stand_ins(await artifacts.get(outcome.artifact)) == ()
 
 
+async def test_what_a_stand_in_made_is_taken_over_by_no_fork() -> None:
+    async def by_the_stand_in(submission: Submission) -> Draft:
+        count(over(0.5))
+        return Draft(text="d")
+
+    async def by_the_wanted(submission: Submission) -> Draft:
+        count(ModelCalls(role="r", model="a/x", calls=1))
+        return Draft(text="d")
+
+    memos = []
+    for call in (by_the_stand_in, by_the_wanted):
+        outcome = await attempts(call, "draft", MemoryArtifacts()).make(claim_of("draft"))
+        assert isinstance(outcome, Completed)
+        memos.append(bool(outcome.memo))
+    assert memos == [False, True]
+
+
 async def test_calls_at_once_give_the_same_bytes_whoever_is_first() -> None:
     bodies = set()
     for order in ((0.25, 0.5), (0.5, 0.25)):

@@ -153,6 +153,9 @@ async def test_a_busy_provider_is_asked_again_after_its_pause_only_when_nobody_e
     assert isinstance(told, Failed)
     assert told.pause_s == 0.01
     assert isinstance(await said(fake, "429:0.01,ok", last=True), Completion)
+    long = await said(fake, "429:30,ok", last=True)  # that long nobody waits here
+    assert isinstance(long, Failed)
+    assert long.pause_s == 30
 
 
 async def test_a_limit_of_ours_is_kept_and_is_not_the_model_s_fault(fake: Provider) -> None:

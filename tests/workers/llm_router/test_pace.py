@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,6 +64,33 @@ async def test_tokens_are_counted_as_calls_end() -> None:
     assert isinstance(await one.complete(A, question(), None, last=False), Completion)
 
 
+async def test_what_runs_counts_before_it_ends() -> None:
+    clock = Clock()
+    provider = Counting(Completion(text="a", tokens_in=20_000, tokens_out=1_000))
+    one = Paced(provider, {"openai": Limit(tpm=100_000)}, now=clock)
+    long = question("abcd" * 20_000)
+    said = await asyncio.gather(*(one.complete(A, long, None, last=False) for _ in range(100)))
+    assert sum(isinstance(each, Completion) for each in said) == provider.calls == 5
+    (pause,) = {each.pause_s for each in said if isinstance(each, Failed)}
+    assert pause is not None
+    assert pause < 5  # what they will have taken in truth is known soon
+    busy = await one.complete(A, long, None, last=False)
+    assert isinstance(busy, Failed)
+    assert busy.pause_s == 60.0
+
+
+async def test_a_call_that_was_cut_off_holds_nothing() -> None:
+    one = Paced(Counting(seconds=60), {"openai": Limit(tpm=1)}, now=Clock())
+    running = asyncio.create_task(one.complete(A, question(), None, last=False))
+    await asyncio.sleep(0)
+    assert isinstance(await one.complete(A, question(), None, last=False), Failed)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    again = asyncio.create_task(one.complete(A, question(), None, last=False))
+    assert not (await asyncio.wait([again], timeout=0.02))[0]
+    again.cancel()
+
+
 async def test_over_a_provider_s_limit_the_next_one_is_asked_and_then_the_question_waits() -> None:
     paced = Paced(Counting(), {"openai": Limit(rpm=1), "groq": Limit(rpm=1)})
     one = Service(
@@ -111,3 +139,16 @@ async def test_as_the_settings_say_it(fake: Provider, litellm: Any) -> None:
     assert "its provider's limit: 3 calls" in errors[1]
     assert "its provider's limit" not in errors[0]
     assert len(fake.calls) == 2
+
+
+async def test_each_try_counts(litellm: Any) -> None:
+    """litellm's Router asks again after a 500: not where the limit is reached."""
+    async with Provider("500,500,500,500,500,500,500,500") as ill:
+        settings = Settings(models=f"openai/a@{ill.url}/v1", model_limits="openai=3rpm")
+        reached = reach(settings, {"OPENAI_API_KEY": KEY})
+        (a,) = reached.chains.all
+        others = _others(settings, reached)
+        assert others is not None
+        said = await asyncio.gather(*(others.complete(a, question(), None, last=True) for _ in range(4)))
+        assert len(ill.calls) == 3
+    assert {each.kind for each in said if isinstance(each, Failed)} == {"fault", "busy"}
