@@ -263,5 +263,5 @@ class _SignsOfLife:
             self._saying = asyncio.ensure_future(self._said())
 
     async def _said(self) -> None:
-        with contextlib.suppress(nats.errors.Error):  # the next one may be heard
+        with contextlib.suppress(nats.errors.Error, OSError):  # the next one may be heard
             await self._say(_WORKING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import msgspec
@@ -17,7 +18,7 @@ from workers.kit.llm import LlmClient
 from workers.kit.llm.wire import Answer, Question
 from workers.kit.settings import Settings
 from workers.kit.stores.memory.ledger import MemoryLedger
-from workers.llm_router.app import app, connection
+from workers.llm_router.app import _SignsOfLife, app, connection
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.live import EVERY_S, MOST_CHARS, WATCHED_S, Live, listen
@@ -159,3 +160,19 @@ async def test_a_watcher_on_the_bus_sees_the_text_grow(nats_url: str, watched: s
         await serving.stop()
     assert answer.text.startswith("".join(str(news["text"]) for news in seen))
     assert len(seen) == (3 if streams and watched == "w1" else 0)
+
+
+async def test_a_sign_of_life_that_can_not_be_sent_is_nobody_s_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[dict[str, object]] = []
+    tried: asyncio.Queue[bytes] = asyncio.Queue()
+    asyncio.get_running_loop().set_exception_handler(lambda _, error: heard.append(error))
+    monkeypatch.setattr("workers.llm_router.app.ALIVE_S", 0.001)
+
+    async def say(sign: bytes) -> None:
+        tried.put_nowait(sign)
+        raise BrokenPipeError("the server is away")
+
+    with _SignsOfLife(say):
+        first, second = await tried.get(), await tried.get()  # one that failed is no reason to say no more
+        gc.collect()  # tells of an error that nobody asked for
+    assert (first, heard) == (second, [])
