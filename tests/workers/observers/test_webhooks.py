@@ -204,7 +204,12 @@ async def test_a_receiver_that_asks_for_time_gets_it_for_all_its_deliveries_and_
     [
         (503, b"90", (90, 90)),
         (429, b" 7 ", (7, 7)),
-        (429, format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True).encode(), (6000, 7200)),
+        pytest.param(
+            429,
+            format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True).encode(),
+            (6000, 7200),
+            id="in two hours",
+        ),
         (429, b"9" * 400, (86_400, 86_400)),
         (503, b"Fri, 31 Dec 9999 23:59:59 GMT", (86_400, 86_400)),
         (503, b"Fri, 31 Dec 1999 23:59:59 GMT", (0, 0)),
