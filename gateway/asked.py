@@ -200,7 +200,7 @@ class Role(BaseModel):
     role: str
     calls: int
     success: float = Field(description="Those that a model answered")
-    repairs: float = Field(description="Of those that were answered, whose work was sent back later")
+    repairs: float = Field(description="Of those that were answered, whose work a check sent back to their stage")
     cost: float
     p50_ms: int
     p95_ms: int

@@ -96,7 +96,7 @@ def quota(
 
 @app.command()
 def roles(as_json: AsJson = False) -> None:
-    """How each role does: success, repairs, cost, latency."""
+    """How each role did in the last 30 days: success, repairs, cost, latency."""
     from gateway.cli import spending
 
     spending.roles(as_json)

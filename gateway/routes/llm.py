@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated
 
@@ -14,14 +15,16 @@ from fastapi.responses import StreamingResponse
 from gateway import asked, ids
 from gateway.answers import AnswerStream
 from gateway.asked import Answered, Arm, Arms, Ask, Call, CallDetail, CallPage, Model, Models, Role, Roles
+from gateway.models import When
 from gateway.openapi import server_sent
 from gateway.pages import Pages, Short, lines
 from gateway.problems import ProblemError, responses
 from gateway.questions import Ping, RouterDown
+from gateway.routes.usage import utc
 from gateway.state import TENANT, Gateway, State
 from workers.kit.llm.wire import Answer, Problem, Question
 from workers.kit.stage import Permanent, StageError, Transient
-from workers.kit.stores.usage import CallRow, Which
+from workers.kit.stores.usage import HEALTH_DAYS, CallRow, Which
 
 router = APIRouter(prefix="/v1/llm", tags=["models"])
 
@@ -207,10 +210,15 @@ async def models(gateway: Gateway) -> Models:
     return Models(default=list(found.models), models=known, embeddings=found.embeddings or None)
 
 
-@router.get("/roles", operation_id="listRoles", response_model=Roles, responses={**lines(Role), **responses(503)})
-async def roles(gateway: Gateway, pages: Short) -> Response:
-    """How each role does: success, repairs, cost, latency."""
-    return pages.whole(Roles(items=[Role.of(role) for role in await gateway.usage.roles(TENANT)]))
+@router.get("/roles", operation_id="listRoles", response_model=Roles, responses={**lines(Role), **responses(422, 503)})
+async def roles(
+    gateway: Gateway,
+    pages: Short,
+    since: Annotated[When | None, Query(description=f"Calls from then on; by itself the last {HEALTH_DAYS} days")] = None,
+) -> Response:
+    """How each role did of late: success, repairs, cost, latency."""
+    begin = utc(since) if since else datetime.now(UTC) - timedelta(days=HEALTH_DAYS)
+    return pages.whole(Roles(items=[Role.of(role) for role in await gateway.usage.roles(TENANT, since=begin)]))
 
 
 @router.get("/arms", operation_id="listArms", response_model=Arms, responses={**lines(Arm), **responses(503)})

@@ -27,13 +27,14 @@ async def usage(
     """Tokens and cost of your calls, summed up, the dearest first; and what is spent and held of your limits."""
     if len(set(by)) < len(by):
         raise ProblemError(422, "invalid_request", "The request is not valid", "/query/by: names something twice")
-    since = _utc(since) if since else None
+    since = utc(since) if since else None
     totals = await gateway.usage.totals(TENANT, by=by, workflow=workflow, since=since)
     limits = await gateway.usage.budgets(TENANT, workflow=workflow)
     return Usage(items=[Sum.of(total) for total in totals], budgets=[Budget.of(limit) for limit in limits])
 
 
-def _utc(given: datetime) -> datetime:
+def utc(given: datetime) -> datetime:
+    """`since` of a query."""
     try:
         return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
     except OverflowError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from hashlib import sha256
 
+import asyncpg
 import pytest
 
 from gateway import pages
@@ -13,8 +15,16 @@ from gateway.conditional import has
 from gateway.pages import NDJSON, wants_lines
 from tests.gateway.conftest import Served
 from tests.gateway.test_workflows import PROMPT
+from tests.servers import Database
 
 LINES = {"Accept": NDJSON}
+CALLED = """
+    INSERT INTO usage (
+        tenant, workflow_id, stage, task, question, outcome, role, model, provider, tokens_in, tokens_out, cost,
+        latency_ms, created_at
+    ) VALUES ('default', 'w', 's', 't', '', 'answered', $1, 'a/x', 'a', 1, 1, 0, 7, now() - $2::interval)
+"""
+SINCE: tuple[dict[str, str], ...] = ({}, {"since": "2026-01-01T00:00:00Z"})
 BOUNDED = ("/v1/webhooks", "/v1/stages", "/v1/llm/switches", "/v1/llm/roles", "/v1/llm/arms")
 PAGED = ("/v1/workflows", "/v1/deadletters", "/v1/llm/calls")
 
@@ -118,3 +128,16 @@ def test_lines_are_sent_to_who_asks_for_them(accept: str, lines: bool) -> None:
 )
 def test_an_etag_is_known_by_its_whole_name(given: str, known: bool) -> None:
     assert has(given, '"a"') is known
+
+
+async def test_a_role_s_health_is_of_the_last_30_days_unless_more_is_asked_for(
+    served: Served, database: Database
+) -> None:
+    owner = await asyncpg.connect(database.admin)
+    for role, days in (("young", 29), ("old", 31)):
+        await owner.execute(CALLED, role, timedelta(days=days))
+    await owner.close()
+    told = [(await served.http.get("/v1/llm/roles", params=since)).json()["items"] for since in SINCE]
+    assert [[one["role"] for one in roles] for roles in told] == [["young"], ["old", "young"]]
+    wrong = await served.http.get("/v1/llm/roles", params={"since": "7"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_request")

@@ -122,11 +122,46 @@ async def test_a_role_s_health_is_told(usage: PgUsage) -> None:
     (role,) = await usage.roles("default")
     assert (role.role, role.calls, role.success, role.cost) == ("writer", 4, 0.75, 1.25)
     assert (role.p50_ms, role.p95_ms) == (9, 900)
+    assert role.repairs == 0  # it was asked again, and nothing was sent back to it
+
+
+async def test_a_role_s_repairs_are_what_a_check_sent_back_to_its_stage(usage: PgUsage, worker_pool: Pool) -> None:
+    """`documentation`, the writer's stage, was asked again at revision 2."""
+    await opened(worker_pool, "semantic_validation", 1, 2, "code_generation")  # so everything after it is made again
+    assert [role.repairs for role in await usage.roles("default")] == [0]
+    await worker_pool.execute("UPDATE drops SET stage = 'documentation', target = 'documentation'")  # a dead letter
+    assert [role.repairs for role in await usage.roles("default")] == [0]
+    await worker_pool.execute("UPDATE drops SET stage = 'packaging'")
+    (role,) = await usage.roles("default")
     assert role.repairs == pytest.approx(2 / 3)  # of the three answered, those two of the workflow that was sent back
+
+
+async def test_work_that_was_redone_for_another_s_sake_before_it_was_sent_back_counts_once(
+    usage: PgUsage, worker_pool: Pool
+) -> None:
+    ledger = PgLedger(worker_pool)
+    for revision, role in ((1, "first"), (2, "second"), (3, "third")):
+        made = msgspec.structs.replace(call(role), role=role, revision=revision, stage="code_generation")
+        await ledger.settle(made, role, "yes", "stop", ANSWERED)
+    await opened(worker_pool, "semantic_validation", 1, 2, "project_structure")
+    await opened(worker_pool, "test_execution", 2, 3, "code_generation")
+    told = {role.role: role.repairs for role in await usage.roles("default") if role.role != "writer"}
+    assert told == {"first": 0.0, "second": 1.0, "third": 0.0}
+
+
+async def opened(pool: Pool, stage: str, revision: int, opens: int, target: str) -> None:
+    """A check of WORKFLOW that sent work back."""
+    await pool.execute(
+        "INSERT INTO drops (workflow_id, stage, revision, tenant, state, epoch, attempts, opens, target, created_at, "
+        "updated_at) VALUES ($1, $2, $3, 'default', 'rejected', 1, 1, $4, $5, now(), now())",
+        WORKFLOW, stage, revision, opens, target,
+    )  # fmt: skip
 
 
 async def test_a_role_s_repairs_are_what_was_sent_back_of_its_own_files(usage: PgUsage, worker_pool: Pool) -> None:
     ledger = PgLedger(worker_pool)
+    await opened(worker_pool, "semantic_validation", 1, 2, "code_generation")
+    await opened(worker_pool, "test_execution", 2, 3, "code_generation")
     for number, (role, revision, path) in enumerate(
         [("first", 1, "a"), ("second", 1, "b"), ("repairer", 2, "a"), ("repairer", 3, "a"), ("third", 1, "")]
     ):

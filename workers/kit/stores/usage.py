@@ -13,6 +13,8 @@ from .retrievals import ArmReport
 
 By = Literal["tenant", "workflow", "stage", "task", "role", "model", "provider", "outcome", "month", "day"]
 MOST_GROUPS = 1000
+HEALTH_DAYS = 30
+"""How many days a role's health is about where nothing else is asked for: calls pile up."""
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +56,8 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 
 class RoleHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How a role does. Shares are from 0 to 1: `success` of the calls that reached for a model, so without those that a
-    stand-in answered as the money was spent; `repairs` of the answered ones, whose work was sent back. Latencies are of
-    answered ones."""
+    stand-in answered as the money was spent; `repairs` of the answered ones, whose work a check sent back to their
+    stage, which asked again. Latencies are of answered ones."""
 
     role: str
     calls: int

@@ -47,20 +47,32 @@ TOTALS = """
     WHERE tenant = $1 AND created_at >= $2 AND ($3 = '' OR workflow_id = $3) AND provider <> 'similar'
     GROUP BY {} ORDER BY sum(cost) DESC, count(*) DESC, {} LIMIT $4
 """
-# What was sent back is asked for again at a later revision; where a stage asks for one file at a time, the same file.
+# What was sent back to a stage is asked for again there, at the revision that was opened for it or a later one; where a
+# stage asks for one file at a time, the same file. What is redone since an ancestor was repaired, or sent again as a
+# dead letter, is nobody's fault.
 ROLES = """
-    WITH asked AS (
-        SELECT role, workflow_id, stage, revision, outcome, cost, latency_ms,
-            jsonb_path_query_first(pieces, '$[*] ? (@.name == "input:path")') ->> 'sha256' AS path
+    WITH opened AS (
+        SELECT workflow_id, target AS stage, opens FROM drops
+        WHERE tenant = $1 AND opens IS NOT NULL AND target <> stage
+    ), asked AS (
+        SELECT id, workflow_id, stage, revision, min(revision) OVER (
+            PARTITION BY workflow_id, stage,
+                jsonb_path_query_first(pieces, '$[*] ? (@.name == "input:path")') ->> 'sha256'
+            ORDER BY revision RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+        ) AS again
         FROM usage WHERE tenant = $1 AND created_at >= $2 AND role <> ''
-    ), judged AS (
-        SELECT *, max(revision) OVER (PARTITION BY workflow_id, stage, path) > revision AS sent_back FROM asked
+            AND (workflow_id, stage) IN (SELECT workflow_id, stage FROM opened)
+    ), sent_back AS (
+        SELECT DISTINCT a.id FROM asked a JOIN opened o USING (workflow_id, stage)
+        WHERE o.opens > a.revision AND o.opens <= a.again
     )
     SELECT role, count(*) AS calls, avg((outcome = 'answered')::int) AS success,
-        avg(sent_back::int) FILTER (WHERE outcome = 'answered') AS repairs, sum(cost) AS cost,
+        avg((s.id IS NOT NULL)::int) FILTER (WHERE outcome = 'answered') AS repairs, sum(cost) AS cost,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p50,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p95
-    FROM judged WHERE outcome IN ('answered', 'failed') GROUP BY role ORDER BY role
+    FROM usage u LEFT JOIN sent_back s ON s.id = u.id
+    WHERE tenant = $1 AND created_at >= $2 AND role <> '' AND outcome IN ('answered', 'failed')
+    GROUP BY role ORDER BY role
 """
 BUDGETS = """
     SELECT 'workflow' AS scope, w.budget AS allowed, (
