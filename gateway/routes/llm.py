@@ -214,7 +214,7 @@ async def models(gateway: Gateway) -> Models:
 async def roles(
     gateway: Gateway,
     pages: Short,
-    since: Annotated[When | None, Query(description=f"Calls from then on; by itself the last {HEALTH_DAYS} days")] = None,
+    since: Annotated[When | None, Query(description=f"Only calls from then on; {HEALTH_DAYS} days if left out")] = None,
 ) -> Response:
     """How each role did of late: success, repairs, cost, latency."""
     begin = utc(since) if since else datetime.now(UTC) - timedelta(days=HEALTH_DAYS)
