@@ -40,7 +40,8 @@ from workers.kit.settings import Settings
 from workers.kit.stores.drops import ArtifactLost, StoreDown
 from workers.kit.stores.keys import artifact_key, owner
 
-from .service import RETRY_S, Service, place
+from .noted import RETRY_S
+from .service import Service, place
 
 AT_ONCE = 1024
 ALIVE_S = 2.0

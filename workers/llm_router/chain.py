@@ -1,7 +1,8 @@
 """One question to a chain of models: best first, ill ones left out, and every one that gave no answer is named.
 
 This is the one place that decides who is asked next. A question reaches at most `MOST_MODELS` models, each at most
-twice (litellm's Router asks again by kind of error); the bus asks again only after the pause that the problem says.
+twice by kind of error (litellm's Router asks again), and as often once more without schema or examples,
+where a model says that it takes them not; the bus asks again only after the pause that the problem says.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ REMEDY_S = 30.0
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A model's answer, or the problem, and who was tried before, with what was paid for it.
 
-    `left_out` are the pieces of the question that did not fit into the model's window.
+    `left_out` are the pieces of the question that did not fit into the model's window. `cut`: it would have written
+    more, had we let it. `rest` are models to go on with, once there is money for them and what was paid is noted.
     """
 
     said: Completion | Problem
@@ -37,6 +39,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     tried: tuple[Tried, ...] = ()
     failed: tuple[Failed, ...] = ()
     left_out: tuple[str, ...] = ()
+    cut: bool = False
+    rest: tuple[Model, ...] = ()
+    course: Course | None = None
 
 
 class Watch(Protocol):
@@ -65,9 +70,11 @@ class Chain:
         facts = [(model, self.facts(model)) for model in models if model.name != BLUEPRINT]
         return [model for model, known in facts if not known.cost_in and not known.cost_out]
 
-    async def ask(self, question: Question, models: Sequence[Model], purse: Purse | None = None) -> Told:
-        """The first answer that one of them gives, for no more than what is in the `purse`."""
-        course = _Course()
+    async def ask(
+        self, question: Question, models: Sequence[Model], purse: Purse | None = None, course: Course | None = None
+    ) -> Told:
+        """The first answer that one of them gives, for no more than what is in the `purse`, after a `course`."""
+        course = course or Course()
         for place, model in enumerate(models):
             if course.asked == MOST_MODELS:
                 break
@@ -79,8 +86,10 @@ class Chain:
                 course.too_small(model, fitted)
                 continue
             asked = purse.capped(fitted.question, self.facts(model)) if purse else fitted.question
-            if asked is None:
-                course.waiting(model, "left out: what the call may take is spent", RETRY_S, False)
+            if asked is None and purse and purse.paid:
+                return course.told(question, models[place:])
+            if asked is None:  # no limit grants less than a call is expected to take
+                course.failed(model, Failed(kind="fault", error="left out: the call may not take enough"), 0)
                 continue
             if model.name != BLUEPRINT and not await self.breaker.admits(model.place):
                 health = self.breaker.health(model.place)
@@ -103,11 +112,12 @@ class Chain:
                     tried=tuple(course.tried),
                     failed=tuple(course.fell),
                     left_out=fitted.left_out,
+                    cut=said.finish == "length" and _capped(asked, fitted.question, self.facts(model)),
                 )
             course.failed(model, said, self.facts(model).context)
             if said.kind == "refused":
                 break
-        return Told(said=course.problem(question), tried=tuple(course.tried), failed=tuple(course.fell))
+        return course.told(question)
 
     async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
         """A vector for each text, where the model is well."""
@@ -158,10 +168,17 @@ class Chain:
         return self._others
 
 
-class _Course:
+def _capped(asked: Question, wanted: Question, model: Facts) -> bool:
+    """Whether the model was allowed less than what was wanted of it, or than it can."""
+    most = asked.max_tokens
+    return most is not None and most != wanted.max_tokens and not 0 < model.most_out <= most
+
+
+class Course:
     """What became of the models so far."""
 
     def __init__(self) -> None:
+        self.paid = False
         self.tried: list[Tried] = []
         self.asked = 0
         self.too_large = 0
@@ -189,10 +206,26 @@ class _Course:
             self._unusable.append(model)
         self.left_out(model, failed.error)
         self.fell.append(failed)
+        self.paid = self.paid or failed.cost > 0
         if failed.kind == "large":
             self.too_large = max(self.too_large, context)
         if failed.kind in {"fault", "busy"}:
             self._pauses.append(failed.pause_s or RETRY_S)
+
+    def told(self, question: Question, rest: Sequence[Model] = ()) -> Told:
+        """Nobody has answered, and only the `rest` may."""
+        return Told(
+            said=self.problem(question),
+            tried=tuple(self.tried),
+            failed=tuple(self.fell),
+            rest=tuple(rest),
+            course=self,
+        )
+
+    def noted(self) -> Course:
+        """The same, once the ledger knows of what was paid."""
+        self.fell = [msgspec.structs.replace(one, tokens_in=0, tokens_out=0, cost=0.0) for one in self.fell]
+        return self
 
     def problem(self, question: Question) -> Problem:
         """Why nobody answered, for whoever asked."""
@@ -205,10 +238,12 @@ class _Course:
             return Problem(kind="permanent", message=message, code="no_model")
         if kinds <= {"unusable"}:
             message = f"no model can be used for {question.task}: {told}; {self._remedy()}"
-            return Problem(kind="transient", message=message, retry_after=REMEDY_S, code="no_model")
+            return Problem(
+                kind="transient", message=message, retry_after=REMEDY_S, code="" if self.paid else "no_model"
+            )
         if kinds & {"fault", "busy"}:
             pause = min(max(RETRY_S, min(self._pauses)), LONGEST_RETRY_S)
-            called = any(failed.kind == "fault" for failed in self.fell)
+            called = self.paid or any(failed.kind == "fault" for failed in self.fell)
             message = f"no model answers {question.task} now: {told}"
             return Problem(kind="transient", message=message, retry_after=pause, code="" if called else "no_model")
         if kinds == {"rejected"} and len(self.tried) == 1:

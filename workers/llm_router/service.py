@@ -2,7 +2,8 @@
 
 Equal questions at the same time are one call, on however many routers. Money is held before the call and paid after it;
 where it does not suffice, the built-in model stands in and the answer says so. A stand-in's answer is kept apart: only
-`strict` gives it again, for a workflow with money the question deserves better.
+`strict` gives it again, for a workflow with money the question deserves better. So is one that was cut for a limit's
+sake: it is for those that have a limit.
 """
 
 from __future__ import annotations
@@ -13,28 +14,26 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
 import structlog
 
 from workers.kit import crash
-from workers.kit.llm.wire import Answer, Embed, Embedded, Models, Problem, Question, Tried, question_asked
+from workers.kit.llm.wire import Answer, Embed, Embedded, Models, Problem, Question, question_asked
 from workers.kit.llm.wire import Model as Known
-from workers.kit.stores import calls
 from workers.kit.stores.calls import AnswerTooLong, Call, Ledger, Over, Spent
 from workers.kit.stores.differences import missed
 from workers.kit.stores.drops import ArtifactLost, StoreDown
 from workers.kit.stores.turns import MoneyHeld, Turn, Turns
 
-from .chain import Chain, Told
+from .chain import Chain, Course, Told
 from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
 from .money import Purse, need, to_embed
-from .said import Completion, Failed, Vectors
+from .noted import RETRY_S, embedding, spent_for, spent_on, told_of, vectors_of
+from .said import Failed
 from .windows import marked
 
-RETRY_S = 1.0
 OFF_S = 30.0
 HELD_S = 5.0
 _log = structlog.get_logger()
@@ -145,7 +144,7 @@ class Service:
             message = f"{model.name} was switched off: {reason}"
             return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
         needed = to_embed(asked.texts, self._chain.facts(model))
-        call = _embedding(asked, model)
+        call = embedding(asked, model)
         async with self._turns.turn(call, estimate=needed.guess, most=needed.most) as turn:
             if isinstance(turn, Over):
                 return Problem(kind="permanent", message=turn.sentence, code="over_budget")
@@ -157,8 +156,8 @@ class Service:
                     said = await self._chain.embed(model, asked.texts)
             except Limited as error:
                 said = Failed(kind="busy", error=str(error), pause_s=error.retry_after)
-            await turn.note(_spent_on(model, said, began))
-        return _vectors(model, said)
+            await turn.note(spent_on(model, said, began))
+        return vectors_of(model, said)
 
     async def models(self) -> Models:
         """All models, how they are and what they cost."""
@@ -188,12 +187,13 @@ class Service:
             context=facts.context,
         )
 
-    def _call(self, question: Question, *, stand_in: bool = False) -> Call:
+    def _call(self, question: Question, *, stand_in: bool = False, cut: bool = False) -> Call:
         chain = self._chains.of(question.group)
         first = self._chains.identity(chain[0]) if chain else question.group
         built_in = f"{BLUEPRINT}@{self._version}" if self._version else BLUEPRINT
         identity = built_in if first == BLUEPRINT else first
-        asked = question_asked(question, f"{built_in} for {first}" if stand_in else identity)
+        identity = f"{built_in} for {first}" if stand_in else identity
+        asked = question_asked(question, f"{identity} within a limit" if cut else identity)
         return Call(
             tenant=question.tenant,
             workflow=question.workflow,
@@ -210,9 +210,9 @@ class Service:
     async def _resolved(self, question: Question, call: Call) -> Answer | Problem:
         try:
             if question.strict or self._strict:
-                for one in (call, self._call(question, stand_in=True)):
+                for one in (call, self._call(question, cut=True), self._call(question, stand_in=True)):
                     if known := await self._ledger.known(one):
-                        return _told(known, call)
+                        return told_of(known, call)
                 message = await missed(self._ledger, call)
                 return Problem(kind="permanent", message=message, code="not_in_ledger")
             return await self._new(question, call)
@@ -235,15 +235,33 @@ class Service:
         """From the ledger, else from a model: who takes the turn sees both in one look."""
         allowed = await self._allowed(question, call)
         if isinstance(allowed, Problem):
-            return _told(known, call) if (known := await self._ledger.known(call)) else allowed
-        needed = need(question, [self._chain.facts(model) for model in allowed])
-        async with self._turns.turn(call, estimate=needed.guess, most=needed.most) as turn:
-            if isinstance(turn, Turn):
-                purse = None if turn.granted is None else Purse(turn.granted, needed)
-                return await self._limited(question, call, turn, allowed, purse)
+            return told_of(known, call) if (known := await self._ledger.known(call)) else allowed
+        told = await self._begun(question, call, allowed, None)
+        while isinstance(told, Told):
+            if told.course is None:
+                raise LookupError("nobody says what was paid")
+            course = told.course.noted()
+            try:
+                told = await self._begun(question, call, told.rest, course)
+            except (Limited, MoneyHeld) as error:  # what was paid before makes this an attempt that counts
+                return Problem(kind="transient", message=str(error), retry_after=HELD_S)
+        return told
+
+    async def _begun(
+        self, question: Question, call: Call, models: Sequence[Model], course: Course | None
+    ) -> Answer | Problem | Told:
+        """`Told`: what the call was granted is spent, and noted; the limit says whether its rest may be asked."""
+        needed = need(question, [self._chain.facts(model) for model in models])
+        async with self._turns.turn(call, estimate=needed.guess, most=needed.most, full=needed.full) as turn:
             if isinstance(turn, Over):
                 return await self._stand_in(question, call, turn)
-            return _told(turn, call)
+            if not isinstance(turn, Turn):
+                return told_of(turn, call)
+            if turn.granted is not None and (cut := await self._ledger.kept(self._call(question, cut=True))):
+                await turn.note(Spent(outcome="known", model=cut.model, tokens_out=cut.tokens_out))
+                return told_of(cut, call)
+            purse = None if turn.granted is None else Purse(turn.granted, needed)
+            return await self._limited(question, call, turn, models, purse, course)
 
     async def _allowed(self, question: Question, call: Call) -> Sequence[Model] | Problem:
         models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
@@ -260,23 +278,37 @@ class Service:
         return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
 
     async def _limited(
-        self, question: Question, call: Call, turn: Turn, models: Sequence[Model], purse: Purse | None
-    ) -> Answer | Problem:
+        self,
+        question: Question,
+        call: Call,
+        turn: Turn,
+        models: Sequence[Model],
+        purse: Purse | None,
+        course: Course | None,
+    ) -> Answer | Problem | Told:
         """Only who calls a model counts: an answer that another call gets takes nothing from the tenant's limit."""
         try:
             async with self._limits.turn(question.tenant):
-                return await self._asking(question, call, turn, models, purse)
+                return await self._asking(question, call, turn, models, purse, course)
         except Limited as error:
             await turn.note(Spent(outcome="failed", code="rate_limited", detail=str(error)))
             raise
 
     async def _asking(
-        self, question: Question, call: Call, turn: Turn, models: Sequence[Model], purse: Purse | None
-    ) -> Answer | Problem:
+        self,
+        question: Question,
+        call: Call,
+        turn: Turn,
+        models: Sequence[Model],
+        purse: Purse | None,
+        course: Course | None,
+    ) -> Answer | Problem | Told:
         began = time.perf_counter()
-        told = await self._chain.ask(question, models, purse)
+        told = await self._chain.ask(question, models, purse, course)
         if isinstance(told.said, Problem):
-            await turn.note(_spent("failed", told, began))
+            await turn.note(spent_for("failed", told, began))
+            if told.rest:
+                return told
             return purse.excused(told.said) if purse else told.said
         crash.at(question.stage, "after_llm")
         said = told.said
@@ -284,15 +316,22 @@ class Service:
             turn.told(marked(question.pieces, told.left_out))
         text = said.text.encode(errors="replace").decode()  # half of a surrogate pair could never be told
         try:
-            kept = await turn.settle(text, said.finish, _spent("answered", told, began))
+            spent = spent_for("answered", told, began)
+            if told.cut:
+                kept = await self._ledger.settle(self._call(question, cut=True), turn.token, text, said.finish, spent)
+                await turn.note(spent)  # of the same token: it is paid once
+            else:
+                kept = await turn.settle(text, said.finish, spent)
         except AnswerTooLong:
-            await turn.note(_spent("failed", told, began, detail="the answer is longer than the ledger keeps"))
+            await turn.note(spent_for("failed", told, began, detail="the answer is longer than the ledger keeps"))
             raise
         crash.at(question.stage, "after_journal")
-        return _told(kept, call, tried=told.tried, known=False)
+        return told_of(kept, call, tried=told.tried, known=False)
 
     async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
         """The built-in model costs nothing. The reason that is told is this workflow's own, whoever was over before."""
+        if cut := await self._ledger.known(self._call(question, cut=True)):
+            return told_of(cut, call)
         built_in = Model(name=BLUEPRINT)
         began = time.perf_counter()
         told = Told(said=Problem(kind="permanent", message=f"{BLUEPRINT} must not be asked"))
@@ -300,10 +339,10 @@ class Service:
             told = await self._chain.ask(question, [built_in])
         if isinstance(told.said, Problem):
             message = f"{over.sentence}; and the built-in model can't stand in: {told.said.message}"
-            await self._ledger.note(call, "", _spent("failed", told, began, code="over_budget", detail=message))
+            await self._ledger.note(call, "", spent_for("failed", told, began, code="over_budget", detail=message))
             return Problem(kind="permanent", message=message, code="over_budget")
         said = told.said
-        spent = _spent("stand_in", told, began, detail=over.sentence)
+        spent = spent_for("stand_in", told, began, detail=over.sentence)
         await self._ledger.settle(self._call(question, stand_in=True), uuid.uuid4().hex, said.text, said.finish, spent)
         return Answer(
             text=said.text, model=BLUEPRINT, question=call.question, finish=said.finish, instead=over.sentence
@@ -319,73 +358,6 @@ async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:
         if not task.cancelled() or (me is not None and me.cancelling()):
             raise
     return Problem(kind="transient", message="the call was cut off: its workflow has ended", retry_after=RETRY_S)
-
-
-def _told(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), known: bool = True) -> Answer:
-    finish: Literal["stop", "length"] = "length" if answer.finish_reason == "length" else "stop"
-    return Answer(
-        text=answer.text,
-        model=answer.model,
-        question=call.question,
-        finish=finish,
-        tokens_in=answer.tokens_in,
-        tokens_out=answer.tokens_out,
-        cost=0.0 if known else answer.cost,
-        known=known,
-        tried=tried,
-        instead=answer.instead,
-    )
-
-
-def _spent(outcome: calls.Outcome, told: Told, began: float, *, code: str = "", detail: str = "") -> Spent:
-    said = told.said
-    took: list[Completion | Failed] = [*told.failed]
-    if isinstance(said, Completion):
-        took.append(said)
-    if isinstance(said, Problem):
-        code, detail = code or said.code, detail or said.message
-    name = told.model.name if told.model else (told.tried[-1].model if told.tried else "")
-    return Spent(
-        outcome=outcome,
-        model=name,
-        provider=name.partition("/")[0],
-        tokens_in=sum(one.tokens_in for one in took),
-        tokens_out=sum(one.tokens_out for one in took),
-        cost=sum(one.cost for one in took),
-        latency_ms=round((time.perf_counter() - began) * 1000),
-        code=code,
-        detail=detail,
-        tried=told.tried,
-    )
-
-
-def _embedding(asked: Embed, model: Model) -> Call:
-    """Of no workflow: only the tenant's month pays. Nothing is kept under its question."""
-    question = sha256(msgspec.json.encode(("embed", model.place, asked.texts))).hexdigest()
-    return Call(tenant=asked.tenant, workflow="", stage="", task="embed", question=question)
-
-
-def _spent_on(model: Model, said: Vectors | Failed, began: float) -> Spent:
-    failed = isinstance(said, Failed)
-    return Spent(
-        outcome="failed" if failed else "answered",
-        model=model.name,
-        provider=model.provider,
-        tokens_in=said.tokens_in,
-        cost=said.cost,
-        latency_ms=round((time.perf_counter() - began) * 1000),
-        detail=said.error if isinstance(said, Failed) else "",
-    )
-
-
-def _vectors(model: Model, said: Vectors | Failed) -> Embedded | Problem:
-    if not isinstance(said, Failed):
-        return Embedded(vectors=said.vectors, model=model.name)
-    if said.kind in {"fault", "busy"}:
-        message = f"{model.name} makes no embeddings now: {said.error}"
-        return Problem(kind="transient", message=message, retry_after=said.pause_s or RETRY_S)
-    code: Literal["no_model", ""] = "no_model" if said.kind == "unusable" else ""
-    return Problem(kind="permanent", message=f"{model.name} makes no embeddings: {said.error}", code=code)
 
 
 def _reason(off: Mapping[str, str], model: Model) -> str:

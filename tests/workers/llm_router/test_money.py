@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
@@ -24,12 +24,13 @@ from workers.kit.stores.pg.ledger import PgLedger
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat
-from workers.llm_router.models import Price, read_chains, read_parameters
+from workers.llm_router.models import Model, Price, read_chains, read_parameters
 from workers.llm_router.money import MOST_OUT, TOKENS_OUT, Purse, need, to_embed
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Facts, Failed
+from workers.llm_router.said import Completion, Facts, Failed, Said, Tell
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
+from workers.llm_router.windows import Fitted, fit
 
 pytestmark = LITELLM_WARNS
 TASK, LONG = "t", "word " * 12_000
@@ -124,20 +125,127 @@ def test_alone_it_writes_what_is_left_and_no_model_is_asked_for_less() -> None:
     assert capped.max_tokens == TOKENS_OUT
     alone.pay(Failed(kind="fault", error="cut", cost=1e-4))
     assert alone.capped(asked_for, FACTS) is None
-    small = Purse(needed.most, needed).capped(asked_for, replace(FACTS, context=3000))
-    assert small is not None
-    assert small.max_tokens == 2000  # what it reads has its place there too
 
 
-async def test_a_model_that_fails_dearly_leaves_no_money_for_the_next() -> None:
-    provider = Counting(facts=FACTS)
-    provider.by_name["openai/a"] = Failed(kind="fault", error="500: cut", tokens_out=9000, cost=0.009)
-    models = read_chains("openai/a,openai/b").all
+def test_where_there_is_room_it_writes_what_the_model_can() -> None:
+    facts = replace(FACTS, most_out=64_000)
+    needed = need(question(), [facts])
+    assert needed.full > needed.most > needed.guess
+    for granted, cap in ((needed.full, 64_000), (needed.most, MOST_OUT), (needed.guess, TOKENS_OUT)):
+        capped = Purse(granted, needed).capped(question(), facts)
+        assert capped is not None
+        assert capped.max_tokens == cap
+
+
+@pytest.mark.parametrize("size", [30_000, 45_000, 49_000, 52_000])
+def test_in_a_small_window_the_answer_has_the_room_that_was_left_for_it(size: int) -> None:
+    facts = replace(FACTS, context=16_384, most_out=4096)
+    asked_for = question("abcd " * (size // 5))
+    assert isinstance(fit(asked_for, facts.context), Fitted)
+    needed = need(asked_for, [facts])
+    capped = Purse(needed.most, needed).capped(asked_for, facts)
+    assert capped is not None
+    assert capped.max_tokens is not None
+    assert TOKENS_OUT <= capped.max_tokens <= 4096
+
+
+def test_only_what_was_paid_excuses_a_refusal() -> None:
     needed = need(question(), [FACTS])
-    told = await chain(provider).ask(question(), models, Purse(needed.most, needed))
-    assert isinstance(told.said, Problem)
-    assert (told.said.kind, provider.asked) == ("transient", ["openai/a"])
-    assert [one.error for one in told.tried] == ["500: cut", "left out: what the call may take is spent"]
+    alone, refusal = Purse(needed.guess, needed), Problem(kind="permanent", message="400: no such parameter")
+    alone.pay(Failed(kind="rejected", error="400: no such parameter"))
+    assert alone.excused(refusal) == refusal
+    alone.pay(Failed(kind="rejected", error="it thought", cost=0.003))
+    assert alone.excused(refusal).kind == "transient"
+
+
+DEARLY = Failed(kind="rejected", error="it thought for as long as it may", tokens_out=9000, cost=0.009)
+
+
+async def test_after_one_that_failed_dearly_the_next_is_asked_as_far_as_the_limit_allows() -> None:
+    provider, ledger = Counting(facts=FACTS), MemoryLedger(months={"default": 1000.0})
+    provider.by_name["openai/a"] = DEARLY
+    one = Service(read_chains("openai/a,openai/b"), chain(provider), ledger)
+    reply = await one.answer(question())
+    assert isinstance(reply, Answer)
+    assert (provider.asked, [each.model for each in reply.tried]) == (["openai/a", "openai/b"], ["openai/a"])
+    assert [used.spent.cost for used in ledger.used] == [0.009, 0.01]
+    assert ledger.running == {}
+
+
+async def test_where_the_limit_does_not_the_stand_in_answers_and_nothing_is_paid_twice() -> None:
+    provider, ledger = Counting(facts=FACTS), MemoryLedger(budgets={"w1": 0.0095})
+    provider.by_name["openai/a"] = DEARLY
+    one = Service(read_chains("openai/a,openai/b"), chain(provider), ledger)
+    block = with_block("Do it.", "prompt_enhancement", {"submission": {"prompt": "A REST API for books with a title"}})
+    reply = await one.answer(question(block))
+    assert isinstance(reply, Answer)
+    assert "0.009 USD are spent" in reply.instead
+    assert provider.asked == ["openai/a"]
+
+
+async def test_what_was_paid_makes_it_an_attempt_that_counts() -> None:
+    """With and without a limit: else it is asked again and again, and paid for each time."""
+    provider = Counting(facts=FACTS)
+    provider.by_name["openai/a"] = DEARLY
+    provider.by_name["openai/b"] = Failed(kind="busy", error="its provider's limit", pause_s=20)
+    for ledger in (MemoryLedger(), MemoryLedger(months={"default": 1000.0})):
+        reply = await Service(read_chains("openai/a,openai/b"), chain(provider), ledger).answer(question())
+        assert isinstance(reply, Problem)
+        assert (reply.kind, reply.code, reply.retry_after) == ("transient", "", 20)
+
+
+class Obeying(Counting):
+    """Would write 9,000 tokens."""
+
+    async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
+        self.asked.append(model.name)
+        size = min(9000, question.max_tokens or 9000)
+        finish: Literal["stop", "length"] = "stop" if size == 9000 else "length"
+        return Completion(text="x" * size, finish=finish, tokens_out=size, cost=size * 1e-6)
+
+
+async def test_what_was_cut_for_a_limit_is_the_answer_of_those_with_a_limit_only() -> None:
+    provider, ledger = Obeying(facts=FACTS), MemoryLedger(budgets={"w1": 0.0035, "w2": 0.05})
+    one = Service(read_chains("openai/a"), chain(provider), ledger)
+    first = await one.answer(question(workflow="w1"))
+    assert isinstance(first, Answer)
+    assert first.finish == "length"
+    for workflow in ("w1", "w2"):  # w1 is over by now
+        again = await one.answer(question(workflow=workflow))
+        assert isinstance(again, Answer)
+        assert (again.known, again.text, again.instead) == (True, first.text, "")
+    whole = await one.answer(question(workflow="w3"))
+    assert isinstance(whole, Answer)
+    assert (whole.finish, whole.known, provider.calls) == ("stop", False, 2)
+    assert sum(used.spent.cost for used in ledger.used) == pytest.approx(first.cost + whole.cost)
+    assert ledger.running == {}
+    strict = Service(read_chains("openai/a"), chain(Obeying()), ledger, strict=True)
+    assert isinstance(await strict.answer(question(workflow="w1")), Answer)
+
+
+async def test_what_was_cut_is_kept_and_paid_once_in_postgresql_too(database: Database) -> None:
+    async with AsyncExitStack() as opened:
+        gateway = await opened.enter_async_context(await open_pool(database.gateway, 1))
+        pool = await opened.enter_async_context(await open_pool(database.worker, 2))
+        await begin_workflow(gateway, "w1", 0.0035)
+        await begin_workflow(gateway, "w2", 0.02)
+        provider = Obeying(facts=FACTS)
+        one = Service(read_chains("openai/a,openai/b"), chain(provider), PgLedger(pool))
+        first = await one.answer(question(workflow="w1"))
+        assert isinstance(first, Answer)
+        again = await one.answer(question(workflow="w1"))
+        assert isinstance(again, Answer)
+        assert (first.finish, again.text, again.known, provider.calls) == ("length", first.text, True, 1)
+        dear = Counting(facts=FACTS)
+        dear.by_name["openai/a"] = DEARLY
+        other = Service(read_chains("openai/a,openai/b"), chain(dear), PgLedger(pool))
+        after = await other.answer(question("other", workflow="w2"))
+        assert isinstance(after, Answer)
+        assert dear.asked == ["openai/a", "openai/b"]
+        spent = await pool.fetch("SELECT scope, spent::float FROM budgets ORDER BY scope")
+        running = await pool.fetchval("SELECT count(*) FROM calls_running")
+    assert [(row["scope"], row["spent"]) for row in spent] == [("w1", pytest.approx(first.cost)), ("w2", 0.019)]
+    assert running == 0
 
 
 async def test_a_model_that_only_thought_for_its_money_ends_with_the_stand_in() -> None:

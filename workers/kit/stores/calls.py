@@ -126,13 +126,18 @@ class Ledger(Protocol):
 
     Exactly this holds for a limit (a workflow's budget, a tenant's month): a call begins beside others only while what
     was spent, what they hold and the `most` that it can take are together within the limit; alone also while its
-    `estimate` is, and then it is granted what is left. Who asks keeps to what was granted. So a limit is crossed by one
-    call at most, by what that one took beyond its estimate. A call whose router died holds its money until its lease
-    ends.
+    `estimate` is, and then it is granted what is left. Who asks keeps to what was granted. So each limit is crossed by
+    one call at most, by what that one took beyond its estimate: a tenant's month and the budgets of several of its
+    workflows may each be crossed by another one. A call whose router died holds its money until its lease ends; what it
+    had paid by then is known to nobody.
     """
 
     async def known(self, call: Call) -> Answer | None:
         """The answer, if it was ever given; it is noted among the workflow's calls as `known`."""
+        ...
+
+    async def kept(self, call: Call) -> Answer | None:
+        """The answer, if it was ever given; nothing is noted."""
         ...
 
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:

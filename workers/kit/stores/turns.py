@@ -75,15 +75,16 @@ class Turns:
 
     @asynccontextmanager
     async def turn(
-        self, call: Call, *, estimate: float = 0.0, most: float = 0.0
+        self, call: Call, *, estimate: float = 0.0, most: float = 0.0, full: float = 0.0
     ) -> AsyncIterator[Turn | Answer | Over]:
         """Wait for one of: the right to ask, the answer that another router got, the limit the call would cross.
 
+        Where a limit leaves room beside the running calls, `full` is held, else `most`.
         A turn that is neither settled nor noted in its block is noted as failed, with what was said of its cost.
         Raises `MoneyHeld`.
         """
         turn = Turn(self._ledger, call)
-        begun = await self._begin(call, turn, estimate, most)
+        begun = await self._begin(call, turn, estimate, most, max(full, most))
         if not isinstance(begun, Turn):
             yield begun
             return
@@ -97,10 +98,13 @@ class Turns:
                 with contextlib.suppress(StoreDown):
                     await asyncio.shield(turn.note(given_up))
 
-    async def _begin(self, call: Call, turn: Turn, estimate: float, most: float) -> Turn | Answer | Over:
-        pause, held_since = FIRST_LOOK_S, 0.0
+    async def _begin(self, call: Call, turn: Turn, estimate: float, most: float, full: float) -> Turn | Answer | Over:
+        pause, held_since, wanted = FIRST_LOOK_S, 0.0, full
         while True:
-            begun = await self._ledger.begin(call, turn.token, estimate=estimate, most=most, lease_s=self._lease_s)
+            begun = await self._ledger.begin(call, turn.token, estimate=estimate, most=wanted, lease_s=self._lease_s)
+            if begun.verdict == "wait" and wanted > most:
+                wanted = most
+                continue
             if begun.verdict == "yours":
                 turn.granted = begun.granted
                 return turn

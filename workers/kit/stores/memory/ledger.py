@@ -53,6 +53,9 @@ class MemoryLedger:
             self.used.append(Usage(call=call, spent=spent))
         return answer
 
+    async def kept(self, call: Call) -> Answer | None:
+        return self.answers.get((call.tenant, call.question))
+
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         key, now = (call.tenant, call.question), time.monotonic()
         if answer := await self.known(call):

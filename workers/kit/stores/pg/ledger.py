@@ -130,6 +130,10 @@ class PgLedger:
         record = await self._told(KNOWN, *_of(call), hot is not None)
         return None if record is None else await self._kept(call, record, hot)
 
+    async def kept(self, call: Call) -> Answer | None:
+        record = await self._told(FIRST, *_of(call)[:2])
+        return None if record is None else await self._answer(record)
+
     async def _kept(self, call: Call, record: asyncpg.Record, hot: Answer | None) -> Answer:
         answer = hot or await self._answer(record)
         self._hot.keep(call.tenant, call.question, answer)
