@@ -1,8 +1,8 @@
 """One question to a chain of models: best first, ill ones left out, and every one that gave no answer is named.
 
 This is the one place that decides who is asked next. A question reaches at most `MOST_MODELS` models, each at most
-twice by kind of error (litellm's Router asks again), and as often once more without schema or examples,
-where a model says that it takes them not; the bus asks again only after the pause that the problem says.
+twice by kind of error (litellm's Router asks again), and as often once more without schema or examples, where
+a model says that it takes them not; the bus asks again only after the pause that the problem says.
 """
 
 from __future__ import annotations
