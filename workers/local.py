@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import pdb  # what --pdb is for
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,11 @@ class Shadow:
         row = found.workflow
         self._events = found.told()
         self._submission = Submission(prompt=row.prompt, language=row.language)
-        self._locks = [body for drop, body in self._drops() if drop == "dependency_resolution"]
+        self._locks = [
+            self._recorded(event.data)
+            for event in self._events
+            if isinstance(event.data, StageCompleted) and event.data.stage == "dependency_resolution"
+        ]
         other = None
         if asked.ask:
             from workers.kit.llm.client import LlmClient
@@ -77,10 +81,11 @@ class Shadow:
         }
         self._means = Means(nc, settings)
 
-    def _drops(self) -> Iterator[tuple[str, bytes]]:
-        for event in self._events:
-            if isinstance(event.data, StageCompleted):
-                yield event.data.stage, self._found.artifacts[event.data.artifact.sha256]
+    def _recorded(self, told: StageCompleted | StageRejected) -> bytes:
+        try:
+            return self._found.artifacts[told.artifact.sha256]
+        except KeyError:
+            raise BadExport(f"the artifact of {told.stage} {told.revision} is not in the file") from None
 
     def told(self, stage: str = "") -> list[Event]:
         """The recorded events of stages, or the last one of this stage."""
@@ -188,7 +193,7 @@ class Shadow:
             raise Different(f"{name} {then}; now it {now}")
         report = made.report if isinstance(made, Reject) else made
         body, _ = bodies.encode(report, stood_in)
-        recorded = self._found.artifacts[told.artifact.sha256]
+        recorded = self._recorded(told)
         if body != recorded:
             raise Different(f"{name} differs:\n{difference(recorded, body)}")
         if isinstance(told, StageRejected) and not (isinstance(made, Reject) and made.target == told.target):

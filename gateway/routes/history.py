@@ -16,6 +16,7 @@ from gateway.models import Calls
 from gateway.problems import ProblemError, responses
 from gateway.state import TENANT, Gateway, State
 from workers.kit import exported
+from workers.kit.capsule.archive import MAX_BYTES
 from workers.kit.exported import BadExport, Exported
 from workers.kit.stores.drops import ArtifactLost
 
@@ -129,8 +130,10 @@ async def _gathered(gateway: State, workflow: str) -> Exported:
         raise ids.unknown(workflow)
     if row.state == "active":
         raise ProblemError(409, "workflow_active", "It has not ended", "Only an ended workflow can be exported.")
-    drops = await gateway.reads.drops(TENANT, workflow)
+    drops = [*await gateway.reads.drops(TENANT, workflow), *await gateway.foreign.drops(TENANT, workflow)]
     refs = {drop.artifact.sha256: drop.artifact for drop in drops if drop.artifact is not None}
+    if sum(ref.length for ref in refs.values()) > MAX_BYTES:  # before all of them are in memory
+        raise ProblemError(409, "not_exportable", "It can't be exported", f"Its artifacts have over {MAX_BYTES} bytes.")
     try:
         bodies = {
             digest: b"".join([chunk async for chunk in gateway.artifacts.chunks(ref)]) for digest, ref in refs.items()

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -21,13 +22,18 @@ from tests.flow.conftest import QL, Running
 from workers.kit.exported import read, write
 from workers.kit.stores.drops import DropRow
 
+FOREIGN = "x_licence_header_check"
 Packages = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
 async def exported(factory: Running, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("exported") / "wf.qlx"
-    run = await factory.ql("workflow", "export", packages["geometry"]["workflow"], "-o", str(path))
+    """With a drop of somebody else's stage."""
+    path, workflow = tmp_path_factory.mktemp("exported") / "wf.qlx", packages["geometry"]["workflow"]
+    drop = {"stage": FOREIGN, "revision": 1, "artifact": {"text": "checked"}}
+    async with httpx.AsyncClient(base_url=factory.url) as http:
+        (await http.post(f"/v1/workflows/{workflow}/drops", json=drop)).raise_for_status()
+    run = await factory.ql("workflow", "export", workflow, "-o", str(path))
     assert run.returncode == 0, run.stderr
     return path
 
@@ -43,7 +49,7 @@ async def test_the_history_tells_every_stage_with_its_times(factory: Running, pa
     workflow = packages["geometry"]["workflow"]
     told = json.loads((await factory.ql("workflow", "replay", workflow, "--json")).stdout)
     assert told["state"] == "completed"
-    assert {step["stage"] for step in told["steps"]} == set(TOPOLOGY.stages)
+    assert {step["stage"] for step in told["steps"]} - {FOREIGN} == set(TOPOLOGY.stages)
     assert told["totals"]["work_s"] > 0
     assert told["totals"]["calls"] > 5
 
@@ -52,7 +58,22 @@ def test_a_file_gives_the_same_capsule_with_no_server_and_no_model(exported: Pat
     again = alone("workflow", "open", str(exported), "--replay", data=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "packaging 1: the same" in again.stderr
+    assert f"{FOREIGN} 1: as recorded (a stage of somebody else)" in again.stderr
     assert "test_execution 1: as recorded" in again.stderr  # there are no wheels here to install
+
+
+def test_a_file_without_what_a_stage_of_somebody_else_made_is_done_again_too(exported: Path, tmp_path: Path) -> None:
+    found = read(exported.read_bytes())
+    [foreign] = [drop for drop in found.drops if drop.stage == FOREIGN]
+    assert foreign.artifact
+    assert found.artifacts[foreign.artifact.sha256] == b"checked"
+    drops = tuple(drop for drop in found.drops if drop != foreign)
+    artifacts = {name: body for name, body in found.artifacts.items() if name != foreign.artifact.sha256}
+    path = tmp_path / "old.qlx"
+    path.write_bytes(write(msgspec.structs.replace(found, drops=drops, artifacts=artifacts)))
+    local = [sys.executable, "-m", "workers.local", str(path), "--stage", "performance_analysis"]
+    again = subprocess.run(local, capture_output=True, text=True, timeout=100, check=False)
+    assert again.returncode == 0, again.stderr
 
 
 async def test_one_stage_has_to_be_named(factory: Running, packages: Packages) -> None:

@@ -200,3 +200,13 @@ async def test_an_export_holds_everything_and_has_the_same_bytes_each_time(serve
     assert len(found.events) == len(TOPOLOGY.stages) + 2
     assert archive in found.artifacts.values()
     assert {drop.artifact.sha256 for drop in found.drops if drop.artifact} == set(found.artifacts)
+
+
+async def test_what_a_stage_of_somebody_else_made_is_in_the_file(served: Served) -> None:
+    workflow = await submit(served)
+    drop = {"stage": "x_licence_header_check", "revision": 1, "artifact": {"text": "checked"}}
+    made = (await served.http.post(f"/v1/workflows/{workflow}/drops", json=drop)).json()
+    await complete_all(served, workflow)
+    found = read((await served.http.get(f"/v1/workflows/{workflow}/export")).content)
+    assert drop["stage"] in {row.stage for row in found.drops}
+    assert found.artifacts[made["artifact"]["sha256"]] == b"checked"
