@@ -136,7 +136,7 @@ _step = _of(
 )
 
 EXAMPLES: tuple[BaseModel, ...] = (
-    _of(models.Submit, prompt=PROMPT, language="python", budget=2.5),
+    _of(models.Submit, prompt=PROMPT, language="python", budget=2.5, deadline_s=1800),
     _of(models.Cancel, reason="The prompt was the wrong one."),
     _of(models.Accepted, id=WORKFLOW, address=AT, events=f"{AT}/events"),
     _workflow,

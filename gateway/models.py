@@ -45,6 +45,12 @@ When = Annotated[datetime, BeforeValidator(_written), Field(strict=False, exampl
 """A moment; pydantic alone would take a bare number for one."""
 
 
+Seconds = Annotated[float, Field(gt=0, le=10**9, allow_inf_nan=False)]
+DEADLINE = (
+    "Seconds until it ends as expired, at most the server's own limit, which holds without this, and after a resume."
+)
+
+
 class Submit(Sent):
     """A prompt to be made into a package."""
 
@@ -61,6 +67,8 @@ class Submit(Sent):
         allow_inf_nan=False,
         description="US dollars that models may take; beyond it the built-in one does what it can. null: no limit.",
     )
+
+    deadline_s: Seconds | None = Field(None, description=DEADLINE, examples=[1800])
 
     @field_validator("prompt")
     @classmethod

@@ -16,7 +16,9 @@ Json = dict[str, Any]
 DESCRIPTION = """\
 Errors are problems (RFC 9457) with a `code` that programs can match. Lists come in pages, whose `next` is in a `Link` \
 header too, or with `Accept: application/x-ndjson` as lines of JSON, all of them; what is newer than a page never \
-shifts those after it. Whoever sends `If-None-Match` is not sent again what is unchanged. There is no authentication \
+shifts those after it. What has an `ETag` \
+(a workflow, an artifact, a capsule and its files, schemas) is not sent again, if it is unchanged, to whoever sends \
+`If-None-Match`. There is no authentication \
 yet, so that a gateway listens on loopback only."""
 TAGS = {
     "workflows": "Prompts on their way to a package.",

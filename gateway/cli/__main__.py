@@ -48,6 +48,7 @@ Prompt = Annotated[str, typer.Argument(help="What to build, in English; @FILE re
 Language = Annotated[str, typer.Option("--language", help="Language of the package.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Budget = Annotated[float | None, typer.Option("--budget", help="US dollars that models may take.", min=0)]
+Deadline = Annotated[float | None, typer.Option("--deadline", help="Seconds until it ends as expired.", min=0.001)]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the end.", min=1)]
 
 
@@ -84,12 +85,13 @@ def generate(
     language: Language = "python",
     timeout: Timeout = 900,
     budget: Budget = None,
+    deadline: Deadline = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a package from a prompt: submit, watch, download, verify, unpack."""
     from gateway.cli import generate as command
 
-    command.generate(prompt, out, language, timeout, budget, as_json)
+    command.generate(prompt, out, language, timeout, budget, as_json, deadline_s=deadline)
 
 
 @app.command()
@@ -98,12 +100,13 @@ def submit(
     language: Language = "python",
     key: Annotated[str, typer.Option("--idempotency-key", help="The same key gives the same workflow.")] = "",
     budget: Budget = None,
+    deadline: Deadline = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a prompt and print the workflow's id."""
     from gateway.cli import workflows
 
-    workflows.submit(prompt, language, key, budget, as_json)
+    workflows.submit(prompt, language, key, budget, as_json, deadline_s=deadline)
 
 
 @workflow.command("list")

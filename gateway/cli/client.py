@@ -56,12 +56,14 @@ class Client:
         """What lies at `path`."""
         return self._call("GET", path).content
 
-    def submit(self, prompt: str, language: str, key: str = "", budget: float | None = None) -> Json:
+    def submit(
+        self, prompt: str, language: str, key: str = "", budget: float | None = None, deadline_s: float | None = None
+    ) -> Json:
         """Send a prompt; the accepted workflow."""
         headers = {"Idempotency-Key": key} if key else {}
         body: Json = {"prompt": prompt, "language": language}
-        if budget is not None:
-            body["budget"] = budget
+        body |= {} if budget is None else {"budget": budget}
+        body |= {} if deadline_s is None else {"deadline_s": deadline_s}
         return self._json(self._call("POST", "/v1/workflows", json=body, headers=headers))
 
     def post(self, path: str, body: Json | None = None, *, patience_s: float = PATIENCE_S) -> Json:

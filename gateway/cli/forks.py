@@ -50,7 +50,7 @@ def fork(
     if as_json:
         output.as_json(forked)
     elif dry_run:
-        _plan(forked["plan"])
+        _plan(forked["plan"], other_model=bool(model))
     else:
         sys.stdout.write(forked["id"] + "\n")
         sys.stderr.write(f"watch it: ql workflow watch {forked['id']}\n")
@@ -77,7 +77,7 @@ def _artifact(path: Path) -> Json:
     return found
 
 
-def _plan(plan: Json) -> None:
+def _plan(plan: Json, *, other_model: bool) -> None:
     first = plan["from"]
     rows = [(name, "taken over") for name in plan["reused"]]
     rows += [(plan["edited"], "edited")] if plan["edited"] else []
@@ -86,4 +86,5 @@ def _plan(plan: Json) -> None:
     output.table(("STAGE", "WHAT BECOMES OF IT"), rows)
     sys.stdout.write(
         f"\nin the parent, those that may run took {plan['calls']} calls to models, {plan['cost']:.4f} USD\n"
+        + ("(that is what the parent paid: another model may cost more or less)\n" if other_model else "")
     )

@@ -18,12 +18,21 @@ from gateway.cli.watch import Board, follow
 FAILING_GRADES = ("D", "F")
 
 
-def generate(prompt: str, out: Path, language: str, timeout_s: float, budget: float | None, as_json: bool) -> None:
+def generate(
+    prompt: str,
+    out: Path,
+    language: str,
+    timeout_s: float,
+    budget: float | None,
+    as_json: bool,
+    *,
+    deadline_s: float | None = None,
+) -> None:
     """Submit, watch, fetch, verify, unpack; exit status 1 when it failed, 3 when the grade is D or F."""
     text = prompts.read(prompt)
     began = time.monotonic()
     with connect.any_gateway() as url, Client(url) as client:
-        workflow = client.submit(text, language, budget=budget)["id"]
+        workflow = client.submit(text, language, budget=budget, deadline_s=deadline_s)["id"]
         if not as_json:
             sys.stderr.write(f"workflow {workflow}\n{_model(client)}")
         board = follow(client.events(workflow, timeout_s=timeout_s), quiet=as_json)

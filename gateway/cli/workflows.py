@@ -10,11 +10,13 @@ from gateway.cli.client import Client, Json
 from gateway.cli.exits import FAILED, CliError
 
 
-def submit(prompt: str, language: str, key: str, budget: float | None, as_json: bool) -> None:
+def submit(
+    prompt: str, language: str, key: str, budget: float | None, as_json: bool, *, deadline_s: float | None = None
+) -> None:
     """Print the new workflow's id."""
     text = prompts.read(prompt)
     with Client(connect.known_gateway()) as client:
-        accepted = client.submit(text, language, key, budget)
+        accepted = client.submit(text, language, key, budget, deadline_s)
     if as_json:
         output.as_json(accepted)
     else:
@@ -43,8 +45,9 @@ def show(workflow: str, as_json: bool) -> None:
             return
         failed = found["state"] == "failed"
         letters = client.get("/v1/deadletters", workflow=found["id"])["items"] if failed else []
-    ended = f", ended {found['ended_at'][:19]}" if found["ended_at"] else ""
-    sys.stdout.write(f"{found['id']}  {found['state']}  created {found['created_at'][:19]}{ended}\n")
+    created, deadline, ended = (found[name] and found[name][:19] for name in ("created_at", "deadline", "ended_at"))
+    until = f"ended {ended}" if ended else f"deadline {deadline}"
+    sys.stdout.write(f"{found['id']}  {found['state']}  created {created}, {until}\n")
     if found["budget"]["limit"] is not None or found["budget"]["spent"]:
         sys.stdout.write(f"models: {_budget(found['budget'])}\n")
     if found["parent"]:

@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from fastapi import APIRouter, Body, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from contracts.artifacts import JSON, File, decode, encode
 from contracts.artifacts.stand_ins import stand_ins
 from contracts.paths import UnsafePath, safe_paths
 from contracts.topology import TOPOLOGY
 from gateway import ids
-from gateway.models import MAX_PROMPT, Sent, Submit
+from gateway.models import DEADLINE, MAX_PROMPT, Seconds, Sent, Submit
 from gateway.problems import ProblemError, responses
 from gateway.questions import RouterDown
-from gateway.routes.workflows import IdempotencyKey
+from gateway.routes.workflows import IdempotencyKey, within
 from gateway.state import TENANT, Gateway
 from observability.telemetry import traceparent
 from workers.kit.stores.drops import ArtifactLost, KeyConflict
@@ -56,24 +56,27 @@ class ForkRequest(Sent):
     model: str | None = Field(
         None,
         pattern=f"^{MODEL}$",
-        description="A model of the routers, or a group of them, that all stages done anew ask",
+        description="A model of the routers, or a group of them, that all stages done anew ask, by a repair too",
     )
     templates: dict[str, Template] = Field(
         {}, max_length=32, description="Texts in the place of the templates of stages that are done anew, by stage"
     )
+    deadline_s: Seconds | None = Field(None, description=DEADLINE)
     dry_run: bool = Field(False, description="Only say what would happen")
 
 
 class ForkPlan(BaseModel):
     """What becomes of each stage."""
 
-    stage: str = Field(serialization_alias="from")
+    stage: str = Field(validation_alias=AliasChoices("from", "stage"), serialization_alias="from")
     edited: str | None = None
     reused: list[str] = Field(description="Taken over from the parent")
     runs: list[str] = Field(description="Done anew; those after the first one only if what they are made from changes")
     unchanged: list[str] = Field(description="Depend on nothing that changes: taken over when their turn comes")
-    calls: int = Field(description="Calls of models that `runs` took in the parent: the most to expect")
-    cost: float = Field(description="What they cost, in US dollars")
+    calls: int = Field(description="Calls of models that `runs` took in the parent; most often a fork takes fewer")
+    cost: float = Field(
+        description="What the parent paid for them, in US dollars; another `model` may cost more or less"
+    )
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
@@ -126,19 +129,38 @@ async def fork(
         model=body.model or "",
         templates={name: _storable(name, text) for name, text in body.templates.items()},
         dry=body.dry_run,
-        deadline_s=gateway.settings.deadline_s,
+        deadline_s=within(gateway, body.deadline_s),
+        wished_s=body.deadline_s,
         idempotency_key="" if body.dry_run else idempotency_key or "",
         traceparent=traceparent(),
     )
-    await _knows(gateway, wish)
     try:
-        if body.artifact is not None:
-            wish = await _edited(gateway, wish, body.artifact)
-        done = await gateway.reads.fork(wish, TOPOLOGY, most=gateway.settings.tenant_active)
+        done = await _done(gateway, wish, body.artifact)
     except KeyConflict:
         detail = "Send a new Idempotency-Key with a new wish."
         raise ProblemError(422, "idempotency_key_reused", "The key was used before", detail) from None
     return _answer(gateway, response, workflow, done)
+
+
+async def _done(gateway: Gateway, wish: Fork, artifact: dict[str, Any] | None) -> Done | Plan | NoFork:
+    """Looked at first where something else is asked or stored for it: a key that was used answers alone."""
+    edit = b""
+    if artifact is not None:
+        wish, edit = await _edited(gateway, wish, artifact)
+    if wish.model or wish.edited:
+        seen = await _forked(gateway, msgspec.structs.replace(wish, dry=True))
+        if not isinstance(seen, Plan):  # refused, or answered before
+            return seen
+        if wish.model:
+            await _knows(gateway, wish.model)
+    if wish.edited and not wish.dry:
+        ref = await gateway.artifacts.put(TENANT, edit, key=artifact_key(TENANT, wish.edited.sha256))
+        wish = msgspec.structs.replace(wish, edited=msgspec.structs.replace(wish.edited, ref=ref))
+    return await _forked(gateway, wish)
+
+
+async def _forked(gateway: Gateway, wish: Fork) -> Done | Plan | NoFork:
+    return await gateway.reads.fork(wish, TOPOLOGY, most=gateway.settings.tenant_active)
 
 
 def _answer(gateway: Gateway, response: Response, workflow: str, done: Done | Plan | NoFork) -> Forked:
@@ -169,19 +191,14 @@ def _problem(workflow: str, no: NoFork) -> ProblemError:
     return ProblemError(status, code, title, no.detail, {"Retry-After": "5"} if status == 503 else None)
 
 
-async def _knows(gateway: Gateway, wish: Fork) -> None:
-    """Whether the routers have such a model or group, where the wish has one."""
-    if not wish.model:
-        return
-    wrong = refused(TOPOLOGY, wish)
-    if wrong is not None:
-        raise _problem(wish.parent, wrong)
+async def _knows(gateway: Gateway, model: str) -> None:
+    """Raises the problem when the routers have no such model or group."""
     try:
         told = await gateway.questions.models()
     except RouterDown as error:
         raise ProblemError(503, "router_down", "Not now", f"{error}.", {"Retry-After": "5"}) from error
     names = {name for one in told.known for name in (one.name, *one.groups)}
-    if wish.model not in names:
+    if model not in names:
         detail = f"The routers know {', '.join(sorted(names))}."
         raise ProblemError(422, "unknown_model", "No such model", detail)
 
@@ -201,13 +218,13 @@ def _prompt(prompt: str | None) -> str:
     if prompt is None:
         return ""
     try:
-        return Submit(prompt=prompt, language="python", budget=None).prompt
+        return Submit(prompt=prompt, language="python", budget=None, deadline_s=None).prompt
     except ValueError as error:
         raise ProblemError(422, "invalid_request", "The request is not valid", f"/body/prompt: {error}") from None
 
 
-async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> Fork:
-    """The wish with the artifact, which is stored unless it can't be one, or nothing is to be done."""
+async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> tuple[Fork, bytes]:
+    """The wish with the artifact, and its bytes, which are not stored yet."""
     if wish.prompt:
         detail = "Send another prompt or an artifact, not both: the artifact would stand in the prompt's place."
         raise ProblemError(422, "prompt_and_artifact", "Two changes at once", detail)
@@ -216,12 +233,7 @@ async def _edited(gateway: Gateway, wish: Fork, artifact: dict[str, Any]) -> For
     body, _ = encode(_by_hand(checked, before), stand_ins(before) if before else ())
     digest = sha256(body).hexdigest()
     sent = sha256(msgspec.json.encode(artifact, order="sorted")).hexdigest()
-    planned = msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), sent=sent, dry=True)
-    known = await gateway.reads.fork(planned, TOPOLOGY, most=gateway.settings.tenant_active)
-    if wish.dry or not isinstance(known, Plan):  # refused, or answered before
-        return planned
-    ref = await gateway.artifacts.put(TENANT, body, key=artifact_key(TENANT, digest))
-    return msgspec.structs.replace(planned, edited=Edited(sha256=digest, media_type=JSON, ref=ref), dry=False)
+    return msgspec.structs.replace(wish, edited=Edited(sha256=digest, media_type=JSON), sent=sent), body
 
 
 def _checked(wish: Fork, artifact: dict[str, Any]) -> msgspec.Struct:

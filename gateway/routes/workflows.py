@@ -32,6 +32,15 @@ def busy() -> ProblemError:
     return ProblemError(503, "busy", "Too many submissions at once", detail, {"Retry-After": "1"})
 
 
+def within(gateway: State, wished_s: float | None) -> float:
+    """The seconds that a workflow may take: those that are wished, if the server allows so many."""
+    most = gateway.settings.deadline_s
+    if wished_s is not None and wished_s > most:
+        detail = f"/body/deadline_s: is above the {most:g} seconds that this server allows"
+        raise ProblemError(422, "invalid_request", "The request is not valid", detail)
+    return most if wished_s is None else wished_s
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -52,7 +61,8 @@ async def submit(
         id=ids.new(),
         tenant=TENANT,
         submission=Submission(prompt=body.prompt, language=body.language),
-        deadline_s=gateway.settings.deadline_s,
+        deadline_s=within(gateway, body.deadline_s),
+        wished_s=body.deadline_s,
         budget=body.budget,
         idempotency_key=idempotency_key or "",
         traceparent=traceparent(),

@@ -19,7 +19,7 @@ from gateway.cli import capsules
 from tests.gateway.conftest import Served
 from tests.gateway.test_control import buried, failed
 from tests.gateway.test_events import REF, complete_all, work
-from tests.gateway.test_workflows import PROMPT, on_stream, submit
+from tests.gateway.test_workflows import PROMPT, on_stream, seconds, submit
 from workers.kit.stores.drops import Completed, Failed
 
 QL = str(Path(sys.executable).parent / "ql")
@@ -57,6 +57,14 @@ async def test_submit_list_show_and_tail_speak_to_programs(served: Served) -> No
     assert [json.loads(line) for line in rest.stdout.splitlines()] == followed[-1:]
     watched = await against(served, "watch-is-no-command")
     assert watched.returncode == 2
+
+
+async def test_a_deadline_is_given_and_shown(served: Served) -> None:
+    workflow = (await against(served, "submit", PROMPT, "--deadline", "60")).stdout.decode().strip()
+    told = (await served.http.get(f"/v1/workflows/{workflow}")).json()
+    assert seconds(told) == 60
+    shown = (await against(served, "workflow", "show", workflow)).stdout.decode()
+    assert f"deadline {told['deadline'][:19]}" in shown
 
 
 async def test_show_tells_which_models_in_which_roles_made_a_drop(served: Served) -> None:

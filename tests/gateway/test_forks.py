@@ -11,10 +11,11 @@ import msgspec
 
 from contracts.artifacts import JSON, File, SourceTree, StandIn, encode
 from contracts.topology import TOPOLOGY
-from tests.gateway.conftest import Served
+from tests.gateway.conftest import Served, router
 from tests.gateway.test_cli import against
 from tests.gateway.test_events import complete_all, work
-from tests.gateway.test_workflows import on_stream, submit
+from tests.gateway.test_workflows import on_stream, seconds, submit
+from tests.servers import Database
 from workers.kit.stores.drops import Claim, Completed
 
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -102,6 +103,30 @@ async def test_the_same_key_and_artifact_give_the_same_fork_though_the_parent_we
     other = {"files": [{"path": "src/a.py", "text": "A = 2\n"}]}
     answer = await asked(served, parent, key="k", stage="code_generation", artifact=other)
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_the_same_key_gives_the_same_fork_though_no_router_answers_any_more(
+    served: Served, database: Database
+) -> None:
+    parent = await begun(served)
+    wish: dict[str, Any] = {"stage": FIRST, "artifact": BRIEF, "model": "blueprint/default"}
+    async with router(served, database):
+        first = await asked(served, parent, key="k", **wish)
+        unknown = await asked(served, parent, **wish | {"model": "openai/x"})
+    assert first.status_code == 202, first.text
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_model")
+    again = await asked(served, parent, key="k", **wish)
+    assert (again.status_code, again.json().get("id")) == (202, first.json()["id"])
+    assert (await asked(served, parent, key="l", **wish)).json()["code"] == "router_down"
+
+
+async def test_a_fork_may_have_a_deadline_of_its_own(served: Served) -> None:
+    parent = await begun(served)
+    fork = (await asked(served, parent, key="k", deadline_s=5)).json()["id"]
+    told = (await served.http.get(f"/v1/workflows/{fork}")).json()
+    assert seconds(told) == 5
+    assert (await asked(served, parent, key="k", deadline_s=6)).json()["code"] == "idempotency_key_reused"
+    assert (await asked(served, parent, deadline_s=10**6)).json()["code"] == "invalid_request"
 
 
 async def test_half_a_character_is_no_artifact(served: Served) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -53,6 +55,32 @@ async def test_a_submission_is_answered_with_its_address_and_is_on_the_stream(se
     assert PROMPT.encode() not in (message.data or b"")
     shown = (await served.http.get(answer.headers["location"])).json()
     assert (shown["state"], shown["prompt"], shown["drops"]) == ("active", PROMPT, [])
+
+
+def seconds(told: dict[str, Any]) -> float:
+    """That the workflow may take."""
+    created, deadline = (datetime.fromisoformat(told[name]) for name in ("created_at", "deadline"))
+    return (deadline - created).total_seconds()
+
+
+async def test_it_ends_at_the_deadline_that_it_was_submitted_with(served: Served) -> None:
+    wish, headers = {"prompt": PROMPT, "deadline_s": 0.001}, {"Idempotency-Key": "k"}
+    workflow = (await served.http.post("/v1/workflows", json=wish, headers=headers)).json()["id"]
+    told = (await served.http.get(f"/v1/workflows/{workflow}")).json()
+    assert seconds(told) == 0.001
+    [event] = await served.state.reads.expire(limit=10)
+    assert event.workflow == workflow
+    assert (await served.http.get(f"/v1/workflows/{workflow}")).json()["state"] == "expired"
+    other = await served.http.post("/v1/workflows", json=wish | {"deadline_s": 9}, headers=headers)
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize("deadline_s", [0, -1, "60", 3600.1])
+async def test_a_deadline_is_within_the_server_s(served: Served, deadline_s: object) -> None:
+    assert served.settings.deadline_s == 3600
+    answer = await served.http.post("/v1/workflows", json={"prompt": PROMPT, "deadline_s": deadline_s})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["detail"].startswith("/body/deadline_s: ")
 
 
 async def test_the_same_key_and_body_give_the_same_workflow_and_another_body_a_problem(served: Served) -> None:

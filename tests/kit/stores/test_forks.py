@@ -221,6 +221,18 @@ async def test_how_its_stages_ask_models_is_kept_with_it_and_in_its_forks(world:
         assert no.code == code
 
 
+async def test_what_was_taken_over_asks_the_model_too_once_a_repair_goes_back_to_it(world: World) -> None:
+    parent = await finished(world)
+    done = await world.reads.fork(wish(parent, "trial", model="a/b", templates={"code": "Write."}), ASKING, most=10)
+    assert isinstance(done, Forked), done
+    asked = {"code": Asking(model="a/b", template="Write."), "suite": Asking(model="a/b")}
+    assert await world.drops.asked(TENANT, done.id) == asked
+    # What is unchanged stays so, though a repair may come to it.
+    done = await world.reads.fork(wish(parent, "check", model="a/b"), ASKING, most=10)
+    assert isinstance(done, Forked), done
+    assert await world.drops.asked(TENANT, done.id) == {"code": Asking(model="a/b")}
+
+
 async def test_another_wish_for_a_model_is_another_wish() -> None:
     wishes = [wish("w", "plan", **more) for more in ({}, {"model": "a"}, {"model": "b"}, {"templates": {"plan": "a"}})]
     assert len({forks.body_sha256(one) for one in wishes}) == 4

@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 class NewWorkflow(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway writes: the ULID, whose, the prompt, and until when (seconds from now) it must end.
 
-    `budget` is in US dollars; None: no limit but the tenant's.
+    `budget` is in US dollars; None: no limit but the tenant's. `wished_s` is the deadline as it was asked for.
     """
 
     id: str
     tenant: str
     submission: Submission
     deadline_s: float
+    wished_s: float | None = None
     budget: float | None = None
     idempotency_key: str = ""
     traceparent: str = ""

@@ -49,7 +49,8 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
 class Fork(msgspec.Struct, frozen=True, kw_only=True):
     """What is wished: the workflow `id`, done anew from `stage` of `parent` on; `prompt` '' keeps the parent's. `sent`
     is the sha256 of the artifact as it was sent, whatever the parent made of it: by it a wish is known again. `model`
-    is asked by all stages that are done anew, `templates` (texts, by task) stand in the place of the tasks' own.
+    is asked by all stages that are done anew, by a repair too; `templates` (texts, by task) stand in the place of the
+    tasks' own. `deadline_s` is until when (seconds from now) it must end, `wished_s` the same as it was asked for.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Fork(msgspec.Struct, frozen=True, kw_only=True):
     templates: Mapping[str, str] = {}
     dry: bool = False
     deadline_s: float
+    wished_s: float | None = None
     idempotency_key: str = ""
     traceparent: str = ""
 
@@ -105,6 +107,8 @@ def body_sha256(fork: Fork) -> bytes:
     wish: list[object] = ["fork", fork.parent, fork.stage, fork.prompt, edited]
     if fork.model or fork.templates:
         wish += [fork.model, fork.templates]
+    if fork.wished_s is not None:
+        wish.append(fork.wished_s)
     return sha256(msgspec.json.encode(wish, order="sorted")).digest()
 
 
@@ -118,7 +122,7 @@ def refused(topology: Topology, fork: Fork) -> NoFork | None:
         return NoFork(code="prompt_needs_first", detail=detail)
     if fork.edited and fork.stage == topology.last.name:
         return NoFork(code="edit_last", detail=f"What {fork.stage} makes is sealed: edit what it is made from.")
-    asking = asks.asking(topology, _anew(topology, fork))
+    asking = asks.asking(topology, _may_run(topology, fork))
     if fork.model and not asking:
         detail = f"No stage that is done anew from {fork.stage} on asks a model."
         return NoFork(code="nobody_asks", detail=detail)
@@ -139,9 +143,25 @@ def _anew(topology: Topology, fork: Fork) -> list[str]:
     ]
 
 
+def _may_run(topology: Topology, fork: Fork) -> set[str]:
+    """What is done anew, and what was taken over but is done anew once a repair goes back to it or before it. What is
+    `unchanged` is not in it: to ask in another way would change it."""
+    anew = set(_anew(topology, fork))
+    again: set[str] = set()
+    while more := _repaired(topology, anew | again) - again:
+        again |= more
+    return anew | again & (topology.ancestors(fork.stage) | {fork.stage})
+
+
+def _repaired(topology: Topology, stages: set[str]) -> set[str]:
+    """What is done again when any of these sends its input back."""
+    targets = {target for name in stages for target in topology[name].repairs}
+    return targets | {name for name in topology.stages if targets & topology.ancestors(name)}
+
+
 def asks_of(topology: Topology, fork: Fork, parent: Asks) -> dict[str, Asking]:
     """How the fork's stages ask models; `parent` is how those of its parent did."""
-    return asks.joined(parent, asks.wished(fork.model, fork.templates, asks.asking(topology, _anew(topology, fork))))
+    return asks.joined(parent, asks.wished(fork.model, fork.templates, asks.asking(topology, _may_run(topology, fork))))
 
 
 def planned(topology: Topology, fork: Fork, spent: Mapping[str, tuple[int, float]]) -> Plan:

@@ -15,7 +15,8 @@ from .drops import NewWorkflow
 def body_sha256(new: NewWorkflow) -> bytes:
     """Of what was submitted: the same Idempotency-Key must come with the same."""
     budget = b"" if new.budget is None else msgspec.json.encode(new.budget)
-    return sha256(msgspec.json.encode(new.submission) + budget).digest()
+    wished = b"" if new.wished_s is None else b" in " + msgspec.json.encode(new.wished_s)
+    return sha256(msgspec.json.encode(new.submission) + budget + wished).digest()
 
 
 def checked(new: NewWorkflow) -> None:
