@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 
-import structlog
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
-
-STALL_S = 30.0
-"""Until a client that reads nothing is cut off."""
-_log = structlog.get_logger()
+from starlette.types import Receive, Scope, Send
 
 
 class AnswerStream(StreamingResponse):
-    """Holds its place until it has ended, and ends when the client takes nothing for `STALL_S` seconds."""
+    """Holds its place until it has ended, or until its client has gone or was cut off."""
 
     media_type = "text/event-stream"
 
@@ -30,13 +24,7 @@ class AnswerStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        async def in_time(message: Message) -> None:
-            async with asyncio.timeout(STALL_S):
-                await send(message)
-
         try:
-            await super().stream_response(in_time)
-        except TimeoutError:
-            _log.warning("reader_stalled")
+            await super().stream_response(send)
         finally:
             await self._frames.aclose()

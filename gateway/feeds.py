@@ -178,13 +178,15 @@ class Feed:
 
     async def open(self) -> None:
         """Until the newest events are here; raises `LiveDown`."""
-        await self._tail.open()
         try:
             async with asyncio.timeout(OPEN_S):
+                await self._tail.open()
                 await self._tail.caught_up.wait()
         except TimeoutError as error:
-            await self._tail.close()
             raise LiveDown("the stream's newest events do not come") from error
+        finally:
+            if not self._tail.caught_up.is_set():  # also where who asked for it has gone
+                await self._tail.close()
 
     async def look(self, live: Live) -> None:
         """Notice what went wrong: a tail that is silent, or a stream that was made anew (`over`)."""
@@ -283,14 +285,14 @@ class Feeds:
     def __init__(self, nc: Client, live: Live) -> None:
         self._nc, self._live = nc, live
         self._open: dict[str, Feed] = {}
-        self._opening = asyncio.Lock()
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._progress = 0
         self._idle: dict[str, int] = {}
         self._looking = asyncio.create_task(self._look())
 
     async def of(self, tenant: str, standing: Standing) -> Feed:
         """The tenant's feed; raises `LiveDown`."""
-        async with self._opening:
+        async with self._opening[tenant]:
             feed = self._open.get(tenant)
             if feed is not None and feed.epoch != standing.epoch:
                 await self._end(tenant, feed)
@@ -317,7 +319,7 @@ class Feeds:
             await asyncio.sleep(LOOK_S)
             for tenant, feed in list(self._open.items()):
                 await feed.look(self._live)
-                async with self._opening:
+                async with self._opening[tenant]:
                     idle = 0 if feed.channels else self._idle.get(tenant, 0) + 1
                     self._idle[tenant] = idle
                     if self._open.get(tenant) is feed and (feed.over or idle > LINGER):

@@ -5,46 +5,44 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import msgspec
-import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway import frames
-from gateway.feeds import Channel, Chunk, Feed, Feeds
+from gateway.feeds import CHUNK, Channel, Chunk, Feed, Feeds
 from gateway.frames import Fact, Wanted
 from gateway.limits import Room
 from gateway.live import LiveDown, Standing
-from gateway.past import Past
-from gateway.serving import Protocol, direct
+from gateway.past import MOST, Past
+from gateway.serving import Protocol, chunked, connection
 from workers.kit.stores.drops import StoreDown
 
 PING_S = 15.0
-STALL_S = 30.0
-"""Until a client that reads nothing is cut off; it comes back with its Last-Event-ID."""
 LOOK_S = 1.0
 RETRY_MS = 1000
 FIRST = 1
 """Events that are asked for before it is known how many there are."""
-_log = structlog.get_logger()
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How a workflow ended, as the store has it; `seq` is its place in the stream, 0 while it has none."""
+    """How a workflow ended, as the store has it; `seq` is its place in the stream, 0 while it has none; `owed`, that
+    events of it are still to come into the stream."""
 
     id: str
     type: str
     body: bytes
     seq: int
+    owed: bool
 
 
 class Following:
-    """`next` says what to send, `b""` at the end. With `ends`, which is asked for each event that may be it, the end of
-    that workflow is one; with `feed` None, that nothing more is past."""
+    """`next` says what to send, `b""` at the end, and `whole` then whether that was all. With `ends`, which is asked
+    for each event that may be it, the end of that workflow is one; with `feed` None, that nothing more is past."""
 
     def __init__(
         self,
@@ -58,16 +56,17 @@ class Following:
         lines: bool,
         ends: Callable[[str], Awaitable[End | None]] | None,
     ) -> None:
-        self.task: asyncio.Task[None] | None = None
         self.direct: Protocol | None = None
-        self.stalled = False
+        self.whole = False
         self._past, self._pattern, self._wanted = past, wanted.pattern(tenant), wanted
         self._standing, self._seq, self._left = standing, after, FIRST
         self._feed, self._lines, self._ends = feed, lines, ends
         self._channel: Channel | None = None
         self._place = -1  # in the channel; -1 while what is past is told
         self._above = 0
-        self._over, self._leaving, self._ping = False, False, False
+        self._read: deque[Fact] = deque()  # from the past, not told yet
+        self._floor, self._many = -1, False
+        self._over, self._leaving, self._ping, self._silent = False, False, False, False
         self._waiter: asyncio.Future[None] | None = None
         self._since = _now()
         self._sending = False
@@ -80,6 +79,7 @@ class Following:
 
     async def leave(self) -> None:
         """Hear it no more."""
+        self._give_back()
         if self._feed is not None and self._channel is not None:
             await self._feed.leave(self._channel, self._ring)
 
@@ -87,7 +87,7 @@ class Following:
         """What to send now; waits for it."""
         self._sending = False
         told, self._begin = self._begin, b""
-        with suppress(LiveDown, StoreDown):  # it comes back with its Last-Event-ID
+        with suppress(LiveDown, StoreDown):  # it is cut off, and comes back with its Last-Event-ID
             while not told and not self._over:
                 if self._leaving:
                     self._over, told = True, frames.farewell(_soon(), lines=self._lines)
@@ -99,32 +99,51 @@ class Following:
         return told
 
     async def _from_past(self) -> bytes:
-        floor = self._channel.floor if self._channel else -1
-        if self._channel and self._seq >= floor:
-            self._join(self._channel)
-            return b""
-        part = await self._past.read(self._pattern, self._seq, self._standing.epoch, self._left)
-        told, whole = await self._told(part.facts)
-        self._left = part.left
-        if whole and not part.left:
-            self._seq = max(self._seq, floor)
-            self._over = self._over or self._channel is None
+        channel = self._channel
+        if not self._read:
+            if channel and self._seq >= channel.floor:
+                self._join(channel)
+                return b""
+            self._floor = channel.floor if channel else -1
+            await self._read_on()
+        told = await self._told()
+        if not (self._read or self._left or self._over):
+            self._seq = max(self._seq, self._floor)
+            self._over = self.whole = channel is None
+        if not told and _now() - self._since > PING_S:  # there is much that it doesn't want
+            return frames.ping(self._standing.position(self._seq), lines=self._lines)
         return told
 
-    async def _told(self, facts: Sequence[Fact]) -> tuple[bytes, bool]:
-        """As many of these as come before the end, and whether these are all."""
+    async def _read_on(self) -> None:
+        self._many = self._many or (self._left > MOST and self._past.lend())
+        epoch = self._standing.epoch
+        part = await self._past.read(self._pattern, self._seq, epoch, self._left, many=self._many)
+        self._read.extend(part.facts)
+        self._left = part.left
+
+    def _give_back(self) -> None:
+        self._read.clear()
+        if self._many:
+            self._many = False
+            self._past.give_back()
+
+    async def _told(self) -> bytes:
+        """Some of what was read, none behind the end."""
         told: list[bytes] = []
-        for fact in facts:
-            self._seq = fact.seq
-            if not self._wanted.has(fact):
-                continue
-            told.append(fact.line() if self._lines else fact.sse())
-            if fact.end and told[-1] and await self._ended(fact.end):
-                self._over = True
-                return b"".join(told), False
-        return b"".join(told), True
+        size = looked = 0
+        while self._read and size < CHUNK and looked < MOST and not self._over:
+            fact = self._read.popleft()
+            self._seq, looked = fact.seq, looked + 1
+            if self._wanted.has(fact):
+                told.append(fact.line() if self._lines else fact.sse())
+                size += len(told[-1])
+                if fact.end and told[-1]:
+                    await self._ended(fact.end)
+        await asyncio.sleep(0)  # what was read is told without waiting for anything; others have their turn
+        return b"".join(told)
 
     def _join(self, channel: Channel) -> None:
+        self._give_back()
         self._place = channel.behind(self._seq)
         # Another gateway may have told more than is known here.
         self._above = self._seq if self._feed and self._feed.last < self._seq else 0
@@ -139,13 +158,13 @@ class Following:
             return frames.lag(lines=self._lines)
         chunk = channel.after(self._place, lines=self._lines, above=self._above)
         if chunk is None:
-            return await self._silence(feed)
+            return await self._silence(feed, channel)
         self._take(chunk)
         if chunk.end:
-            self._over = await self._ended(chunk.end)
+            await self._ended(chunk.end)
         return chunk.told
 
-    async def _silence(self, feed: Feed) -> bytes:
+    async def _silence(self, feed: Feed, channel: Channel) -> bytes:
         """Until there is something to tell, or it has been still for long."""
         self._waiter, self._since = asyncio.get_running_loop().create_future(), _now()
         await self._waiter
@@ -153,15 +172,18 @@ class Following:
         if not ping:
             return b""
         end = await self._ends("") if self._ends else None
-        if end is not None:  # a stream that was lost doesn't tell of it
-            self._over = True
+        if feed.over or channel.first > self._place or channel.after(self._place, lines=self._lines, above=self._above):
+            return b""  # something happened meanwhile; a ping would name a place behind it
+        if end is not None and not end.owed and self._silent:  # a stream that was lost doesn't tell of it
+            self._over = self.whole = True
             return frames.ending(end.type, end.body, lines=self._lines)
+        self._silent = end is not None
         return frames.ping(self._standing.position(max(self._seq, feed.last)), lines=self._lines)
 
-    async def _ended(self, event: str) -> bool:
-        """Whether the workflow ended with this event: one that failed may have been resumed since."""
+    async def _ended(self, event: str) -> None:
+        """It is all where the workflow ended with this event: one that failed may have been resumed since."""
         end = await self._ends(event) if self._ends else None
-        return end is not None and end.id == event
+        self._over = self.whole = end is not None and end.id == event
 
     def _ring(self, now: float) -> None:
         """There may be something to tell. Who waits for it is told at once where the connection takes it, and need not
@@ -180,7 +202,7 @@ class Following:
             self._take(chunk)
 
     def _take(self, chunk: Chunk) -> None:
-        self._place, self._seq = chunk.place, max(self._seq, chunk.seq)
+        self._place, self._seq, self._silent = chunk.place, max(self._seq, chunk.seq), False
         self._above = 0 if chunk.seq > self._above else self._above
 
     def _wake(self) -> None:
@@ -193,12 +215,8 @@ class Following:
         self._wake()
 
     def look(self) -> None:
-        """Cut off who takes nothing, and tell who was told nothing that we are here."""
-        since = _now() - self._since
-        if self._sending and since > STALL_S and self.task is not None:
-            self.stalled = True
-            self.task.cancel()
-        elif not self._sending and since > PING_S and self._waiter is not None:
+        """Tell who was told nothing that we are here."""
+        if not self._sending and _now() - self._since > PING_S and self._waiter is not None:
             self._ping = True
             self._wake()
 
@@ -240,27 +258,15 @@ class Streams:
     def telling(self, following: Following, send: Send) -> Iterator[asyncio.Task[None]]:
         """A task that sends everything, until the end: one of its own, because what is woken in the middle of an
         application's calls goes through all of them."""
-        following.task = asyncio.create_task(self._tell(following, send))
+        task = asyncio.create_task(_tell(following, send))
         self._all.add(following)
         if self._closing:
             following.dismiss()
         try:
-            yield following.task
+            yield task
         finally:
-            following.task.cancel()
+            task.cancel()
             self._all.discard(following)
-
-    async def _tell(self, following: Following, send: Send) -> None:
-        try:
-            while told := await following.next():
-                await send({"type": "http.response.body", "body": told, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except asyncio.CancelledError:
-            if not following.stalled:
-                raise
-            _log.warning("follower_stalled")
-            if following.direct is not None:  # else it is closed when what waits in it was sent: never
-                following.direct.abort()
 
     async def _look(self) -> None:
         while True:
@@ -284,7 +290,8 @@ class Streams:
 
 
 class EventStream(Response):
-    """Holds its place until it has ended, or until its client has gone."""
+    """Holds its place until it has ended, or until its client has gone. It ends properly where all was told; anything
+    else is a cut, so that nobody takes a part for the whole."""
 
     def __init__(self, streams: Streams, following: Following, place: ExitStack, *, lines: bool) -> None:
         self.media_type = "application/x-ndjson" if lines else "text/event-stream"
@@ -297,14 +304,25 @@ class EventStream(Response):
         try:
             with self._place:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                self._following.direct = direct(scope)
+                at = connection(scope)
+                self._following.direct = at if chunked(scope) else None
                 with self._streams.telling(self._following, send) as telling:
                     await asyncio.wait((gone, telling), return_when=asyncio.FIRST_COMPLETED)
                     if telling.done():
                         telling.result()
+                if not self._following.whole and not gone.done():
+                    at.cut(chunked=chunked(scope))
+                    await gone
         finally:
             gone.cancel()
             await self._following.leave()
+
+
+async def _tell(following: Following, send: Send) -> None:
+    while told := await following.next():
+        await send({"type": "http.response.body", "body": told, "more_body": True})
+    if following.whole:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(receive: Receive) -> None:

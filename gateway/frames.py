@@ -12,7 +12,6 @@ import structlog
 from contracts import cloudevents, subjects
 from contracts.topology import LIFECYCLE
 
-LAG = b"event: lag\ndata: too slow: events were left out here; come back with the last id\n\n"
 ENDS = frozenset({"completed", "failed", "cancelled", "expired"})
 _OBJECT = 1 << 10
 """Bytes that a message costs beside its own."""
@@ -113,8 +112,8 @@ def farewell(retry_ms: int, *, lines: bool) -> bytes:
 
 
 def lag(*, lines: bool) -> bytes:
-    """Some was left out; a script finds it again behind the last `position` that it saw."""
-    return b'{"lag":"too slow: come back with the last position as Last-Event-ID"}\n' if lines else LAG
+    """Some was left out; a script, whose lines are events only, sees the cut that follows."""
+    return b"" if lines else b"event: lag\ndata: too slow: events were left out here; come back with the last id\n\n"
 
 
 def is_end(stage: str, outcome: str) -> bool:
@@ -142,9 +141,15 @@ class Wanted:
 
     def pattern(self, tenant: str) -> str:
         """A filter of the stream that lets all of them through."""
-        stage = outcome = "*"
-        parts = next(iter(self._exact)).split(".") if len(self._exact) == 1 and not self._heads else []
-        if len(parts) == 5:
-            stage, outcome = parts[2:4]
+        kinds = {_kind(type_) for type_ in (*self._exact, *self._heads)} or {("", "")}
+        stage, outcome = (
+            shared.pop() or "*" if len(shared := set(one)) == 1 else "*" for one in zip(*kinds, strict=True)
+        )
         workflow = subjects.token(self.workflow) if self.workflow else "*"
         return f"ql.evt.{subjects.token(tenant)}.{workflow}.{stage}.{outcome}.>"
+
+
+def _kind(head: str) -> tuple[str, str]:
+    """Stage and outcome of all types that begin so, '' for what it leaves open."""
+    whole = [*head.split(".")[2:-1], "", ""]  # its last part may go on
+    return whole[0], whole[1]

@@ -21,6 +21,8 @@ from gateway.live import LiveDown
 AT_ONCE = 8
 """Readings: those who come back all at once stand in line."""
 MOST, MOST_BYTES = 128, 128 << 10
+MANY, MANY_BYTES, MANY_AT_ONCE = 2048, 2 << 20, 8
+"""For a few who have much to read: the server counts what is left for every reading."""
 SILENT_S = 5.0
 _END, _NONE = "204", "404"
 
@@ -46,15 +48,30 @@ class Past:
     def __init__(self, nc: Client) -> None:
         self._nc = nc
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self._many = MANY_AT_ONCE
 
-    async def read(self, pattern: str, after: int, epoch: int, most: int) -> Part:
-        """The first of those behind a place; raises `LiveDown`."""
-        asked = _Ask(seq=after + 1, batch=max(1, min(most, MOST)), max_bytes=MOST_BYTES, next_by_subj=pattern)
+    def lend(self) -> bool:
+        """Whether one more may read `many` at once, until it gives that back: it holds what it has read."""
+        if not self._many:
+            return False
+        self._many -= 1
+        return True
+
+    def give_back(self) -> None:
+        """It has read what it wanted."""
+        self._many += 1
+
+    async def read(self, pattern: str, after: int, epoch: int, left: int, *, many: bool = False) -> Part:
+        """The first of those behind a place, of which there are so many; raises `LiveDown`."""
+        most, most_bytes = (MANY, MANY_BYTES) if many else (MOST, MOST_BYTES)
+        asked = _Ask(seq=after + 1, batch=max(1, min(left, most)), max_bytes=most_bytes, next_by_subj=pattern)
         async with self._turn:
             heard = await self._heard(msgspec.json.encode(asked))
         status = heard.end.get("Status", "")
         if status not in {_END, _NONE}:
             raise LiveDown(f"the stream {STREAM} can't be read: {status} {heard.end.get('Description', '')}")
+        if heard.gap:
+            raise LiveDown(f"of what was read of the stream {STREAM} some did not come")
         left = int(heard.end.get("Nats-Num-Pending", 0))
         return Part([_fact(message, epoch) for message in heard.messages], left if heard.messages else 0)
 
@@ -78,12 +95,18 @@ class _Heard:
     messages: list[Msg] = field(default_factory=list)
     end: dict[str, str] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    gap: bool = False
+    _last: str = ""
 
     async def take(self, message: Msg) -> None:
-        if "Status" in (message.headers or {}):
-            self.end = message.headers or {}
+        headers = message.headers or {}
+        if self._last and headers.get("Nats-Last-Sequence") != self._last:  # each names the one before it
+            self.gap = True
+        if "Status" in headers:
+            self.end = headers
             self.ended.set()
         else:
+            self._last = headers["Nats-Sequence"]
             self.messages.append(message)
 
 

@@ -1,11 +1,13 @@
-"""uvicorn, with two things more: bytes that many are sent go past the application's layers to their connections, and
-who follows events is told to come back before it stops."""
+"""uvicorn, with three things more: bytes that many are sent go past the application's layers to their connections, who
+takes nothing of an answer is cut off, and who follows events is told to come back before it stops."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -15,6 +17,9 @@ DIRECT = "quantumlayer.direct"
 """In a request's `extensions`: its `Protocol`."""
 WAITING = 16 << 10
 """Bytes that may wait in a connection for more to be written into it directly."""
+STALL_S = 30.0
+"""Until a client that takes nothing of what waits for it is cut off."""
+_log = structlog.get_logger()
 
 
 class Protocol(H11Protocol):
@@ -25,11 +30,42 @@ class Protocol(H11Protocol):
         layers: Any = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["http_version"] == "1.1":
+            if scope["type"] == "http":
                 scope["extensions"] = {DIRECT: self}
             await layers(scope, receive, send)
 
         self.app: Any = app
+        self._stall: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """More waits in the connection than it should."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """The client takes it."""
+        super().resume_writing()
+        self._unwatch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing waits any more."""
+        super().connection_lost(exc)
+        self._unwatch()
+
+    def _watch(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._stall = asyncio.get_running_loop().call_later(STALL_S, self._look, waiting)
+
+    def _unwatch(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+
+    def _look(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
+            return
+        _log.warning("reader_stalled")
+        self.transport.abort()  # to close it would wait until all was sent: for ever
 
     def take(self, chunk: bytes) -> bool:
         """Write a chunk of an answer's body as it goes over the wire; False where that can't be now."""
@@ -38,15 +74,24 @@ class Protocol(H11Protocol):
         self.transport.write(chunk)
         return True
 
-    def abort(self) -> None:
-        """Close it, whatever waits in it."""
-        self.transport.abort()
+    def cut(self, *, chunked: bool) -> None:
+        """Close it in the middle of an answer, behind what was sent, so that its client sees that this is not all."""
+        if not chunked:  # where a closed connection means that this was all, it must be a broken one
+            self.transport.abort()
+            return
+        self.transport.close()
+        asyncio.get_running_loop().call_later(STALL_S, self.transport.abort)
 
 
-def direct(scope: Scope) -> Protocol | None:
-    """Of this request, whose answer is one of chunks and has begun; None where the server has no such thing."""
-    found: Protocol | None = scope.get("extensions", {}).get(DIRECT)
+def connection(scope: Scope) -> Protocol:
+    """Of this request."""
+    found: Protocol = scope["extensions"][DIRECT]
     return found
+
+
+def chunked(scope: Scope) -> bool:
+    """Whether an answer of unknown length is sent in chunks."""
+    return bool(scope["http_version"] == "1.1")
 
 
 class Server(uvicorn.Server):

@@ -53,6 +53,7 @@ class Tail:
                 self._from = await self._nc.subscribe(inbox, cb=heard)
                 made = await call(self._nc, f"CONSUMER.CREATE.{STREAM}", self._config(inbox))
             except (NatsError, OSError, ApiError) as error:
+                await self._close()
                 self._broken = True
                 raise LiveDown(f"the stream {STREAM} can't be followed: {error}") from error
             if not made["num_pending"]:

@@ -174,8 +174,10 @@ async def _read_end(gateway: State, workflow: str) -> End | None:
     row = await gateway.reads.workflow(TENANT, workflow)
     if row is None or row.state == "active":
         return None
-    for stored in reversed(await gateway.reads.events(TENANT, workflow)):
+    events = await gateway.reads.events(TENANT, workflow)
+    owed = not all(stored.seq for stored in events)
+    for stored in reversed(events):
         event = cloudevents.from_structured(stored.body)
         if is_end(event.parts.stage, event.parts.outcome):
-            return End(id=event.id, type=event.type, body=stored.body, seq=stored.seq)
+            return End(id=event.id, type=event.type, body=stored.body, seq=stored.seq, owed=owed)
     return None

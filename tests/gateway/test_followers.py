@@ -140,7 +140,7 @@ async def test_of_all_followers_the_slowest_is_told_to_come_back_and_nothing_is_
 
 
 async def test_a_follower_that_takes_nothing_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.following.STALL_S", 0.2)
+    monkeypatch.setattr("gateway.serving.STALL_S", 0.2)
     free = served.state.streams.room.free
     workflow = await submit(served)
     follower = await Follower(served.url, workflow).open()
