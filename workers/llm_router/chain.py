@@ -179,6 +179,8 @@ class Course:
 
     def __init__(self) -> None:
         self.paid = False
+        self.cost = 0.0
+        """What the ledger knows of already."""
         self.tried: list[Tried] = []
         self.asked = 0
         self.too_large = 0
@@ -224,6 +226,7 @@ class Course:
 
     def noted(self) -> Course:
         """The same, once the ledger knows of what was paid."""
+        self.cost += sum(one.cost for one in self.fell)
         self.fell = [msgspec.structs.replace(one, tokens_in=0, tokens_out=0, cost=0.0) for one in self.fell]
         return self
 

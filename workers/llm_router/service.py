@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from workers.kit import crash
@@ -326,7 +327,8 @@ class Service:
             await turn.note(spent_for("failed", told, began, detail="the answer is longer than the ledger keeps"))
             raise
         crash.at(question.stage, "after_journal")
-        return told_of(kept, call, tried=told.tried, known=False)
+        answer = told_of(kept, call, tried=told.tried, known=False)
+        return msgspec.structs.replace(answer, cost=answer.cost + course.cost) if course else answer
 
     async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
         """The built-in model costs nothing. The reason that is told is this workflow's own, whoever was over before."""

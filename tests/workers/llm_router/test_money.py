@@ -169,6 +169,7 @@ async def test_after_one_that_failed_dearly_the_next_is_asked_as_far_as_the_limi
     assert isinstance(reply, Answer)
     assert (provider.asked, [each.model for each in reply.tried]) == (["openai/a", "openai/b"], ["openai/a"])
     assert [used.spent.cost for used in ledger.used] == [0.009, 0.01]
+    assert reply.cost == pytest.approx(0.019)  # as the stage's event tells it
     assert ledger.running == {}
 
 
