@@ -17,9 +17,9 @@ DESCRIPTION = """\
 Errors are problems (RFC 9457) with a `code` that programs can match. Lists come in pages, whose `next` is in a `Link` \
 header too, or with `Accept: application/x-ndjson` as lines of JSON, all of them; what is newer than a page never \
 shifts those after it. What has an `ETag` \
-(a workflow, an artifact, a capsule and its files, schemas) is not sent again, if it is unchanged, to whoever sends \
-`If-None-Match`. There is no authentication \
-yet, so that a gateway listens on loopback only."""
+(a workflow, an artifact, a capsule and its files, the AsyncAPI document, schemas) is not sent again, if it is \
+unchanged, to whoever sends `If-None-Match`. There is no authentication yet, so that a gateway \
+listens on loopback only."""
 TAGS = {
     "workflows": "Prompts on their way to a package.",
     "history": "What a workflow did when, and all of it as one file.",

@@ -179,13 +179,14 @@ def fork(
         list[str] | None,
         typer.Option("--template", help="Tell a stage's model this, not its template.", metavar="STAGE=FILE"),
     ] = None,
+    deadline: Deadline = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A new workflow from a stage of this one; what did not change is taken over."""
     from gateway.cli import forks
 
-    forks.fork(id_, stage, change, edit, dry_run, as_json, model=model, templates=templates or ())
+    forks.fork(id_, stage, change, edit, dry_run, as_json, model=model, templates=templates or (), deadline_s=deadline)
 
 
 @workflow.command()

@@ -23,6 +23,7 @@ def fork(
     as_json: bool,
     *,
     model: str = "",
+    deadline_s: float | None = None,
     templates: Sequence[str] = (),
 ) -> None:
     """Print the new workflow's id, or what would happen."""
@@ -37,6 +38,8 @@ def fork(
         if not given or stage not in {"", name}:
             raise CliError("--edit takes STAGE=FILE, and the fork begins at that stage", USAGE, "edit")
         body |= {"from": name, "artifact": _artifact(Path(file))}
+    if deadline_s is not None:
+        body["deadline_s"] = deadline_s
     if model:
         body["model"] = model
     if templates:

@@ -199,14 +199,15 @@ async def test_ql_forks_and_resumes_from_a_stage(served: Served, tmp_path: Path)
     brief.write_text(json.dumps(BRIEF))
     wishes = (
         ("fork", parent, "--edit", f"{FIRST}={brief}"),
-        ("fork", parent, "--set", "prompt=A library of books."),
+        ("fork", parent, "--set", "prompt=A library of books.", "--deadline", "60"),
         ("resume", parent, "--from", SECOND),
     )
     forks = [(await against(served, "workflow", *wish)).stdout.decode().strip() for wish in wishes]
     shown = (await against(served, "workflow", "show", forks[0])).stdout.decode()
     assert f"forked from {parent}" in shown
     assert "edited by hand" in shown
-    assert (await served.http.get(f"/v1/workflows/{forks[1]}")).json()["prompt"] == "A library of books."
+    other = (await served.http.get(f"/v1/workflows/{forks[1]}")).json()
+    assert (other["prompt"], seconds(other)) == ("A library of books.", 60)
     assert (await served.http.get(f"/v1/workflows/{parent}")).json()["forks"] == sorted(forks)
     for wrong in (("--set", "model=x"), ("--edit", "x"), ("--edit", f"{FIRST}={tmp_path}"), ()):
         assert (await against(served, "workflow", "fork", parent, *wrong)).returncode == 2

@@ -61,6 +61,11 @@ def test_every_operation_says_what_it_is_and_every_error_it_may_answer() -> None
         assert wanted <= operation["responses"].keys()
 
 
+def test_what_the_description_says_is_not_sent_again_is_what_has_an_etag() -> None:
+    unsent = {operation["operationId"] for operation in operations() if "304" in operation["responses"]}
+    assert unsent == {"getWorkflow", "getArtifact", "getCapsule", "getFile", "getAsyncApi", "getSchema"}
+
+
 def test_every_example_is_valid_and_nothing_lacks_one() -> None:
     lacking = set()
     for operation in operations():
