@@ -222,15 +222,13 @@ async def test_how_its_stages_ask_models_is_kept_with_it_and_in_its_forks(world:
 
 
 async def test_what_was_taken_over_asks_the_model_too_once_a_repair_goes_back_to_it(world: World) -> None:
-    parent = await finished(world)
-    done = await world.reads.fork(wish(parent, "trial", model="a/b", templates={"code": "Write."}), ASKING, most=10)
-    assert isinstance(done, Forked), done
-    asked = {"code": Asking(model="a/b", template="Write."), "suite": Asking(model="a/b")}
-    assert await world.drops.asked(TENANT, done.id) == asked
-    # What is unchanged stays so, though a repair may come to it.
-    done = await world.reads.fork(wish(parent, "check", model="a/b"), ASKING, most=10)
-    assert isinstance(done, Forked), done
-    assert await world.drops.asked(TENANT, done.id) == {"code": Asking(model="a/b")}
+    parent, code, suite = await finished(world), Asking(model="a/b", template="Write."), Asking(model="a/b")
+    # What is unchanged, as the suite of a fork from the check, stays so, though a repair may come to it.
+    for stage, asked in (("trial", {"code": code, "suite": suite}), ("check", {"code": code})):
+        wished = wish(parent, stage, model="a/b", templates={"code": "Write."})
+        done = await world.reads.fork(wished, ASKING, most=10)
+        assert isinstance(done, Forked), done
+        assert await world.drops.asked(TENANT, done.id) == asked
 
 
 async def test_another_wish_for_a_model_is_another_wish() -> None:
