@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
-from gateway.cli import connect, output
-from gateway.cli.client import Client, Json
-from gateway.cli.listing import Columns, listed
+from gateway.cli import output
+
+if TYPE_CHECKING:
+    from gateway.cli.client import Client, Json
+    from gateway.cli.listing import Columns
 
 app = typer.Typer(help="Stages: list, pause, resume (for everybody).", no_args_is_help=True, rich_markup_mode=None)
 AT = "/v1/stages"
@@ -18,9 +20,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 Name = Annotated[str, typer.Argument(help="The stage's name; see: ql stage list", metavar="STAGE")]
 
 
+def _client() -> Client:
+    from gateway.cli import connect
+    from gateway.cli.client import Client
+
+    return Client(connect.known_gateway())
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Every stage with what waits for it."""
+    from gateway.cli import listing
+
     columns: Columns = {
         "STAGE": "{name}",
         "PENDING": lambda stage: "?" if stage["pending"] is None else str(stage["pending"]),
@@ -28,7 +39,7 @@ def list_(as_json: AsJson = False) -> None:
         "AGAIN": "{again}",
         "IS": _is,
     }
-    listed(AT, columns, as_json)
+    listing.listed(AT, columns, as_json)
 
 
 def _is(stage: Json) -> str:
@@ -41,7 +52,7 @@ def pause(
     stage: Name, reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it.")] = ""
 ) -> None:
     """Take no new work for a stage, for any tenant; what was begun is finished."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         found = client.post(f"{AT}/{quote(stage, safe='')}/pause", {"reason": reason})
     sys.stderr.write(output.plain(f"{found['name']}: {_is(found)}\n"))
 
@@ -49,6 +60,6 @@ def pause(
 @app.command()
 def resume(stage: Name) -> None:
     """Let a stage take work again."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         found = client.post(f"{AT}/{quote(stage, safe='')}/resume")
     sys.stderr.write(output.plain(f"{found['name']}: {_is(found)}\n"))

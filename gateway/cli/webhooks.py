@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
-from gateway.cli import connect, listing, output
-from gateway.cli.client import Client, Json
-from gateway.cli.listing import Columns, listed
+from gateway.cli import output
+
+if TYPE_CHECKING:
+    from gateway.cli.client import Client, Json
+    from gateway.cli.listing import Columns
 
 app = typer.Typer(
     help="Webhooks: add, list, show, test, resend, rotate, enable, remove.",
@@ -21,6 +23,13 @@ AT = "/v1/webhooks"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Id = Annotated[str, typer.Argument(help="The webhook's id.", metavar="WEBHOOK")]
 ONCE = "This is the only time that the secret is shown; its receiver needs it to know who calls.\n"
+
+
+def _client() -> Client:
+    from gateway.cli import connect
+    from gateway.cli.client import Client
+
+    return Client(connect.known_gateway())
 
 
 def _path(webhook: str, more: str = "") -> str:
@@ -38,7 +47,7 @@ def add(
 ) -> None:
     """Have events told to an address; prints its secret, once."""
     body: Json = {"url": url} | ({"types": on} if on else {})
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         made = client.post(AT, body)
     if as_json:
         output.as_json(made)
@@ -50,13 +59,15 @@ def add(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Your webhooks."""
+    from gateway.cli import listing
+
     columns: Columns = {
         "WEBHOOK": "{id}",
         "IS": lambda hook: "off" if hook["disabled_at"] else "on",
         "EVENTS": lambda hook: " ".join(hook["types"]),
         "ADDRESS": "{url}",
     }
-    listed(AT, columns, as_json)
+    listing.listed(AT, columns, as_json)
 
 
 @app.command()
@@ -67,7 +78,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One webhook with its newest deliveries."""
-    with Client(connect.known_gateway()) as client:
+    from gateway.cli import listing
+
+    with _client() as client:
         hook = client.get(_path(id_))
         only = {"state": state} if state else {}
         deliveries = client.get(_path(id_, "/deliveries"), limit=limit, **only)["items"]
@@ -90,7 +103,7 @@ def show(
 @app.command()
 def test(id_: Id) -> None:
     """Send something that is no event."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         made = client.post(_path(id_, "/test"))
     sys.stdout.write(made["id"] + "\n")
     sys.stderr.write(f"what came of it: ql webhook show {id_}\n")
@@ -99,7 +112,7 @@ def test(id_: Id) -> None:
 @app.command()
 def resend(id_: Id, delivery: Annotated[str, typer.Argument(help="The delivery's id.")]) -> None:
     """Send a delivery again, with the same webhook-id."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         client.post(_path(id_, f"/deliveries/{quote(delivery, safe='')}/resend"))
     sys.stderr.write(f"what came of it: ql webhook show {id_}\n")
 
@@ -113,7 +126,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """A new secret, printed once."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         made = client.post(_path(id_, "/rotate"), {"keep_hours": keep})
     if as_json:
         output.as_json(made)
@@ -125,7 +138,7 @@ def rotate(
 @app.command()
 def enable(id_: Id) -> None:
     """Deliver again to one that a 410 turned off."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         client.post(_path(id_, "/enable"))
     sys.stderr.write(f"on: {id_}\n")
 
@@ -133,6 +146,6 @@ def enable(id_: Id) -> None:
 @app.command()
 def remove(id_: Id) -> None:
     """Tell it nothing more, and forget its deliveries."""
-    with Client(connect.known_gateway()) as client:
+    with _client() as client:
         client.delete(_path(id_))
     sys.stderr.write(f"removed: {id_}\n")

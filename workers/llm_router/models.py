@@ -15,6 +15,10 @@ from workers.kit.settings import PROVIDER_KEYS, SettingsError, from_file
 
 BLUEPRINT = "blueprint/default"
 DEFAULT = ""
+OLLAMA_CONTEXT = 16_384
+"""What an Ollama model is told to hold, where QL_MODEL_CONTEXTS says nothing: by itself it cuts at 4,096 without a
+word, less than most questions of the stages."""
+_CONTEXT = re.compile(r"[1-9][0-9]{2,7}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}")
 _GROUP = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LIMIT = re.compile(r"([0-9]{1,12})\s*(rpm|tpm)")
@@ -189,6 +193,20 @@ def read_prices(text: str, models: tuple[Model, ...]) -> dict[str, Price]:
 
 Parameters = dict[str, str]
 """litellm's own names for key, endpoint and so on."""
+
+
+def read_contexts(text: str, models: tuple[Model, ...]) -> dict[str, int]:
+    """QL_MODEL_CONTEXTS: tokens by model; raises `SettingsError`."""
+    contexts: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, _, number = (word.strip() for word in part.partition("="))
+        if name not in {model.name for model in models}:
+            raise SettingsError(f"QL_MODEL_CONTEXTS: {name[:24]!r} is no model of QL_MODELS")
+        if not _CONTEXT.fullmatch(number):
+            raise SettingsError(f"QL_MODEL_CONTEXTS: write {name}=<tokens>")
+        contexts[name] = int(number)
+    own = {model.name: OLLAMA_CONTEXT for model in models if model.provider == "ollama"}
+    return own | contexts
 
 
 def read_parameters(model: Model, environ: Mapping[str, str]) -> Parameters:

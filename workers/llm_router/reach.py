@@ -20,6 +20,7 @@ from .models import (
     Price,
     forget_keys,
     read_chains,
+    read_contexts,
     read_limits,
     read_model,
     read_parameters,
@@ -27,7 +28,6 @@ from .models import (
     secrets,
 )
 from .scrub import Scrub
-from .windows import read_contexts
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ The ledger's question stays whole, so who is asked for it may change; the manife
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -13,19 +12,12 @@ import msgspec
 from workers.kit.llm.wire import Message, Piece, Question
 from workers.kit.prompts.context import examples_in, with_examples
 from workers.kit.prompts.piece import tokens
-from workers.kit.settings import SettingsError
 
-from .models import Model
-
-OLLAMA = 16_384
-"""What an Ollama model is told to hold, where QL_MODEL_CONTEXTS says nothing: by itself it cuts at 4,096 without a
-word, less than most questions of the stages."""
 TOKENS_OUT = 2048
 """Room for an answer, where the question sets no limit; in a small window a quarter of it."""
 MARGIN = 1.1
 """Tokens are estimated, and no tokenizer is ours."""
 _A_MESSAGE = 8
-_CONTEXT = re.compile(r"[1-9][0-9]{2,7}")
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,20 +25,6 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True):
 
     question: Question
     left_out: tuple[str, ...] = ()
-
-
-def read_contexts(text: str, models: Sequence[Model]) -> dict[str, int]:
-    """QL_MODEL_CONTEXTS: tokens by model; raises `SettingsError`."""
-    contexts: dict[str, int] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        name, _, number = (word.strip() for word in part.partition("="))
-        if name not in {model.name for model in models}:
-            raise SettingsError(f"QL_MODEL_CONTEXTS: {name[:24]!r} is no model of QL_MODELS")
-        if not _CONTEXT.fullmatch(number):
-            raise SettingsError(f"QL_MODEL_CONTEXTS: write {name}=<tokens>")
-        contexts[name] = int(number)
-    own = {model.name: OLLAMA for model in models if model.provider == "ollama"}
-    return own | contexts
 
 
 def fit(question: Question, window: int) -> Fitted | str:

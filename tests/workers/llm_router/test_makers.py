@@ -18,12 +18,11 @@ from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat
-from workers.llm_router.models import Model, read_chains, read_model, read_parameters, secrets
+from workers.llm_router.models import Model, read_chains, read_contexts, read_model, read_parameters, secrets
 from workers.llm_router.providers import Blueprint
 from workers.llm_router.said import Completion, Failed, Said
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
-from workers.llm_router.windows import read_contexts
 
 pytestmark = [*LITELLM_WARNS, pytest.mark.usefixtures("quick")]
 ENVIRON = {

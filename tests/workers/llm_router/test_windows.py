@@ -10,10 +10,10 @@ from workers.kit.llm.wire import Answer, Message, Piece, Problem, Question
 from workers.kit.prompts.block import read_block, with_block
 from workers.kit.settings import SettingsError
 from workers.kit.stores.memory.ledger import MemoryLedger
-from workers.llm_router.models import Model, read_chains
+from workers.llm_router.models import Model, read_chains, read_contexts
 from workers.llm_router.said import Facts, Failed, Said, Tell
 from workers.llm_router.service import Service
-from workers.llm_router.windows import Fitted, fit, read_contexts
+from workers.llm_router.windows import Fitted, fit
 
 EXAMPLE = "word " * 400  # about 500 tokens
 INPUTS: dict[str, object] = {"path": "a.py", "examples": [f"{n} {EXAMPLE}" for n in range(4)]}
