@@ -32,8 +32,7 @@ class Extent:
     finished: tuple[int, ...]
     kills: int
     submit_s: float
-    peers: tuple[str, ...]
-    peers_at: tuple[int, ...]
+    peers: Mapping[str, tuple[int, ...]]
     peers_s: float
     install_s: float
 
@@ -44,8 +43,7 @@ SHORT = Extent(
     finished=(10_000, 100_000),
     kills=20,
     submit_s=10,
-    peers=("restate", "dbos", "celery"),
-    peers_at=(100, 1000),
+    peers={"restate": (100, 1000), "dbos": (100,), "celery": (100,)},
     peers_s=6,
     install_s=90,
 )
@@ -55,8 +53,7 @@ FULL = Extent(
     finished=(10_000, 100_000, 1_000_000),
     kills=20,
     submit_s=60,
-    peers=("restate", "dbos", "celery", "prefect"),
-    peers_at=(1, 100, 1000),
+    peers=dict.fromkeys(("restate", "dbos", "celery", "prefect"), (1, 100, 1000)),
     peers_s=16,
     install_s=600,
 )
@@ -119,16 +116,13 @@ async def throughput(table: Table, stack: Stack, extent: Extent) -> dict[int, Me
 
 async def peers(table: Table, stack: Stack, extent: Extent, ours: dict[int, Measured]) -> None:
     """The same steps elsewhere; the verdict is ours, at 100 and at 1000 in flight."""
-    for name in extent.peers:
-        peer = await compare.measure(name, stack, extent.peers_at, extent.peers_s, extent.install_s)
-        for in_flight, found in peer.results.items():
-            judged = in_flight > 1 and found.ended
-            met = ours[in_flight].rate > found.rate if judged else None
-            table.add(
-                f"peer {name}, {in_flight} in flight", "slower than ours" if in_flight > 1 else "-", found.told(), met
-            )
-        for in_flight, reason in peer.skipped.items():
-            table.add(f"peer {name}, {in_flight} in flight", "slower than ours", f"not measured: {reason}")
+    for name, in_flight in extent.peers.items():
+        peer = await compare.measure(name, stack, in_flight, extent.peers_s, extent.install_s)
+        for many, found in peer.results.items():
+            met = ours[many].rate > found.rate if many > 1 and found.ended else None
+            table.add(f"peer {name}, {many} in flight", "slower than ours" if many > 1 else "-", found.told(), met)
+        for many, reason in peer.skipped.items():
+            table.add(f"peer {name}, {many} in flight", "slower than ours", f"not measured: {reason}")
 
 
 async def emulated(table: Table, stack: Stack, extent: Extent) -> None:
