@@ -17,8 +17,8 @@ DESCRIPTION = """\
 Errors are problems (RFC 9457) with a `code` that programs can match. Lists come in pages, whose `next` is in a `Link` \
 header too, or with `Accept: application/x-ndjson` as lines of JSON, all of them; what is newer than a page never \
 shifts those after it. What has an `ETag` \
-(a workflow, an artifact, a capsule and its files, the AsyncAPI document, schemas) is not sent again, if it is \
-unchanged, to whoever sends `If-None-Match`. There is no authentication yet, so that a gateway \
+(a workflow, pages of JSON, an artifact, a capsule and its files, the AsyncAPI document, schemas) is not sent again, \
+if it is unchanged, to whoever sends `If-None-Match`. There is no authentication yet, so that a gateway \
 listens on loopback only."""
 TAGS = {
     "workflows": "Prompts on their way to a package.",
@@ -190,7 +190,7 @@ def _complete(operation: Json, *, counted: bool) -> None:
     if named in REPLAYED:
         _header(answers["202"], "Idempotency-Replayed")
     if "304" in answers:
-        _header(answers["200"], "ETag", required=True)
+        _header(answers["200"], "ETag", required=NDJSON not in answers["200"]["content"])
         _header(answers["304"], "ETag", required=True)
     if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
         _header(answers["200"], "Link")

@@ -11,6 +11,8 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from gateway.conditional import NOT_MODIFIED, IfNoneMatch, answer
+
 NDJSON = "application/x-ndjson"
 PAGE = 50
 MOST = 200
@@ -36,11 +38,12 @@ def _id(row: _Row) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """What is asked of a list: how many, and as what."""
+    """What is asked of a list: how many, as what, and what the client has of it."""
 
     request: Request
     limit: int | None
     lines: bool
+    if_none_match: str
 
     async def pages(
         self,
@@ -59,14 +62,19 @@ class Paging:
         rows = await read(cursor, limit + 1)
         following = place(rows[limit - 1]) if len(rows) > limit else None
         body = kind.model_validate({"items": [show(row) for row in rows[:limit]], "next": following})
-        return _json(body, {"Link": self._link(following)} if following else {})
+        return self._json(body, {"Link": self._link(following)} if following else {})
 
     def whole(self, body: BaseModel) -> Response:
         """A list that is short by nature: its `items`, all of them."""
         items: Sequence[BaseModel] = vars(body)["items"]
         if not self.lines:
-            return _json(body, {})
+            return self._json(body, {})
         return Response(b"".join(map(_line, items)), media_type=NDJSON, headers=_VARY)
+
+    def _json(self, body: BaseModel, headers: dict[str, str]) -> Response:
+        told = answer(body.model_dump_json(by_alias=True).encode(), "application/json", self.if_none_match)
+        told.headers.update(_VARY | headers)
+        return told
 
     def _link(self, following: str) -> str:
         url = self.request.url.include_query_params(cursor=following)
@@ -92,12 +100,17 @@ async def _paging(
         int | None, Query(ge=1, le=MOST, description=f"At most so many; {PAGE} in a page of JSON, any number of lines")
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_match: IfNoneMatch = "",
 ) -> Paging:
-    return Paging(request, limit, wants_lines(accept))
+    return Paging(request, limit, wants_lines(accept), if_none_match)
 
 
-async def _unlimited(request: Request, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Paging:
-    return Paging(request, None, wants_lines(accept))
+async def _unlimited(
+    request: Request,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_match: IfNoneMatch = "",
+) -> Paging:
+    return Paging(request, None, wants_lines(accept), if_none_match)
 
 
 Pages = Annotated[Paging, Depends(_paging)]
@@ -121,14 +134,9 @@ def _quality(named: str) -> tuple[str, float]:
 
 
 def lines(item: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI declaration of a list's lines; `gateway.openapi` says what they look like."""
-    return {200: {"content": {NDJSON: {"schema": {"$ref": f"#/components/schemas/{item.__name__}"}}}}}
+    """The OpenAPI declaration of a list's lines, and of a page that the client has; `gateway.openapi` says more."""
+    return {200: {"content": {NDJSON: {"schema": {"$ref": f"#/components/schemas/{item.__name__}"}}}}} | NOT_MODIFIED
 
 
 def _line(item: BaseModel) -> bytes:
     return item.model_dump_json(by_alias=True).encode() + b"\n"
-
-
-def _json(body: BaseModel, headers: dict[str, str]) -> Response:
-    told = body.model_dump_json(by_alias=True)
-    return Response(told, media_type="application/json", headers=_VARY | headers)

@@ -95,7 +95,14 @@ async def test_what_a_client_has_is_not_sent_again_until_it_changes(served: Serv
     body = {"stage": "x_a", "revision": 1, "artifact": {"text": "bytes"}}
     assert (await served.http.post(f"/v1/workflows/{workflow}/drops", json=body)).status_code == 201
     state = f"/v1/workflows/{workflow}"
-    for address in (state, "/asyncapi.json", "/schemas/events/StageCompleted.v1.json", f"/v1/artifacts/{digest}"):
+    for address in (
+        state,
+        "/v1/workflows",
+        "/v1/stages",
+        "/asyncapi.json",
+        "/schemas/events/StageCompleted.v1.json",
+        f"/v1/artifacts/{digest}",
+    ):
         etag = (await served.http.get(address)).headers["etag"]
         again = await served.http.get(address, headers={"If-None-Match": f'"other", W/{etag}'})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag), address
