@@ -96,17 +96,27 @@ def told(send: Send, patience_s: float, shape: Callable[[Json], T]) -> Steps[T]:
         raise QuantumLayerError(f"what answers is no gateway of ours: {error!r}") from None
 
 
+class Wishes(TypedDict, total=False):
+    """What a workflow may be given: the package's `language`, a `budget` in US dollars, seconds until it expires."""
+
+    language: str
+    budget: float
+    deadline_s: float
+
+
 class Changes(TypedDict, total=False):
     """What a fork does otherwise than its parent.
 
     `prompt`: another one, only from the first stage. `artifact`: what stands in the place of the stage's own. `model`:
-    that all stages done anew ask. `templates`: other texts to ask by, for stages done anew.
+    that all stages done anew ask. `templates`: other texts to ask by, for stages done anew. `deadline_s`: seconds
+    until it expires.
     """
 
     prompt: str
     artifact: Json
     model: str
     templates: Mapping[str, str]
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +125,8 @@ class Calls:
 
     patience_s: float
 
-    def submit(self, prompt: str, language: str, budget: float | None, key: str) -> Steps[Workflow]:
-        body = {"prompt": prompt, "language": language} | ({} if budget is None else {"budget": budget})
+    def submit(self, prompt: str, wishes: Wishes, key: str) -> Steps[Workflow]:
+        body = {"prompt": prompt} | wishes
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         return told(Send(method="POST", path="/v1/workflows", body=body, headers=headers), self.patience_s, workflow_of)
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import httpx_sse
 
-from .calls import Answer, Calls, Changes, Pause, Send, Steps
+from .calls import Answer, Calls, Changes, Pause, Send, Steps, Wishes
 from .capsules import MAX_BYTES, Capsule, keep
 from .errors import Problem, QuantumLayerError
 from .following import SILENCE_S, Following
@@ -101,11 +101,9 @@ class QuantumLayer:
         """Close the connections."""
         self._http.close()
 
-    def submit(
-        self, prompt: str, *, language: str = "python", budget: float | None = None, idempotency_key: str = ""
-    ) -> Workflow:
+    def submit(self, prompt: str, *, idempotency_key: str = "", **wishes: Unpack[Wishes]) -> Workflow:
         """Submit a prompt; from then on it is never lost. Without a key of yours, one is made for this call."""
-        return self.run(self.calls.submit(prompt, language, budget, idempotency_key))
+        return self.run(self.calls.submit(prompt, wishes, idempotency_key))
 
     def workflow(self, id: str) -> Workflow:
         """How it stands, with its drops."""
@@ -222,11 +220,9 @@ class AsyncQuantumLayer:
         """Close the connections."""
         await self._http.aclose()
 
-    async def submit(
-        self, prompt: str, *, language: str = "python", budget: float | None = None, idempotency_key: str = ""
-    ) -> Workflow:
+    async def submit(self, prompt: str, *, idempotency_key: str = "", **wishes: Unpack[Wishes]) -> Workflow:
         """Submit a prompt; from then on it is never lost. Without a key of yours, one is made for this call."""
-        return await self.run(self.calls.submit(prompt, language, budget, idempotency_key))
+        return await self.run(self.calls.submit(prompt, wishes, idempotency_key))
 
     async def workflow(self, id: str) -> Workflow:
         """How it stands, with its drops."""

@@ -33,7 +33,7 @@ def refused(status: int, retry_after: str = "") -> Answer:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_it_waits_as_long_as_it_is_asked_to_and_says_the_same_again(status: int) -> None:
-    call = Calls(60.0).submit("A shop.", "python", None, "")
+    call = Calls(60.0).submit("A shop.", {}, "")
     sent = next(call)
     pause = call.send(refused(status, "7"))
     assert isinstance(pause, Pause)
@@ -118,7 +118,7 @@ def test_what_is_no_gateway_of_ours_is_told(body: bytes) -> None:
 
 def test_each_submission_has_a_key_of_its_own_and_yours_is_kept() -> None:
     calls = Calls(60.0)
-    made = [calls.submit("A shop.", "python", None, key) for key in ("", "", "mine")]
+    made = [calls.submit("A shop.", {}, key) for key in ("", "", "mine")]
     keys = [sent.headers["Idempotency-Key"] for sent in map(next, made) if isinstance(sent, Send)]
     assert (len(set(keys)), keys[2]) == (3, "mine")
     forks = [calls.fork("w", "documentation", {}, False, key) for key in ("", "mine")]

@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ both = pytest.mark.parametrize("opened", [synchronous, asynchronous])
 @both
 async def test_from_a_prompt_to_what_became_of_it(served: Served, opened: Opened) -> None:
     async with opened(served.url) as client:
-        sent = await client.submit(PROMPT, budget=1.5)
+        sent = await client.submit(PROMPT, budget=1.5, deadline_s=600)
         await on_stream(served, sent.id)
         with pytest.raises(TimedOut):
             await client.wait(sent.id, timeout=0.1)
@@ -103,6 +104,8 @@ async def test_from_a_prompt_to_what_became_of_it(served: Served, opened: Opened
         assert later == events[5:]
         done = await client.wait(sent.id)
         assert (done.state, done.ended, done.raw["budget"]["limit"]) == ("completed", True, 1.5)
+        begun, until = (datetime.fromisoformat(done.raw[name]) for name in ("created_at", "deadline"))
+        assert (until - begun).total_seconds() == pytest.approx(600, abs=5)
         first = done.drops[0]
         assert first.artifact is not None
         assert hashlib.sha256(await client.artifact(first.artifact.sha256)).hexdigest() == first.artifact.sha256
