@@ -14,8 +14,6 @@ import msgspec
 from tests.chaos.row import Row, Verdict
 from tests.chaos.world import World, world
 
-LIMIT_S = 240.0
-
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """`wrong` is empty where all was well; `note` is worth telling; `skipped` says why it was not tried."""
@@ -26,12 +24,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """`alone`: it measures, or breaks what others need, so nothing runs beside it."""
+    """`alone`: it measures, or breaks what others need, so nothing runs beside it. It is red after `limit_s`."""
 
     row: str
     name: str
     run: Callable[[World], Awaitable[Seen]]
     alone: bool = False
+    limit_s: float = 240
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +45,7 @@ async def tried(case: Case, place: World) -> Result:
     """Run the case; what it raises is red, and the world is put in order for the next one."""
     began = time.monotonic()
     try:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(case.limit_s):
             seen = await case.run(place)
     except Exception as error:  # noqa: BLE001  # a case that can't be finished is red, and the others go on
         last = traceback.extract_tb(error.__traceback__)[-1]

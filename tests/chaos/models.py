@@ -12,7 +12,7 @@ import asyncpg
 from deploy.local.stack import NATS, Stack
 from tests.chaos.case import Case, Seen
 from tests.chaos.world import World
-from tests.flow.asked import KEY, QUICK, Servers, asked, killed
+from tests.flow.asked import KEY, LONGEST_S, QUICK, Servers, asked, killed
 from tests.providers.own import own_provider
 from tests.servers import TEMPLATE, fresh_bucket, fresh_database, make_template
 
@@ -20,6 +20,7 @@ KILLS = 10
 SEEDS = (1, 2)
 AT_ONCE = 2
 CALL_S = 0.3
+LIMIT_S = LONGEST_S + 60
 THINGS = ("book", "plant", "boat", "song", "recipe", "bicycle", "lamp", "coin", "stamp", "kite", "tent", "clock")
 
 
@@ -70,6 +71,8 @@ async def _is_there(stack: Stack) -> bool:
 def cases() -> list[Case]:
     """One a seed."""
     return [
-        Case(row="F31", name=f"{KILLS} kills, seed {seed}", run=partial(mid_call, seed=seed), alone=True)
+        Case(
+            row="F31", name=f"{KILLS} kills, seed {seed}", run=partial(mid_call, seed=seed), alone=True, limit_s=LIMIT_S
+        )
         for seed in SEEDS
     ]

@@ -36,7 +36,9 @@ QUICK = {"QL_LEASE_S": "4", "QL_HEARTBEAT_S": "1", "QL_ACK_WAIT_S": "4", "QL_SWE
 
 PROVIDER = "openai"
 QL = str(Path(sys.executable).parent / "ql")
-LONGEST_S = 240.0
+LONGEST_S = 540.0
+"""A stage that most of the deaths hit waits up to five minutes before its next attempt."""
+
 LONGEST_INTO_S = 0.3
 SEEN_S = 0.1
 """A call may end while it is looked at."""
