@@ -14,6 +14,8 @@ import msgspec
 from tests.chaos.row import Row, Verdict
 from tests.chaos.world import World, world
 
+LIMIT_S = 240.0
+
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """`wrong` is empty where all was well; `note` is worth telling; `skipped` says why it was not tried."""
@@ -30,7 +32,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     run: Callable[[World], Awaitable[Seen]]
     alone: bool = False
-    limit_s: float = 240
+    limit_s: float = LIMIT_S
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
