@@ -22,7 +22,7 @@ from tests.flow.conftest import QL, Running
 from workers.kit.exported import read, write
 from workers.kit.stores.drops import DropRow
 
-FOREIGN = "x_licence_header_check"
+FOREIGN = "x_spelling_check"
 Packages = dict[str, dict[str, Any]]
 
 
