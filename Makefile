@@ -64,7 +64,7 @@ chaos: setup ## break everything on purpose, and print the fault matrix (about 1
 soak: setup ## random faults from one seed: make soak SEED=7
 	$(BIN)/python -m tests.chaos.soak --seed $(SEED)
 
-bench: setup ## measure, and print a table (under 10 minutes)
+bench: setup ## measure, and print a table (about 10 minutes)
 	$(BIN)/python -m tests.bench
 
 bench-full: setup ## measure the long ones too: every peer, a million workflows, all mutants

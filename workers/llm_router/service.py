@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -262,7 +263,8 @@ class Service:
                 await turn.note(Spent(outcome="known", model=cut.model, tokens_out=cut.tokens_out))
                 return told_of(cut, call)
             purse = None if turn.granted is None else Purse(turn.granted, needed)
-            return await self._limited(question, call, turn, models, purse, course)
+            async with self._limited(question.tenant, turn):
+                return await self._asking(question, call, turn, models, purse, course)
 
     async def _allowed(self, question: Question, call: Call) -> Sequence[Model] | Problem:
         models = [model for model in self._chains.of(question.group) if model.name not in question.skip]
@@ -278,19 +280,12 @@ class Service:
         message = f"every model for {call.task} was switched off: {reasons}"
         return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
 
-    async def _limited(
-        self,
-        question: Question,
-        call: Call,
-        turn: Turn,
-        models: Sequence[Model],
-        purse: Purse | None,
-        course: Course | None,
-    ) -> Answer | Problem | Told:
+    @asynccontextmanager
+    async def _limited(self, tenant: str, turn: Turn) -> AsyncIterator[None]:
         """Only who calls a model counts: an answer that another call gets takes nothing from the tenant's limit."""
         try:
-            async with self._limits.turn(question.tenant):
-                return await self._asking(question, call, turn, models, purse, course)
+            async with self._limits.turn(tenant):
+                yield
         except Limited as error:
             await turn.note(Spent(outcome="failed", code="rate_limited", detail=str(error)))
             raise
