@@ -14,53 +14,49 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 import nats
 import nats.errors
-from nats.aio.client import Client
 
 from contracts import subjects
 from deploy.local.factory import Factory
 from deploy.local.paths import make_folder
 from deploy.local.stack import Stack
-from tests.bench import asking, direct
+from tests.bench import direct, waiting
 from tests.bench.measure import tied
-from tests.bench.place import Place, place
+from tests.bench.place import place
+from tests.bench.routers import provided, reaching
 from tests.bench.samples import PROMPTS
 from tests.bench.table import Table
 from tests.bench.usage import cpu_by_kind
-from tests.flow.noop import TENANT, topology_of
+from tests.flow.noop import TENANT
 from tests.providers.own import OwnProvider, own_provider
-from tests.providers.server import KEY
 from workers.kit.llm import LlmClient
-from workers.kit.llm.wire import MODELS, Answer, Message, Question
+from workers.kit.llm.wire import Answer, Message, Question
 from workers.kit.settings import Settings
 
-CALL_S = 0.5
-STARTED_S = 60.0
 HIT_MS = 3.0
 WATCHED, WATCHED_CALLS = "bench", 100
 """No more than end before the router takes it that nobody watches any longer."""
 AT_ONCE = 2
-GOALS = {100: 1.1, 1000: 1.3}
 QL = str(Path(sys.executable).parent / "ql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How many calls, how many workflows in flight, how many routers for them, how many replays."""
+    """How many calls, how many workflows in flight with each kind of model, how many routers, how many replays."""
 
     calls: int
+    emulated: tuple[int, ...]
     in_flight: tuple[int, ...]
     routers: tuple[int, ...]
     seconds: float
     replays: int
 
 
-SHORT = Extent(calls=200, in_flight=(1, 100), routers=(1,), seconds=8, replays=4)
-FULL = Extent(calls=1000, in_flight=(1, 100, 1000), routers=(1, 2), seconds=20, replays=100)
+SHORT = Extent(calls=200, emulated=(1, 100, 1000), in_flight=(100,), routers=(1,), seconds=8, replays=4)
+FULL = Extent(calls=1000, emulated=(1, 100, 1000), in_flight=(1, 100), routers=(1, 2), seconds=20, replays=100)
 
 
 async def measure(table: Table, stack: Stack, extent: Extent, only: set[str]) -> None:
@@ -68,48 +64,6 @@ async def measure(table: Table, stack: Stack, extent: Extent, only: set[str]) ->
     for name, row in ROWS.items():
         if not only or name in only:
             await row(table, stack, extent)
-
-
-@asynccontextmanager
-async def provided(here: Place, *arguments: str, routers: int = 1) -> AsyncIterator[OwnProvider]:
-    """A provider, and routers that know no other."""
-    async with own_provider(*arguments) as provider:
-        environment = here.environment() | _reaching(provider)
-        command = tied([sys.executable, "-m", "workers.llm_router"])
-        started = [await asyncio.create_subprocess_exec(*command, env=environment) for _ in range(routers)]
-        try:
-            await _answering(here.servers.nats, routers)
-            yield provider
-        finally:
-            for router in started:
-                router.terminate()
-            for router in started:
-                await router.wait()
-
-
-def _reaching(provider: OwnProvider) -> dict[str, str]:
-    """What a router's environment holds to reach it."""
-    return {"QL_MODELS": f"openai/bench@{provider.url}/v1", "OPENAI_API_KEY": KEY}
-
-
-async def _answering(url: str, routers: int) -> None:
-    """As many subscribe as were started: a router that is not yet there would take none of the load."""
-    nc = await nats.connect(url)
-    try:
-        async with asyncio.timeout(STARTED_S * routers):
-            while not await _answers(nc):  # noqa: ASYNC110  a router that is not there can't tell
-                await asyncio.sleep(0.1)
-            await asyncio.sleep(routers - 1)
-    finally:
-        await nc.close()
-
-
-async def _answers(nc: Client) -> bool:
-    try:
-        await nc.request(MODELS, b"", timeout=1)
-    except nats.errors.Error:
-        return False
-    return True
 
 
 async def overhead(table: Table, stack: Stack, extent: Extent) -> None:
@@ -181,38 +135,12 @@ def _compared(ours: direct.Took, alone: direct.Took) -> str:
     )
 
 
-async def waiting(table: Table, stack: Stack, extent: Extent) -> None:
-    """The product's 14 steps; those that ask a model in the product ask one that takes half a second."""
-    topology = topology_of(asking.STAGES)
-    ideal = asking.calls_in_line(topology) * CALL_S
-    for in_flight in extent.in_flight:
-        for routers in extent.routers if in_flight > 1 else extent.routers[:1]:
-            await _waited(table, stack, extent, in_flight, routers, ideal)
-
-
-async def _waited(table: Table, stack: Stack, extent: Extent, in_flight: int, routers: int, ideal: float) -> None:
-    settings: dict[str, Any] = {"slots": max(Settings().slots, in_flight)}
-    if in_flight * 2 > Settings().tenant_active:
-        settings["tenant_active"] = in_flight * 2
-    async with place(stack, stages=asking.STAGES, **settings) as here:
-        here.module = "tests.bench.asking"
-        said = here.folder / "answers.json"
-        said.write_text(json.dumps(asking.answers()))
-        async with provided(here, "--answers", str(said), "--first-s", str(CALL_S), routers=routers) as provider:
-            here.start()
-            await here.started()
-            found = await here.drive(in_flight=in_flight, seconds=extent.seconds, ramp_s=ideal, least_warm=2)
-            calls = await provider.calls()
-    twice = len(calls) - len({call.question for call in calls})
-    share = found.p50_ms / 1000 / ideal
-    goal = GOALS.get(in_flight)
-    met = None if goal is None else share <= goal and found.whole and not twice
-    what = (
-        f"14 steps, {len(asking.ASKING)} of them ask a model that takes {CALL_S} s (ideal {ideal:.1f} s), "
-        f"{in_flight} in flight, {routers} router process{'es' if routers > 1 else ''}"
-    )
-    measured = f"{share:.2f} x ideal; {found.told()}; {twice} of {len(calls):,} calls for a question asked before"
-    table.add(what, f"<= {goal} x ideal" if goal else "stated", measured, met)
+async def waits(table: Table, stack: Stack, extent: Extent) -> None:
+    """Workflows that wait for models."""
+    for way, many in ((waiting.EMULATED, extent.emulated), (waiting.LITELLM, extent.in_flight)):
+        for in_flight in many:
+            for routers in extent.routers if in_flight > 1 else extent.routers[:1]:
+                await waiting.measure(table, stack, way, in_flight, routers, extent.seconds)
 
 
 async def replays(table: Table, stack: Stack, extent: Extent) -> None:
@@ -239,7 +167,7 @@ async def replays(table: Table, stack: Stack, extent: Extent) -> None:
 @asynccontextmanager
 async def _factory(folder: Path, provider: OwnProvider) -> AsyncIterator[Path]:
     data = make_folder(folder / "factory", 0o711)
-    given = _reaching(provider)
+    given = reaching(provider)
     os.environ.update(given)  # where the factory's own processes read their settings
     try:
         async with Factory(Settings(data=data), port=0):
@@ -261,7 +189,7 @@ async def _generated(data: Path, prompt: Path, out: Path) -> bytes:
 
 ROWS: Mapping[str, Callable[[Table, Stack, Extent], Awaitable[None]]] = {
     "router": overhead,
-    "models": waiting,
+    "models": waits,
     "replays": replays,
 }
 PARTS = tuple(ROWS)

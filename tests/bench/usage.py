@@ -13,6 +13,7 @@ KINDS = (
     ("tests.bench.naive", "workers"),
     ("tests.bench.asking", "workers"),
     ("workers.llm_router", "router"),
+    ("tests.bench.emulating", "router"),
     ("tests.providers", "provider"),
     ("tests.bench.driver", "driver"),
     ("-m tests.bench.peers.on_", "loop"),

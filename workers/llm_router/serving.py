@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -32,14 +32,18 @@ from .said import Provider
 from .service import Service
 
 CONNECTIONS = 4
+Reaching = Callable[[Settings, Reach], Provider]
 WRITTEN_S = 10.0
 """So long a probe's fate may take to its bucket after the model's time is up."""
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]:
-    """The application on its stores; it connects to the bus when it starts. Raises `StoreDown`."""
+async def serving(settings: Settings, reach: Reach, reaching: Reaching | None = None) -> AsyncIterator[FastStream]:
+    """The application on its stores; it connects to the bus when it starts. Raises `StoreDown`.
+
+    `reaching` gives what asks the models, in the place of litellm.
+    """
     broker = connection(settings)
     objects = S3Artifacts(settings.s3_url, settings.s3_bucket) if settings.s3_url else None
     breaker = Breaker(Bucket(broker), probe_s=max(PROBE_S, settings.model_s + WRITTEN_S))
@@ -49,7 +53,7 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
 
     live = Live(publish, settings.model_streams)
     listen(broker, live)
-    chain = Chain(Blueprint(), _others(settings, reach), breaker, live)
+    chain = Chain(Blueprint(), _others(settings, reach, reaching or _litellm), breaker, live)
     pool = await open_pool(settings.database_url, CONNECTIONS)
     for model in chain.unpriced([*reach.parameters]):
         _log.warning("llm.no_price", model=model.name, error="no budget holds for it: set QL_MODEL_PRICES")
@@ -77,13 +81,18 @@ async def serving(settings: Settings, reach: Reach) -> AsyncIterator[FastStream]
         await pool.close()
 
 
-def _others(settings: Settings, reach: Reach) -> Provider | None:
+def _others(settings: Settings, reach: Reach, reaching: Reaching) -> Provider | None:
     if not reach.parameters:
         return None
+    limits = {name: limit for name, limit in reach.limits.items() if name in PROVIDERS}
+    return Paced(reaching(settings, reach), limits)
+
+
+def _litellm(settings: Settings, reach: Reach) -> Provider:
     from .chat import Chat  # seconds of imports, and only here
 
     prepare_at_once()
-    chat = Chat(
+    return Chat(
         reach.parameters,
         {name: limit for name, limit in reach.limits.items() if name not in PROVIDERS},
         reach.scrub,
@@ -92,4 +101,3 @@ def _others(settings: Settings, reach: Reach) -> Provider | None:
         model_s=settings.model_s,
         silence_s=settings.model_silence_s,
     )
-    return Paced(chat, {name: limit for name, limit in reach.limits.items() if name in PROVIDERS})
