@@ -19,6 +19,9 @@ WAITING = 16 << 10
 """Bytes that may wait in a connection for more to be written into it directly."""
 STALL_S = 30.0
 """Until a client that takes nothing of what waits for it is cut off."""
+KEPT_S = 75
+"""An idle connection is kept longer than proxies and client libraries keep theirs: none sends a request into one that is
+just being closed here."""
 _log = structlog.get_logger()
 
 
@@ -98,7 +101,7 @@ class Server(uvicorn.Server):
     """Of one app of ours."""
 
     def __init__(self, app: FastAPI, **options: Any) -> None:
-        super().__init__(uvicorn.Config(app, http=Protocol, **options))
+        super().__init__(uvicorn.Config(app, http=Protocol, timeout_keep_alive=KEPT_S, **options))
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

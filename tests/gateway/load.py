@@ -93,6 +93,8 @@ class _Connection:
         self._reader, self._writer = await asyncio.open_connection(*self._at)
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        if self._reader.at_eof():  # closed while idle: as every HTTP client looks first
+            await self.open()
         head = f"POST {path} HTTP/1.1\r\nHost: {self._at[0]}\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answered = await self._reader.readuntil(b"\r\n\r\n")
