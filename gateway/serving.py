@@ -20,7 +20,7 @@ WAITING = 16 << 10
 STALL_S = 30.0
 """Until a client that takes nothing of what waits for it is cut off."""
 KEPT_S = 75
-"""An idle connection is kept longer than proxies and client libraries keep theirs: none sends a request into one that is
+"""An idle connection is kept longer than proxies and HTTP clients keep theirs: none sends a request into one that is
 just being closed here."""
 _log = structlog.get_logger()
 
