@@ -8,6 +8,7 @@ from pathlib import Path
 import obstore
 import pytest
 
+from deploy.local.stack import NATS
 from tests.chaos.checker import Expected, bucket, check
 from tests.chaos.graph import Do, Plan
 from tests.chaos.router import CALLS
@@ -135,3 +136,10 @@ async def test_a_workflow_that_ended_otherwise_is_seen(place: World) -> None:
 
 async def test_an_unknown_workflow_is_seen(place: World) -> None:
     assert await check(place, ["nobody"]) == ["nobody is not there"]
+
+
+async def test_a_wipe_that_wipes_nothing_is_seen(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await place.outage(NATS, 0, wipe=True)
+    monkeypatch.setattr(place.stack, "wipe_nats", lambda: None)
+    with pytest.raises(AssertionError, match="was not wiped"):
+        await place.outage(NATS, 0, wipe=True)

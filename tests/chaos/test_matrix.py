@@ -16,8 +16,9 @@ import pytest
 
 from deploy.local.stack import NATS, POSTGRES, S3
 from tests.chaos import crashes, joins, messages, outages, processes, stages
-from tests.chaos.case import Case, Result, lanes
+from tests.chaos.case import Case, Result, lanes, rows
 from tests.chaos.graph import TOPOLOGY
+from tests.chaos.matrix import pytested
 from workers.kit.crash import POINTS
 
 LANES = 3
@@ -88,6 +89,14 @@ async def verdicts(request: pytest.FixtureRequest, reachable: Path) -> AsyncIter
     known.running = asyncio.create_task(lanes(cases, reachable / "chaos", min(LANES, len(cases)), known.done))
     yield known
     await known.running
+
+
+async def test_a_row_of_pytest_that_left_a_test_out_is_not_green(tmp_path: Path) -> None:
+    file = tmp_path / "test_row.py"
+    file.write_text("import pytest\n\ndef test_one(): pass\n\ndef test_other(): pytest.skip('no sandbox')\n")
+    seen = await pytested([str(file)])
+    (row,) = rows([Result(case=Case(row="F27", name="", run=crashes.handed_over), seen=seen, seconds=0)], {"F27": ""})
+    assert row.verdict == "skipped", row
 
 
 @pytest.mark.timeout(300)

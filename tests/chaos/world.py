@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import time
@@ -24,11 +23,13 @@ from ulid import ULID
 
 from contracts import subjects
 from contracts.artifacts import Submission
+from contracts.subjects import STREAM
 from deploy.local.paths import make_folder
 from deploy.local.server import Command, Server, spawn
 from deploy.local.stack import ALL, Stack
 from tests.chaos.graph import Plan
 from tests.chaos.router import CALLS
+from workers.kit.runner.api import find
 from workers.kit.runner.process import HEALTH
 from workers.kit.runner.publish import Publisher
 from workers.kit.stores.buckets import ensure_bucket
@@ -225,12 +226,31 @@ class World:
         raise TimeoutError("no router answers")
 
     async def outage(self, name: str, seconds: float, *, wipe: bool = False) -> None:
-        """kill -9 of a server, and a start on the same port and data; `wipe` removes NATS's store in between."""
+        """kill -9 of a server, and a start on the same port and data; `wipe` removes NATS's store in between.
+
+        Raises where there was no stream to wipe, or where it is still there.
+        """
+        wiped = await self._created(within_s=START_S) if wipe else ""
         await self.stack.stop(name, kill=True)
         if wipe:
-            shutil.rmtree(self.stack.data / "nats" / "jetstream", ignore_errors=True)
+            self.stack.wipe_nats()
         await asyncio.sleep(seconds)
         await self.stack.start(name)
+        if wipe and await self._created() == wiped:
+            raise AssertionError(f"NATS's store was not wiped: its stream is the one of {wiped} still")
+
+    async def _created(self, within_s: float = 0) -> str:
+        """When the event stream was made; "" where there is none, though it may take a while to be there."""
+        until = time.monotonic() + within_s
+        async with self.connected() as nc:
+            while (info := await find(nc, f"STREAM.INFO.{STREAM}")) is None:
+                if time.monotonic() >= until:
+                    if within_s:
+                        raise TimeoutError("nobody made the event stream")
+                    return ""
+                await asyncio.sleep(0.05)
+        created: str = info["created"]
+        return created
 
     async def submit(
         self, plan: Plan | None = None, *, deadline_s: float = 600, tenant: str = TENANT, most: int = 1000
