@@ -121,3 +121,12 @@ async def test_what_came_with_a_commit_can_be_disowned_by_it_alone(world: World)
     assert (again.epoch, again.attempt) == (2, 1)
     await world.drops.disown(plan, heirs("code"))
     assert await world.drops.renew(again, lease_s=30), "it has been claimed since"
+
+
+async def test_what_another_claimed_after_a_commit_that_handed_nothing_over_stays_its_own(world: World) -> None:
+    workflow = await world.submit()
+    plan = await world.claim("plan", workflow)
+    assert (await commit(world, plan)).handed == ()
+    others = await world.claim("code", workflow)
+    await world.drops.disown(plan, heirs("code"))
+    assert await world.drops.renew(others, lease_s=30)

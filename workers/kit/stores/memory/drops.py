@@ -102,19 +102,22 @@ class MemoryDrops:
         change = standing.settle(self.topology, claim, found.state, rows, outcome, standing.retried(rows))
         if change is None:
             return Committed(state="lost")
-        events = self._write(found, claim, change, outcome, self.memory.clock())
+        now = self.memory.clock()
+        events = self._write(found, claim, change, outcome, now)
         refused = isinstance(outcome, Failed) and outcome.refused
         kept = letter(change.error, claim.drop) if letter and change.state == "failed" and not refused else None
         if kept:
             await self.bury(kept)
         plain = standing.at_once(self.topology, claim, outcome) == change
-        handed = self._handed(found, claim, outcome, heirs) if plain and isinstance(outcome, Completed) else ()
+        handed = self._handed(found, claim, outcome, heirs, now) if plain and isinstance(outcome, Completed) else ()
         return Committed(state=change.state, events=events, letter=kept, handed=handed)
 
-    def _handed(self, found: Workflow, claim: Claim, outcome: Completed, heirs: Sequence[Heir]) -> tuple[Claim, ...]:
+    def _handed(
+        self, found: Workflow, claim: Claim, outcome: Completed, heirs: Sequence[Heir], now: datetime
+    ) -> tuple[Claim, ...]:
         if standing.newest(found.rows.values()) != claim.newest:
             return ()
-        now, handed = self.memory.clock(), list[Claim]()
+        handed = list[Claim]()
         for heir in heirs:
             taken = inherited(self.topology, claim, outcome, heir)
             if taken is not None and (heir.stage, taken.revision) not in found.rows:
@@ -129,7 +132,7 @@ class MemoryDrops:
             return
         for key in [(heir.stage, claim.revision) for heir in heirs]:
             row = rows.get(key)
-            if row is not None and (row.state, row.epoch) == ("running", 1):
+            if row is not None and (row.state, row.epoch, row.created_at) == ("running", 1, mine.updated_at):
                 rows[key] = msgspec.structs.replace(
                     row, state="retry", attempts=0, lease_until=None, retry_at=now, updated_at=now
                 )

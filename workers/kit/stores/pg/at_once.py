@@ -98,7 +98,7 @@ DONE = f"""
         FROM locked c
         WHERE d.workflow_id = c.workflow_id AND d.stage = c.stage AND d.revision = c.revision AND d.unit = c.unit
             AND d.epoch = c.epoch AND d.state || '' = 'running' AND d.artifact_sha256 IS NULL
-        RETURNING c.*
+        RETURNING c.*, d.updated_at AS done_at
     ), told AS (
         INSERT INTO events (workflow_id, id, tenant, stage, subject, body, created_at)
         SELECT workflow_id, event, tenant, stage, subject, body, clock_timestamp() FROM changed
@@ -109,7 +109,7 @@ DONE = f"""
         )
         SELECT
             c.workflow_id, c.tenant, h.stage, c.revision, '', 'running', 1, 1,
-            clock_timestamp() + h.lease_s * interval '1 second', h.inputs, clock_timestamp(), clock_timestamp()
+            clock_timestamp() + h.lease_s * interval '1 second', h.inputs, c.done_at, c.done_at
         FROM changed c, jsonb_to_recordset(c.heirs) AS h (stage text, lease_s float, inputs jsonb)
         ON CONFLICT DO NOTHING RETURNING workflow_id, stage
     )

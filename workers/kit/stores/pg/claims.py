@@ -88,14 +88,14 @@ RELEASE = """
     WHERE d.workflow_id = $1 AND d.stage = $2 AND d.revision = $3 AND d.unit = '' AND d.epoch = $4
         AND d.state = 'running'
 """
-# Nobody else could claim them before this commit: what runs at the first epoch is what came with it.
+# What came with the commit began at the very moment of the commit; what another process claimed after it, later.
 DISOWN = """
     UPDATE drops d
     SET state = 'retry', attempts = 0, lease_until = NULL, retry_at = clock_timestamp(), updated_at = clock_timestamp()
     FROM drops mine
     WHERE mine.workflow_id = $1 AND mine.stage = $2 AND mine.revision = $3 AND mine.unit = '' AND mine.epoch = $4
         AND mine.state = 'completed' AND d.workflow_id = mine.workflow_id AND d.stage = ANY($5) AND d.revision = $3
-        AND d.unit = '' AND d.epoch = 1 AND d.state = 'running'
+        AND d.unit = '' AND d.epoch = 1 AND d.state = 'running' AND d.created_at = mine.updated_at
 """
 
 
