@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from contracts.artifacts import Lock
 from workers.kit.llm.dialogue import Dialogue
-from workers.kit.llm.wire import Answer, Problem, Question, question_asked
+from workers.kit.llm.wire import WITHIN_A_LIMIT, Answer, Problem, Question, question_asked
 from workers.kit.ports import Resolution, Unresolvable
 from workers.kit.registry.names import canonical
 from workers.kit.similar.client import SimilarClient
@@ -33,19 +33,20 @@ class RecordedLlm(Dialogue):
 
     def __init__(self, entries: Sequence[Entry], tenant: str, other: Dialogue | None = None) -> None:
         self._ledger = recorded(entries, tenant)
-        self._models = {entry.task: _model(entry) for entry in entries}
+        self._models = _models(entries)
         self._other = other
 
     async def ask(self, question: Question) -> Answer | Problem:
-        call = self._call(question, self._models.get(question.task, ""))
-        for model in dict.fromkeys([self._models.get(question.task, ""), *self._models.values()]):
-            found = await self._ledger.known(self._call(question, model))
+        mine = self._models.get(question.task, ("",))
+        for model in dict.fromkeys([*mine, *(model for models in self._models.values() for model in models)]):
+            call = self._call(question, model)
+            found = await self._ledger.known(call)
             if found is not None:
                 finish: Literal["stop", "length"] = "length" if found.finish_reason == "length" else "stop"
                 return Answer(
                     text=found.text,
                     model=found.model,
-                    question=self._call(question, model).question,
+                    question=call.question,
                     finish=finish,
                     tokens_in=found.tokens_in,
                     tokens_out=found.tokens_out,
@@ -54,7 +55,8 @@ class RecordedLlm(Dialogue):
                 )
         if self._other is not None:
             return await self._other.ask(msgspec.structs.replace(question, strict=False))
-        return Problem(kind="permanent", message=await missed(self._ledger, call), code="not_in_ledger")
+        message = await missed(self._ledger, self._call(question, mine[0]))
+        return Problem(kind="permanent", message=message, code="not_in_ledger")
 
     def _call(self, question: Question, model: str) -> Call:
         asked = question_asked(question, model)
@@ -67,6 +69,15 @@ class RecordedLlm(Dialogue):
             question=sha256(asked).hexdigest(),
             asked=asked,
         )
+
+
+def _models(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
+    """Who was asked, by task, in the router's order: a whole answer, one that was cut for a limit, a stand-in's."""
+    found: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        model = _model(entry)
+        found.setdefault(entry.task, {})[model] = 2 if entry.instead else int(model.endswith(WITHIN_A_LIMIT))
+    return {task: tuple(sorted(models, key=models.__getitem__)) for task, models in found.items()}
 
 
 def _model(entry: Entry) -> str:

@@ -19,7 +19,10 @@ from .said import Completion, Failed, Vectors
 RETRY_S = 1.0
 
 
-def told_of(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), known: bool = True) -> Answer:
+def told_of(
+    answer: calls.Answer, call: Call, *, instead: str = "", tried: tuple[Tried, ...] = (), known: bool = True
+) -> Answer:
+    """`call` is the one whose question names the answer's entry; `instead` the asker's own reason for a stand-in."""
     finish: Literal["stop", "length"] = "length" if answer.finish_reason == "length" else "stop"
     return Answer(
         text=answer.text,
@@ -31,7 +34,19 @@ def told_of(answer: calls.Answer, call: Call, *, tried: tuple[Tried, ...] = (), 
         cost=0.0 if known else answer.cost,
         known=known,
         tried=tried,
-        instead=answer.instead,
+        instead=answer.instead and (instead or answer.instead),
+    )
+
+
+def spent_known(answer: calls.Answer) -> Spent:
+    """What an answer takes that the ledger had."""
+    return Spent(
+        outcome="known",
+        model=answer.model,
+        provider=answer.model.partition("/")[0],
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+        detail=answer.instead,
     )
 
 

@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from workers.kit import crash
-from workers.kit.llm.wire import Answer, Embed, Embedded, Models, Problem, Question, question_asked
+from workers.kit.llm.wire import WITHIN_A_LIMIT, Answer, Embed, Embedded, Models, Problem, Question, question_asked
 from workers.kit.llm.wire import Model as Known
 from workers.kit.stores.calls import AnswerTooLong, Call, Ledger, Over, Spent
 from workers.kit.stores.differences import missed
@@ -32,7 +32,7 @@ from .chain import Chain, Course, Told
 from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
 from .money import Purse, need, to_embed
-from .noted import RETRY_S, embedding, spent_for, spent_on, told_of, vectors_of
+from .noted import RETRY_S, embedding, spent_for, spent_known, spent_on, told_of, vectors_of
 from .said import Failed
 from .windows import marked
 
@@ -195,7 +195,7 @@ class Service:
         built_in = f"{BLUEPRINT}@{self._version}" if self._version else BLUEPRINT
         identity = built_in if first == BLUEPRINT else first
         identity = f"{built_in} for {first}" if stand_in else identity
-        asked = question_asked(question, f"{identity} within a limit" if cut else identity)
+        asked = question_asked(question, f"{identity}{WITHIN_A_LIMIT}" if cut else identity)
         return Call(
             tenant=question.tenant,
             workflow=question.workflow,
@@ -212,11 +212,7 @@ class Service:
     async def _resolved(self, question: Question, call: Call) -> Answer | Problem:
         try:
             if question.strict or self._strict:
-                for one in (call, self._call(question, cut=True), self._call(question, stand_in=True)):
-                    if known := await self._ledger.known(one):
-                        return told_of(known, call)
-                message = await missed(self._ledger, call)
-                return Problem(kind="permanent", message=message, code="not_in_ledger")
+                return await self._again(question, call)
             return await self._new(question, call)
         except StoreDown as error:
             return Problem(kind="transient", message=f"the ledger can't be reached: {error}", retry_after=RETRY_S)
@@ -233,11 +229,20 @@ class Service:
             message = f"the model router failed at {call.task}: {type(error).__name__}"
             return Problem(kind="transient", message=message, retry_after=RETRY_S)
 
+    async def _again(self, question: Question, call: Call) -> Answer | Problem:
+        """What this workflow was told before, else the best that the ledger has."""
+        calls = (call, self._call(question, cut=True), self._call(question, stand_in=True))
+        told, instead = await self._ledger.told(calls)
+        for one in sorted(calls, key=lambda one: one.question != told):
+            if kept := await self._ledger.known(one):
+                return told_of(kept, one, instead=instead if one.question == told else "")
+        return Problem(kind="permanent", message=await missed(self._ledger, call), code="not_in_ledger")
+
     async def _new(self, question: Question, call: Call) -> Answer | Problem:
         """From the ledger, else from a model: who takes the turn sees both in one look."""
         allowed = await self._allowed(question, call)
         if isinstance(allowed, Problem):
-            return told_of(known, call) if (known := await self._ledger.known(call)) else allowed
+            return told_of(kept, call) if (kept := await self._ledger.known(call)) else allowed
         told = await self._begun(question, call, allowed, None)
         while isinstance(told, Told):
             if told.course is None:
@@ -259,10 +264,10 @@ class Service:
                 return await self._stand_in(question, call, turn)
             if not isinstance(turn, Turn):
                 return told_of(turn, call)
-            if turn.granted is not None and (cut := await self._ledger.kept(self._call(question, cut=True))):
-                await turn.note(Spent(outcome="known", model=cut.model, tokens_out=cut.tokens_out))
-                return told_of(cut, call)
             purse = None if turn.granted is None else Purse(turn.granted, needed)
+            if purse and (kept := await self._ledger.kept(cut := self._call(question, cut=True))):
+                await turn.note(spent_known(kept), under=cut)
+                return told_of(kept, cut)
             async with self._limited(question.tenant, turn):
                 return await self._asking(question, call, turn, models, purse, course)
 
@@ -313,22 +318,20 @@ class Service:
         text = said.text.encode(errors="replace").decode()  # half of a surrogate pair could never be told
         try:
             spent = spent_for("answered", told, began)
-            if told.cut:
-                kept = await self._ledger.settle(self._call(question, cut=True), turn.token, text, said.finish, spent)
-                await turn.note(spent)  # of the same token: it is paid once
-            else:
-                kept = await turn.settle(text, said.finish, spent)
+            cut = self._call(question, cut=True) if told.cut else None
+            kept = await turn.settle(text, said.finish, spent, under=cut)
         except AnswerTooLong:
             await turn.note(spent_for("failed", told, began, detail="the answer is longer than the ledger keeps"))
             raise
         crash.at(question.stage, "after_journal")
-        answer = told_of(kept, call, tried=told.tried, known=False)
+        answer = told_of(kept, cut or call, tried=told.tried, known=False)
         return msgspec.structs.replace(answer, cost=answer.cost + course.cost) if course else answer
 
     async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
         """The built-in model costs nothing. The reason that is told is this workflow's own, whoever was over before."""
-        if cut := await self._ledger.known(self._call(question, cut=True)):
-            return told_of(cut, call)
+        cut = self._call(question, cut=True)
+        if kept := await self._ledger.known(cut):
+            return told_of(kept, cut)
         built_in = Model(name=BLUEPRINT)
         began = time.perf_counter()
         told = Told(said=Problem(kind="permanent", message=f"{BLUEPRINT} must not be asked"))
@@ -340,10 +343,9 @@ class Service:
             return Problem(kind="permanent", message=message, code="over_budget")
         said = told.said
         spent = spent_for("stand_in", told, began, detail=over.sentence)
-        await self._ledger.settle(self._call(question, stand_in=True), uuid.uuid4().hex, said.text, said.finish, spent)
-        return Answer(
-            text=said.text, model=BLUEPRINT, question=call.question, finish=said.finish, instead=over.sentence
-        )
+        mine = self._call(question, stand_in=True)
+        kept = await self._ledger.settle(mine, uuid.uuid4().hex, said.text, said.finish, spent)
+        return told_of(kept, mine, instead=over.sentence, known=False)
 
 
 async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:

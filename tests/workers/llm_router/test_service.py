@@ -263,7 +263,8 @@ async def test_what_a_stand_in_said_is_said_again_by_a_strict_replay_only() -> N
     again = await answered(one, replace(buildable("replay"), strict=True))
     assert (again.text, again.instead, again.known, provider.calls) == (stood_in.text, stood_in.instead, True, 0)
     await answered(one, buildable("w2"))
-    better = await answered(one, replace(buildable("replay"), strict=True))
+    assert await answered(one, replace(buildable("replay"), strict=True)) == again
+    better = await answered(one, replace(buildable("later"), strict=True))
     assert (better.instead, provider.calls) == ("", 1)
 
 

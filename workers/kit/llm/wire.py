@@ -164,6 +164,10 @@ Carried = Reply | ByReference
 EmbedReply = Embedded | Problem
 
 
+WITHIN_A_LIMIT = " within a limit"
+"""After a model's identity: its answer was cut for the sake of a limit."""
+
+
 def question_asked(question: Question, model: str) -> bytes:
     """Everything that the model's answer may depend on, and the nonce, as JSON: the ledger keeps it with the answer.
 

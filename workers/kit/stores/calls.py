@@ -140,6 +140,11 @@ class Ledger(Protocol):
         """The answer, if it was ever given; nothing is noted."""
         ...
 
+    async def told(self, calls: Sequence[Call]) -> tuple[str, str]:
+        """Which of these questions of one workflow was answered to it last, else to its parent, and why by a stand-in;
+        '' and '' where none was."""
+        ...
+
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         """The answer, or take the right to ask this question, and hold the `most` that it takes, or its estimate where
         that is more; `token` is new for each call."""

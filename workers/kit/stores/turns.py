@@ -46,21 +46,28 @@ class Turn:
         """The manifest, where the model was told less than was asked."""
         self._call = msgspec.structs.replace(self._call, pieces=pieces)
 
-    async def settle(self, text: str, finish: str, spent: Spent) -> Answer:
+    async def settle(self, text: str, finish: str, spent: Spent, *, under: Call | None = None) -> Answer:
         """Keep the answer; what is kept is returned, and only that may be given to anybody.
 
-        Raises `AnswerTooLong`: what the call took is then for `note`.
+        `under`: it answers this question only. Raises `AnswerTooLong`: what the call took is then for `note`.
         """
         self.spent = spent
-        answer = await self._ledger.settle(self._call, self.token, text, finish, spent)
+        answer = await self._ledger.settle(self._named(under), self.token, text, finish, spent)
+        if under is not None:
+            await self._ledger.note(self._call, self.token, spent)  # of the same token: it counts once
         self.ended = True
         return answer
 
-    async def note(self, spent: Spent) -> None:
-        """There is no answer to keep."""
+    async def note(self, spent: Spent, *, under: Call | None = None) -> None:
+        """There is no answer to keep. `under`: the question whose answer was known."""
         self.spent = spent
+        if under is not None:
+            await self._ledger.note(self._named(under), self.token, spent)
         await self._ledger.note(self._call, self.token, spent)
         self.ended = True
+
+    def _named(self, under: Call | None) -> Call:
+        return self._call if under is None else msgspec.structs.replace(under, pieces=self._call.pieces)
 
 
 class Turns:

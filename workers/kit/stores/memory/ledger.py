@@ -56,6 +56,13 @@ class MemoryLedger:
     async def kept(self, call: Call) -> Answer | None:
         return self.answers.get((call.tenant, call.question))
 
+    async def told(self, calls: Sequence[Call]) -> tuple[str, str]:
+        asked = {call.question for call in calls}
+        mine = [one for one in self.used if one.call.workflow == calls[0].workflow and one.call.question in asked]
+        last = next((one.call.question for one in reversed(mine) if one.spent.outcome != "failed"), "")
+        stood_in = [one for one in mine if one.call.question == last and one.spent.outcome == "stand_in"]
+        return last, stood_in[-1].spent.detail if stood_in else ""
+
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         key, now = (call.tenant, call.question), time.monotonic()
         if answer := await self.known(call):

@@ -95,26 +95,42 @@ SETTLE = f"""{ENDED}
     ON CONFLICT (tenant, question) DO NOTHING RETURNING true
 """  # noqa: S608  # constants only
 FIRST = f"SELECT {ANSWER}, answer FROM ledger WHERE tenant = $1 AND question = $2"  # noqa: S608
-# Entries of the workflow and of those it came from, else the newest of all.
-NEAREST = """
-    WITH RECURSIVE line AS (
-        SELECT id, parent, 1 AS far FROM workflows WHERE id = $4 AND tenant = $1
+# A workflow and those it came from.
+LINE = """
+    RECURSIVE line AS (
+        SELECT $2::text COLLATE "C" AS id, 1 AS far
         UNION ALL
-        SELECT w.id, w.parent, far + 1 FROM line JOIN workflows w ON w.id = line.parent AND w.tenant = $1 WHERE far < 8
-    ),
+        SELECT w.parent, far + 1 FROM line JOIN workflows w ON w.id = line.id AND w.tenant = $1
+        WHERE w.parent IS NOT NULL AND far < 8
+    )
+"""
+REASON = """
+    SELECT s.detail FROM line JOIN usage s ON s.tenant = $1 AND s.workflow_id = line.id
+    WHERE s.question = {0}.question AND s.outcome = 'stand_in' ORDER BY line.far, s.id DESC LIMIT 1
+"""
+TOLD = f"""
+    WITH {LINE}
+    SELECT u.question, ({REASON.format("u")}) AS instead
+    FROM line JOIN usage u ON u.tenant = $1 AND u.workflow_id = line.id
+    WHERE u.question = ANY($3::bytea[]) AND u.outcome <> 'failed'
+    ORDER BY line.far, u.id DESC LIMIT 1
+"""  # noqa: S608  # constants only
+# Entries of the workflow and of those it came from, else the newest of all.
+NEAREST = f"""
+    WITH {LINE},
     kept AS (
         SELECT DISTINCT u.question, min(line.far) AS far FROM line
-        JOIN usage u ON u.tenant = $1 AND u.workflow_id = line.id AND u.task = $2 AND u.stage = $3
+        JOIN usage u ON u.tenant = $1 AND u.workflow_id = line.id AND u.task = $3 AND u.stage = $4
         GROUP BY u.question
         UNION ALL
-        (SELECT l.question, 100 FROM ledger l WHERE l.tenant = $1 AND l.task = $2 AND l.stage = $3
+        (SELECT l.question, 100 FROM ledger l WHERE l.tenant = $1 AND l.task = $3 AND l.stage = $4
         ORDER BY l.created_at DESC LIMIT $6)
     )
     SELECT l.asked, l.asked_ref FROM ledger l
     JOIN (SELECT question, min(far) AS far FROM kept GROUP BY question) k USING (question)
     WHERE l.tenant = $1 AND (l.asked <> '' OR l.asked_ref <> '')
     ORDER BY k.far, l.revision <> $5, l.created_at DESC LIMIT $6
-"""
+"""  # noqa: S608  # constants only
 
 
 class PgLedger:
@@ -133,6 +149,11 @@ class PgLedger:
     async def kept(self, call: Call) -> Answer | None:
         record = await self._told(FIRST, *_of(call)[:2])
         return None if record is None else await self._answer(record)
+
+    async def told(self, calls: Sequence[Call]) -> tuple[str, str]:
+        asked = [bytes.fromhex(call.question) for call in calls]
+        record = await self._told(TOLD, calls[0].tenant, calls[0].workflow, asked)
+        return (record["question"].hex(), record["instead"] or "") if record else ("", "")
 
     async def _kept(self, call: Call, record: asyncpg.Record, hot: Answer | None) -> Answer:
         answer = hot or await self._answer(record)
@@ -182,7 +203,7 @@ class PgLedger:
     async def nearest(self, call: Call, limit: int = 16) -> Sequence[bytes]:
         async with connected(self._pool) as connection:
             records = await connection.fetch(
-                NEAREST, call.tenant, call.task, call.stage, call.workflow, call.revision, limit
+                NEAREST, call.tenant, call.workflow, call.task, call.stage, call.revision, limit
             )
         return [await self._bodies.text(record["asked"], record["asked_ref"]) for record in records]
 

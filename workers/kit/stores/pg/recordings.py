@@ -10,20 +10,24 @@ from workers.kit.stores.bodies import Bodies, Objects
 from workers.kit.stores.calls import Entry
 from workers.kit.stores.recording import Recording
 
+from .ledger import LINE, REASON
 from .pool import Pool, as_tenant
 
 COLUMNS = """
     l.question, l.asked, l.asked_ref, l.answer, l.answer_ref, l.finish_reason, l.model, l.provider, l.tokens_in,
-    l.tokens_out, l.cost, l.instead, l.stage, l.task, l.role, l.schema_name, l.revision"""
-# What its calls name, whoever asked first. An answer from before the ledger kept questions can't be found by its own.
+    l.tokens_out, l.cost, l.stage, l.task, l.role, l.schema_name, l.revision"""
+# What its calls name, whoever asked first, with its own reason for a stand-in: a call that failed was not given what
+# another got. An answer from before the ledger kept questions can't be found by its own.
 ENTRIES = f"""
-    SELECT {COLUMNS} FROM ledger l
+    WITH {LINE}
+    SELECT {COLUMNS}, CASE WHEN l.instead = '' THEN '' ELSE coalesce(({REASON.format("l")}), l.instead) END AS instead
+    FROM ledger l
     WHERE l.tenant = $1 AND (l.asked <> '' OR l.asked_ref <> '') AND l.question IN (
-        SELECT u.question FROM usage u WHERE u.tenant = $1 AND u.workflow_id = $2
+        SELECT u.question FROM usage u WHERE u.tenant = $1 AND u.workflow_id = $2 AND u.outcome <> 'failed'
     )
     ORDER BY l.question
 """  # noqa: S608  # constants only
-ENTRY = f"SELECT {COLUMNS} FROM ledger l WHERE l.tenant = $1 AND l.question = $2"  # noqa: S608  # constants only
+ENTRY = f"SELECT {COLUMNS}, l.instead FROM ledger l WHERE l.tenant = $1 AND l.question = $2"  # noqa: S608  # constants only
 IMPORT = """
     INSERT INTO ledger (
         tenant, question, workflow_id, asked, asked_ref, answer, answer_ref, finish_reason, model, provider,
