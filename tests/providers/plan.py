@@ -1,7 +1,7 @@
 """Faults by plan: a list used up request by request, for a model or for all, or a chance by seed.
 
 As text, a fault is its kind and, after a colon, its seconds: `429:2` (Retry-After), `hang:5`, `drip:3`; `ok` is none.
-A number is the status of an error.
+A number is the status of an error; `eof` ends a stream in its middle as if that were its end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 ANY = "*"
 KINDS = {
-    "ok", "hang", "drip", "cut", "length", "empty", "wrong_json", "prose", "wrong_schema", "huge", "no_usage",
+    "ok", "hang", "drip", "cut", "eof", "length", "empty", "wrong_json", "prose", "wrong_schema", "huge", "no_usage",
 }  # fmt: skip
 
 

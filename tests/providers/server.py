@@ -198,6 +198,8 @@ class Provider:
             if met.kind == "cut" and at >= len(pieces) // 2:
                 await response.cut()
                 return
+            if met.kind == "eof" and at >= len(pieces) // 2:
+                break
             await response.chunk(event)
         response.end()
 

@@ -1,4 +1,7 @@
-"""When litellm's Router may ask the same model again: soon, within its provider's limit, or not at all."""
+"""When litellm's Router may ask the same model again: soon, within its provider's limit, or not at all.
+
+Never after a try that the provider may have worked on: that is paid for, and a call was granted money for one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from .errors import worked
 
 LONGEST_S = 5.0
 """Who is to come back later than this is told so, and comes back by the bus; until then it holds no money."""
@@ -34,7 +39,7 @@ def soon(router: Any) -> None:
 
     def short(*, e: Exception, remaining_retries: int, **more: Any) -> float:
         seconds = pause(e=e, remaining_retries=remaining_retries, **more)
-        if not remaining_retries or seconds > LONGEST_S or not may_again():
+        if not remaining_retries or seconds > LONGEST_S or worked(e) or not may_again():
             raise e
         return seconds
 

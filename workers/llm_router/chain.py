@@ -18,7 +18,7 @@ from workers.kit.llm.wire import Problem, Question, Tried
 from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
 from .money import Purse
-from .said import Completion, Facts, Failed, Provider, Said, Tell, Vectors
+from .said import Completion, CutOff, Facts, Failed, Provider, Said, Tell, Vectors
 from .windows import fit, without
 
 MOST_MODELS = 3
@@ -97,12 +97,15 @@ class Chain:
                 course.waiting(model, f"left out for {wait_s:.0f} s: {health.error}", wait_s, health.unusable)
                 continue
             last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
-            said = await self._asked(asked, model, last=last)
-            if isinstance(said, Failed) and said.kind == "large" and (bare := without(fitted)):
-                fitted = bare  # nobody knew its window, or how it counts
-                said = await self._asked(
-                    msgspec.structs.replace(asked, messages=bare.question.messages), model, last=last
-                )
+            try:
+                said = await self._asked(asked, model, last=last)
+                if isinstance(said, Failed) and said.kind == "large" and (bare := without(fitted)):
+                    fitted = bare  # nobody knew its window, or how it counts
+                    asked = msgspec.structs.replace(asked, messages=bare.question.messages)
+                    said = await self._asked(asked, model, last=last)
+            except CutOff as cut:
+                course.failed(model, cut.failed, 0)
+                raise
             if purse:
                 purse.pay(said)
             if isinstance(said, Completion):

@@ -19,10 +19,10 @@ import structlog
 from workers.kit.llm.wire import Question
 
 from .again import may_again, soon
-from .errors import read_error
+from .errors import read_error, worked
 from .lean import make_lean, unlogged
 from .models import PROVIDERS, Limit, Model, Parameters, Price
-from .said import Completion, Facts, Failed, Said, Tell, Vectors
+from .said import Completion, CutOff, Facts, Failed, Said, Tell, Vectors
 from .scrub import Hiding, Scrub
 
 RETRIES = 1
@@ -97,62 +97,72 @@ class Chat:
         options = self._options(model, question)
         if last:
             options["model_group_retry_policy"] = {model.place: self._policy(last=True)}
+        heard: list[str] = []
         try:
             async with asyncio.timeout(self._model_s):
-                said = await self._said(model, question, options, tell)
+                said = await self._said(model, question, options, tell, heard)
                 unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_out
                 if unread and options.pop("response_format", None) and may_again():
-                    said = await self._said(model, question, options, tell)  # perhaps it takes no schema
+                    said = await self._said(model, question, options, tell, heard)  # perhaps it takes no schema
         except TimeoutError:
-            return Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
+            late = Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
+            return self._paid(late, model, question, "".join(heard), None)
+        except asyncio.CancelledError:
+            left = Failed(kind="fault", error="it was cut off")
+            raise CutOff(self._paid(left, model, question, "".join(heard), None)) from None
         return said
 
     async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
+        about, price = -(-sum(map(len, texts)) // CHARS_A_TOKEN), self._facts[model].cost_in
         try:
             told = await self._router.aembedding(model=model.place, input=list(texts), timeout=self._silence_s)
             vectors = tuple(tuple(float(one) for one in row["embedding"]) for row in told.data)
-            tokens = getattr(told.usage, "prompt_tokens", None) or -(-sum(map(len, texts)) // CHARS_A_TOKEN)
-            return Vectors(vectors=vectors, tokens_in=tokens, cost=self._facts[model].cost_in * tokens)
+            tokens = getattr(told.usage, "prompt_tokens", None) or about
+            return Vectors(vectors=vectors, tokens_in=tokens, cost=price * tokens)
         except Exception as error:  # noqa: BLE001  # a provider may fail in any way
-            return self._failed(model, error)
+            failed = self._failed(model, error)
+            took = about if worked(error) else 0
+            return msgspec.structs.replace(failed, tokens_in=took, cost=price * took)
 
-    async def _said(self, model: Model, question: Question, options: dict[str, Any], tell: Tell | None) -> Said:
+    async def _said(
+        self, model: Model, question: Question, options: dict[str, Any], tell: Tell | None, heard: list[str]
+    ) -> Said:
+        """`heard` gets each piece as it comes: what a model wrote is paid for, also where nobody waits for its end."""
         try:
             if tell is not None:
-                return await self._streamed(model, question, options, tell)
+                return await self._streamed(model, question, options, tell, heard)
             told = await self._router.acompletion(model=model.place, timeout=self._model_s, **options)
             choice = told.choices[0]
             return self._completion(model, question, choice.message.content or "", choice.finish_reason, told)
         except TimeoutError:
             raise
         except Exception as error:  # noqa: BLE001  # a provider may fail in any way
-            return self._failed(model, error)
+            failed = self._failed(model, error)
+            return self._paid(failed, model, question, "".join(heard), None) if heard or worked(error) else failed
 
-    async def _streamed(self, model: Model, question: Question, options: dict[str, Any], tell: Tell) -> Said:
+    async def _streamed(
+        self, model: Model, question: Question, options: dict[str, Any], tell: Tell, heard: list[str]
+    ) -> Said:
         stream = await self._router.acompletion(
             model=model.place, timeout=self._silence_s, stream=True, stream_options={"include_usage": True}, **options
         )
-        texts: list[str] = []
         telling = Hiding(self._scrub, tell)
         size, finish, usage = 0, None, None
-        try:
-            async for chunk in _closed(stream):
-                usage = chunk if getattr(chunk, "usage", None) else usage
-                for choice in chunk.choices[:1]:
-                    finish = choice.finish_reason or finish
-                    if text := choice.delta.content:
-                        texts.append(text)
-                        size += len(text)
-                        telling.add(text)
-                if size > MOST_CHARS:
-                    break
-        except TimeoutError:
-            raise
-        except Exception as error:  # noqa: BLE001  # a provider may fail in any way; what it wrote so far is paid for
-            failed = self._failed(model, error)
-            return self._paid(failed, model, question, "".join(texts), usage) if texts else failed
+        async for chunk in _closed(stream):
+            usage = chunk if getattr(chunk, "usage", None) else usage
+            for choice in chunk.choices[:1]:
+                finish = choice.finish_reason or finish
+                if text := choice.delta.content:
+                    heard.append(text)
+                    size += len(text)
+                    telling.add(text)
+            if size > MOST_CHARS:
+                break
         telling.end()
-        return self._completion(model, question, "".join(texts), finish, usage)
+        if size <= MOST_CHARS and not _ended(stream):
+            broken = Failed(kind="fault", error="it ended in the middle of its answer")
+            return self._paid(broken, model, question, "".join(heard), usage)
+        return self._completion(model, question, "".join(heard), finish, usage)
 
     def _completion(self, model: Model, question: Question, text: str, finish: str | None, told: Any) -> Said:
         failed = None
@@ -276,6 +286,11 @@ async def _closed(stream: Any) -> AsyncIterator[Any]:
         await stream.aclose()
 
 
+def _ended(stream: Any) -> bool:
+    """Whether the provider said that this was all. Where it didn't, litellm makes up a "stop", but keeps none."""
+    return any(choice.finish_reason for chunk in reversed(stream.chunks) for choice in chunk.choices)
+
+
 def _rest(model: Model) -> str:
     return model.name.partition("/")[2]
 
@@ -292,6 +307,7 @@ def _imported() -> Any:
     litellm.suppress_debug_info = True
     litellm.expose_router_debug_in_errors = False
     litellm.drop_params = True
+    litellm.disable_hf_tokenizer_download = True  # to count what a stream without usage took
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "httpcore", "openai"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -15,6 +15,9 @@ _ANTHROPIC_CREDIT = "credit balance is too low"
 """Told with status 400, like a mistake in the question."""
 _FILTERED = ("content_filter", "content management policy", "content_policy_violation")
 
+_LOST = {"ReadTimeout", "ReadError", "RemoteProtocolError"}
+"""httpx's, at the bottom of litellm's. One that could not be connected to is none of them."""
+_DEEP = 8
 _LARGE = ("context_length_exceeded", "input length exceeds the context length", "prompt is too long")
 """Those that litellm does not know as such; told with status 400, like a mistake in the question."""
 
@@ -44,6 +47,18 @@ def read_error(error: Exception, scrub: Scrub) -> Failed | None:
     if kind in {"Timeout", "APIConnectionError"} or status >= 500 or status == 408:
         return Failed(kind="fault", error=told, pause_s=_retry_after(error))
     return Failed(kind="rejected", error=told)
+
+
+def worked(error: BaseException) -> bool:
+    """Whether the provider had the question and was lost before the end of its answer: it may have written it all."""
+    seen: BaseException | None = error
+    for _ in range(_DEEP):
+        if seen is None:
+            return False
+        if type(seen).__name__ in _LOST:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _sentence(error: Exception, scrub: Scrub) -> str:

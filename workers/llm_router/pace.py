@@ -17,7 +17,7 @@ from workers.kit.prompts.piece import tokens
 
 from .again import gated
 from .models import Limit, Model
-from .said import Facts, Failed, Provider, Said, Tell, Vectors
+from .said import CutOff, Facts, Failed, Provider, Said, Tell, Vectors
 from .windows import TOKENS_OUT, about
 
 MINUTE_S = 60.0
@@ -113,6 +113,9 @@ class Paced:
             with gated(window.again):
                 said = await self._reached.complete(model, question, tell, last=last)
             taken = said.tokens_in + said.tokens_out
+        except CutOff as cut:
+            taken = cut.failed.tokens_in + cut.failed.tokens_out
+            raise
         finally:
             window.ended(begun, taken)
         return said

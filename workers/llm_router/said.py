@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
@@ -61,6 +62,14 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Said = Completion | Failed
+
+
+class CutOff(asyncio.CancelledError):
+    """Whoever waited has left, and a model was asked: `failed` says what it took until then."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.error)
+        self.failed = failed
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

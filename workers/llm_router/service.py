@@ -305,7 +305,12 @@ class Service:
         course: Course | None,
     ) -> Answer | Problem | Told:
         began = time.perf_counter()
-        told = await self._chain.ask(question, models, purse, course)
+        course = course or Course()
+        try:
+            told = await self._chain.ask(question, models, purse, course)
+        except BaseException:
+            turn.spent = spent_for("failed", course.told(question), began)
+            raise
         if isinstance(told.said, Problem):
             await turn.note(spent_for("failed", told, began))
             if told.rest:
@@ -325,7 +330,7 @@ class Service:
             raise
         crash.at(question.stage, "after_journal")
         answer = told_of(kept, cut or call, tried=told.tried, known=False)
-        return msgspec.structs.replace(answer, cost=answer.cost + course.cost) if course else answer
+        return msgspec.structs.replace(answer, cost=answer.cost + course.cost)
 
     async def _stand_in(self, question: Question, call: Call, over: Over) -> Answer | Problem:
         """The built-in model costs nothing. The reason that is told is this workflow's own, whoever was over before."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -20,7 +23,7 @@ from workers.llm_router.chat import Chat, rooted
 from workers.llm_router.errors import read_error
 from workers.llm_router.models import Limit, Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Failed, Said, Vectors
+from workers.llm_router.said import Completion, Failed, Said, Tell, Vectors
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
 
@@ -49,17 +52,18 @@ def chat(
     *models: Model,
     limits: dict[str, Limit] | None = None,
     silence_s: float = 0.5,
+    model_s: float = 5,
     prices: dict[str, Price] | None = None,
 ) -> Chat:
     reached = {model: read_parameters(model, ENVIRON) for model in models}
-    return Chat(reached, limits or {}, Scrub([KEY]), model_s=5, silence_s=silence_s, prices=prices)
+    return Chat(reached, limits or {}, Scrub([KEY]), model_s=model_s, silence_s=silence_s, prices=prices)
 
 
-async def said(fake: Provider, planned: str, *, stream: bool = False, last: bool = False) -> Said:
+async def said(fake: Provider, planned: str, *, stream: bool = False, last: bool = False, model_s: float = 5) -> Said:
     fake.plan(planned)
     texts: list[str] = []
     model = at(fake)
-    return await chat(model).complete(model, QUESTION, texts.append if stream else None, last=last)
+    return await chat(model, model_s=model_s).complete(model, QUESTION, texts.append if stream else None, last=last)
 
 
 @pytest.mark.parametrize("maker", ["openai", "azure", "anthropic"])
@@ -93,6 +97,7 @@ async def test_each_maker_is_spoken_to_in_its_own_way_and_its_price_is_known(
         ("400", "rejected", 1, "400"),
         ("hang", "fault", 1, "no answer in time"),
         ("cut", "fault", 1, ""),
+        ("eof", "fault", 1, "it ended in the middle"),
         ("length", "length", 1, ""),
         ("no_usage", "", 1, ""),
         ("empty", "fault", 1, "it said nothing"),
@@ -113,12 +118,64 @@ async def test_what_a_fault_means_and_how_often_it_is_asked(
         assert KEY not in told.error
 
 
-@pytest.mark.parametrize("planned", ["cut", "huge"])
+@pytest.mark.parametrize("planned", ["cut", "huge", "drip:30", "eof"])
 async def test_what_a_failed_answer_took_is_told(fake: Provider, planned: str) -> None:
-    told = await said(fake, planned, stream=True)
+    told = await said(fake, planned, stream=True, model_s=0.15 if planned == "drip:30" else 5)
     assert isinstance(told, Failed)
     assert told.tokens_out > 0
     assert told.cost > 0
+
+
+@pytest.mark.parametrize(("planned", "stream"), [("hang", True), ("hang", False), ("drip:30", False), ("cut", False)])
+async def test_what_may_have_been_written_and_was_not_heard_is_paid_as_far_as_it_is_known_and_not_asked_again(
+    fake: Provider, planned: str, stream: bool
+) -> None:
+    told = await said(fake, f"{planned},{planned}", stream=stream, last=True, model_s=5 if stream else 0.2)
+    assert isinstance(told, Failed)
+    assert told.kind == "fault"
+    assert told.tokens_in >= len(PROMPT) // 4
+    assert told.cost > 0
+    assert len(fake.calls) == 1
+
+
+async def test_who_could_not_be_reached_is_paid_nothing(fake: Provider) -> None:
+    gone = replace(at(fake), url="http://127.0.0.1:9/v1")
+    told = await chat(gone).complete(gone, QUESTION, None, last=False)
+    assert isinstance(told, Failed)
+    assert (told.tokens_in, told.cost) == (0, 0.0)
+
+
+async def test_what_a_call_took_until_its_workflow_ended_is_paid(fake: Provider, second: Provider) -> None:
+    fake.plan("cut")
+    second.plan("drip:30")
+    models = f"openai/gpt-4o@{fake.url}/v1,openai/gpt-4o-mini@{second.url}/v1"
+    chains = read_chains(models)
+    watched, ledger = Watched(), MemoryLedger()
+    service = Service(chains, Chain(Blueprint(), chat(*chains.all), Breaker(Alone()), watched), ledger)
+    asking = asyncio.create_task(service.answer(QUESTION))
+    while len(watched.texts) < 2 or not second.calls:  # noqa: ASYNC110  a list can't tell
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    written = len("".join(watched.texts))
+    service.leave(QUESTION.tenant, QUESTION.workflow)
+    assert isinstance(await asking, Problem)
+    (used,) = ledger.used
+    assert used.spent.outcome == "failed"
+    assert used.spent.tokens_in >= 2 * (len(PROMPT) // 4)
+    assert used.spent.tokens_out >= written // 4
+    assert used.spent.cost > 0
+    assert [one.name for one in chains.all] == [msgspec.to_builtins(one)["model"] for one in used.spent.tried]
+
+
+class Watched:
+    """Somebody watches."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    @contextmanager
+    def writing(self, question: Question, model: Model) -> Iterator[Tell]:
+        yield self.texts.append
 
 
 @pytest.mark.parametrize(("finish", "kind"), [("length", "rejected"), ("content_filter", "refused"), ("stop", "fault")])

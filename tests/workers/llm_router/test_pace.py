@@ -23,7 +23,7 @@ from workers.llm_router.providers import Blueprint
 from workers.llm_router.reach import reach
 from workers.llm_router.said import Completion, Failed
 from workers.llm_router.service import Service
-from workers.llm_router.serving import _others
+from workers.llm_router.serving import _litellm, _others
 
 pytestmark = LITELLM_WARNS
 A, B, OTHER = Model(name="openai/a"), Model(name="openai/b"), Model(name="groq/c")
@@ -130,7 +130,7 @@ async def test_as_the_settings_say_it(fake: Provider, litellm: Any) -> None:
     at = f"@{fake.url}/v1"
     settings = Settings(models=f"openai/a{at},openai/b{at}", model_limits="openai=3rpm;openai/a=1rpm")
     reached = reach(settings, {"OPENAI_API_KEY": KEY})
-    others = _others(settings, reached)
+    others = _others(settings, reached, _litellm)
     assert others is not None
     a, b = reached.chains.all
     said = [await others.complete(model, question(), None, last=False) for model in (a, a, b, b)]
@@ -147,7 +147,7 @@ async def test_each_try_counts(litellm: Any) -> None:
         settings = Settings(models=f"openai/a@{ill.url}/v1", model_limits="openai=3rpm")
         reached = reach(settings, {"OPENAI_API_KEY": KEY})
         (a,) = reached.chains.all
-        others = _others(settings, reached)
+        others = _others(settings, reached, _litellm)
         assert others is not None
         said = await asyncio.gather(*(others.complete(a, question(), None, last=True) for _ in range(4)))
         assert len(ill.calls) == 3

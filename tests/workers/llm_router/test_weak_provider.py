@@ -91,7 +91,7 @@ async def test_a_weak_answer_becomes_the_same_artifact(fake: Provider, planned: 
         ("503", 2),
         ("hang", 1),
         ("drip:9", 1),
-        ("cut", 2),
+        ("cut", 1),
         ("length", 8),
         ("empty", 1),
         ("wrong_json", 2),
