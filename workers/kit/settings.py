@@ -126,7 +126,8 @@ class Settings(BaseModel):
     memory_limit: int = Field(
         default=0,
         ge=0,
-        description="Bytes of memory of its own above which a worker takes no new work; 0: 80 % of its container's",
+        description="Bytes of memory of its own above which a worker takes no new work; "
+        "0: 80 % of its container's, or of the machine's",
     )
     grace_s: float = Field(
         default=20, gt=0, description="Seconds a stopping worker may take; its work may finish in 70 % of them"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,17 @@ async def test_a_process_knows_what_it_uses() -> None:
     much = bytearray(b"x") * (64 << 20)
     assert pressure.resident() - before > 48 << 20
     assert len(much) == 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("said", "left"), [(str(LIMIT), LIMIT), ("max", None), (str(2**63 - 4096), None), (None, None)]
+)
+def test_a_worker_has_a_limit_in_a_container_of_either_kind_and_without_one(
+    tmp_path: Path, said: str | None, left: int | None
+) -> None:
+    file = tmp_path / "limit"
+    if said is not None:
+        file.write_text(f"{said}\n")
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [pressure.memory_share(each) for each in ([file, tmp_path / "none"], [tmp_path / "none", file])]
+    assert limits == [int((left or machine) * pressure.SHARE)] * 2

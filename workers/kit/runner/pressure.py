@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +18,9 @@ LOOK_S = 1.0
 ENOUGH = 0.9
 """Of the limit, where work is taken again."""
 SHARE = 0.8
-"""Of a container's memory, which has other processes and a page cache too."""
-CGROUP = Path("/sys/fs/cgroup/memory.max")
+"""Of a container's memory, or the machine's, which has other processes and a page cache too."""
+CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of version 2, and of version 1, whose word for no limit is more than any machine has."""
 STATM = Path("/proc/self/statm")
 
 log = structlog.get_logger(__name__)
@@ -68,10 +70,15 @@ def resident() -> int:
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def cgroup_share() -> int:
-    """What one worker may take of its container's limit; 0 where there is none."""
+def memory_share(cgroups: Sequence[Path] = CGROUPS) -> int:
+    """What one worker may take of its container's limit, or of the machine where there is none."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(min([machine, *(limit for file in cgroups if (limit := _limit(file)))]) * SHARE)
+
+
+def _limit(file: Path) -> int:
     try:
-        limit = CGROUP.read_text().strip()
+        said = file.read_text().strip()
     except OSError:
         return 0
-    return int(int(limit) * SHARE) if limit.isdecimal() else 0
+    return int(said) if said.isdecimal() else 0

@@ -24,7 +24,7 @@ from .handover import Handover, Seat
 from .memo import Memo
 from .outbox import Counts, Outbox
 from .pausing import Pauses
-from .pressure import Pressure, cgroup_share
+from .pressure import Pressure, memory_share
 from .publish import Publisher
 from .pull import PullLoop
 from .sweeper import Sweeper
@@ -93,7 +93,7 @@ class Worker:
             if sweeps
             else None
         )
-        self._pressure = Pressure(self, settings.memory_limit or cgroup_share())
+        self._pressure = Pressure(self, settings.memory_limit or memory_share())
         self._relieving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
