@@ -7,13 +7,17 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from contracts.subjects import STREAM
 from tests.chaos.case import Case, Seen
 from tests.chaos.checker import check
-from tests.chaos.graph import Do, Plan
+from tests.chaos.graph import TOPOLOGY, Do, Plan
 from tests.chaos.world import ACK_WAIT_S, LEASE_S, REPOSITORY, TENANT, World
+from workers.keeper.provision import WORKERS, make_durable
+from workers.kit.runner.api import call
 from workers.kit.runner.publish import Publisher
 
 ROWS = "SELECT * FROM drops WHERE workflow_id = ANY($1) ORDER BY id"
@@ -149,11 +153,13 @@ async def _stream_of(world: World, count: int) -> list[str]:
 
 
 async def old_and_new(world: World) -> Seen:
-    """Workers of part 1's last commit and of this tree, side by side on today's tables."""
+    """Workers of part 1's last commit and of this tree, side by side on today's tables: as long as the durables are an
+    old keeper's both work, and when today's has been there the new ones do it all."""
     code = world.folder / "old"
     if reason := await asyncio.to_thread(_check_out, code):
         return Seen(skipped=reason)
     await world.staff(1)
+    await _grouped(world, {})
     await world.work(1, code=code)
     await world.present(2)
     workflows = await _stream_of(world, 30)
@@ -166,7 +172,21 @@ async def old_and_new(world: World) -> Seen:
     shares = sorted(done.get("completed", 0) for done in await world.told(1.0))
     if len(shares) != 2 or not shares[0]:
         wrong.append(f"the workers completed {shares} stages: one of them did nothing")
-    return Seen(wrong=wrong, note=f"30 workflows, {shares} stages by either, done after {took:.1f} s")
+    await _grouped(world, {"priority_groups": [WORKERS], "priority_policy": "prioritized"})
+    workflows = await _stream_of(world, 10)
+    later = await world.ended(workflows)
+    wrong += await check(world, workflows)
+    note = f"30 workflows, {shares} stages by either, done after {took:.1f} s; 10 by the new one after {later:.1f} s"
+    return Seen(wrong=wrong, note=note)
+
+
+async def _grouped(world: World, groups: Mapping[str, object]) -> None:
+    """The stages' durables have these groups now, as a keeper that has just started makes them."""
+    async with world.connected() as nc:
+        for stage in TOPOLOGY.stages:
+            info = await call(nc, f"CONSUMER.INFO.{STREAM}.{stage}")
+            kept = {key: value for key, value in info["config"].items() if not key.startswith("priority_")}
+            await make_durable(nc, {**kept, **groups})
 
 
 def _check_out(code: Path) -> str:

@@ -26,6 +26,8 @@ HEALTH_S = 7 * 24 * 3600
 PENDING_PER_SLOT = 8
 """How many un-acked messages a durable may have over all its workers, as a multiple of one process's slots."""
 OBSERVER_PENDING = 64
+WORKERS = "workers"
+"""The group whose pulls carry a priority: who comes first gets all that there is room for (ADR 0019)."""
 MAX_CONSUMERS = 10_000
 """Each stage and each subscription is one, and each tenant whose followers are places in a gateway process's feed. A
 server that is told nothing stops at 1,000 (and takes no value for "any")."""
@@ -67,6 +69,8 @@ DEAD_STREAM: dict[str, object] = {
     "max_age": RETENTION_S * _S,
     "duplicate_window": DEDUPE_S * _S,
     "allow_direct": True,
+    "deny_delete": True,
+    "deny_purge": True,
 }
 HEALTH_STREAM: dict[str, object] = {
     "name": f"KV_{BREAKER_BUCKET}",
@@ -79,11 +83,12 @@ HEALTH_STREAM: dict[str, object] = {
     "storage": "file",
     "max_age": HEALTH_S * _S,
     "allow_direct": True,
-    "allow_rollup_hdrs": True,
+    "allow_rollup_hdrs": False,
     "deny_delete": True,
+    "deny_purge": True,
     "republish": {"src": f"$KV.{BREAKER_BUCKET}.>", "dest": f"{BREAKER_NEWS}.>"},
 }
-"""A key-value bucket, as clients of NATS know it."""
+"""A key-value bucket, as clients of NATS know it; but a value is replaced, and nobody purges one (that is a roll-up)."""
 
 
 def event_stream(max_bytes: int) -> dict[str, object]:
@@ -108,6 +113,8 @@ def durable(stage: str, topology: Topology, settings: Settings) -> dict[str, obj
         "max_deliver": -1,
         "max_ack_pending": settings.slots * PENDING_PER_SLOT,
         "replay_policy": "instant",
+        "priority_policy": "prioritized",
+        "priority_groups": [WORKERS],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+import msgspec
 import pytest
 from ulid import ULID
 
@@ -14,6 +15,7 @@ from contracts.topology import LIFECYCLE
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
 from tests.servers import Database
+from workers.keeper.provision import WORKERS
 from workers.kit.runner import sweeper
 from workers.kit.runner.outbox import Counts, Outbox
 from workers.kit.runner.sweeper import Sweeper
@@ -35,9 +37,7 @@ def sweeper_of(running: Pipeline, counts: Counts) -> Sweeper:
 async def test_a_message_that_was_lost_is_made_up_for_by_a_wake(servers: Servers) -> None:
     async with pipeline(servers, SMALL, workers=0) as running:
         workflow = await running.submit("p")
-        thief = await running.nc.jetstream().pull_subscribe_bind("draft", subjects.STREAM)
-        (stolen,) = await thief.fetch(1)
-        await stolen.ack_sync()
+        await take(running)
     async with pipeline(servers, SMALL, STAGES, sweep_s=0.2) as running:
         running.follow(workflow)
         assert await running.end(workflow) == "completed"
@@ -113,8 +113,11 @@ async def test_one_process_looks_for_absent_rows_and_then_nobody_for_a_while(
 
 async def take(running: Pipeline) -> None:
     """The message is lost."""
-    (message,) = await (await running.nc.jetstream().pull_subscribe_bind("draft", subjects.STREAM)).fetch(1)
-    await message.ack_sync()
+    inbox = running.nc.new_inbox()
+    taken = await running.nc.subscribe(inbox)
+    asked = msgspec.json.encode({"batch": 1, "group": WORKERS})
+    await running.nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{subjects.STREAM}.draft", asked, reply=inbox)
+    await (await taken.next_msg(timeout=5)).ack_sync()
 
 
 async def test_each_duty_fails_alone(servers: Servers) -> None:

@@ -22,6 +22,7 @@ from workers.kit.wiring import Means, ports_of, wire
 from .attempt import Attempts, BackOff
 from .handover import Handover, Seat
 from .memo import Memo
+from .offering import Offering, cgroup_cpu
 from .outbox import Counts, Outbox
 from .pausing import Pauses
 from .pressure import Pressure, memory_share
@@ -88,6 +89,8 @@ class Worker:
                 handover.seat(binding.row.needs[0], Seat(heir, loop, work.handle))
         stages = {binding.row.name: binding.takes for binding in bindings}
         self._pauses = Pauses(drops, self._loops)
+        waiting = {binding.row.name for binding in bindings if not _local(binding)}
+        self._offering = Offering(drops, [loop for loop in self._loops if loop.durable in waiting], cgroup_cpu())
         self._sweeper = (
             Sweeper(stages, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
             if sweeps
@@ -98,6 +101,7 @@ class Worker:
         self._sweeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._pausing: asyncio.Task[None] | None = None
+        self._offered: asyncio.Task[None] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -117,7 +121,7 @@ class Worker:
     async def ping(self) -> None:
         """A round trip through every task that works here without being asked; raises where one has ended."""
         tasks = {"heartbeat": self._beating, "sweeper": self._sweeping, "memory watch": self._relieving}
-        tasks["pause watch"] = self._pausing
+        tasks |= {"pause watch": self._pausing, "offering": self._offered}
         if ended := [name for name, task in tasks.items() if task is not None and task.done()]:
             raise RuntimeError(f"the {' and the '.join(ended)} of this process ended")
         for loop in self._loops:
@@ -140,6 +144,8 @@ class Worker:
         """Begin to fetch; durables that are not there yet are waited for."""
         await self._pauses.look()  # before anything is asked for
         self._pausing = asyncio.create_task(self._pauses.run())
+        await self._offering.look()
+        self._offered = asyncio.create_task(self._offering.run())
         self._beating = asyncio.create_task(self._wheel.run())
         for loop in self._loops:
             await loop.start()
@@ -150,9 +156,10 @@ class Worker:
     async def stop(self) -> None:
         """Fetch no more, finish what runs, hand the rest back, leave nothing untold: all within the grace time."""
         grace_s, began = self._settings.grace_s, time.monotonic()
-        for task in (self._sweeping, self._relieving, self._pausing):
+        for task in (self._sweeping, self._relieving, self._pausing, self._offered):
             if task is not None:
                 task.cancel()
+        await self._offering.leave()
         finish_s, hand_back_s = grace_s * FINISH, grace_s * (HAND_BACK - FINISH)
         await asyncio.gather(*(loop.stop(finish_s, hand_back_s) for loop in self._loops))
         if self._beating is not None:  # what still ran had to show that it lives

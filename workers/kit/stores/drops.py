@@ -280,6 +280,15 @@ class Drops(StreamMemory, Protocol):
         """Whether this process does the duty now; until `for_s` seconds have passed no other is told so."""
         ...
 
+    async def ranks(self, process: str, stages: Sequence[str], *, for_s: float) -> Mapping[str, int]:
+        """This process works at the stages for another `for_s` seconds: how many began before it, of those that do too.
+        Only a preference: two may be told the same."""
+        ...
+
+    async def leave(self, process: str) -> None:
+        """This process works at nothing any more."""
+        ...
+
     async def paused(self) -> frozenset[str]:
         """The stages that take no work now, for any tenant."""
         ...

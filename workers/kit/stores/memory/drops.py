@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -221,6 +221,17 @@ class MemoryDrops:
         if mine:
             duties[duty] = now + timedelta(seconds=for_s)
         return mine
+
+    async def ranks(self, process: str, stages: Sequence[str], *, for_s: float) -> Mapping[str, int]:
+        now, known = self.memory.clock(), self.memory.ranks
+        for other in [other for other, (_, until) in known.items() if until < now and other != process]:
+            del known[other]
+        older = list(known)[: list(known).index(process)] if process in known else list(known)
+        known[process] = (frozenset(stages), now + timedelta(seconds=for_s))
+        return {stage: sum(stage in known[other][0] for other in older) for stage in stages}
+
+    async def leave(self, process: str) -> None:
+        self.memory.ranks.pop(process, None)
 
     async def paused(self) -> frozenset[str]:
         return frozenset(self.memory.pauses)

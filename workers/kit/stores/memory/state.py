@@ -68,6 +68,7 @@ class Memory:
     stream: str = ""
     adopt_again: datetime | None = None
     duties: dict[str, datetime] = field(default_factory=dict)
+    ranks: dict[str, tuple[frozenset[str], datetime]] = field(default_factory=dict)
     pauses: set[str] = field(default_factory=set)
 
     def room(self, tenant: str, most: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from contracts.topology import Topology
@@ -21,7 +21,7 @@ from workers.kit.stores.drops import (
 )
 from workers.kit.stores.handover import Heir
 
-from . import admission, at_once, claims, commits, forks, letters, outbox
+from . import admission, at_once, claims, commits, forks, letters, outbox, ranks
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
@@ -147,6 +147,14 @@ class PgDrops:
     async def on_duty(self, duty: str, *, for_s: float) -> bool:
         async with connected(self.pool) as connection:
             return await on_duty(connection, duty, for_s)
+
+    async def ranks(self, process: str, stages: Sequence[str], *, for_s: float) -> Mapping[str, int]:
+        async with connected(self.pool) as connection:
+            return await ranks.ranks(connection, process, stages, for_s)
+
+    async def leave(self, process: str) -> None:
+        async with connected(self.pool) as connection:
+            await connection.execute(ranks.LEAVE, process)
 
     async def paused(self) -> frozenset[str]:
         async with connected(self.pool) as connection:

@@ -1,0 +1,100 @@
+"""To which process work is offered first: to the one that is longest here, as long as it has time (ADR 0019).
+
+Batches grow with what is in one process, so work fills one before the next. Only a preference: while the store
+is away the last rank is kept, and whoever offers itself gets what nobody before it has room for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import structlog
+from ulid import ULID
+
+from workers.kit.stores.drops import Drops, StoreDown
+
+from .pull import LAST, PullLoop
+
+LOOK_S = 1.0
+RANK_S = 10.0
+"""Between two questions which rank this is."""
+LAPSE_S = 25.0
+"""So long after its last question a process that has died keeps its place."""
+BUSY, IDLE = 0.85, 0.7
+"""Of the CPU that one process can use: above it offers itself last, until it is below."""
+CGROUP = Path("/sys/fs/cgroup/cpu.max")
+
+log = structlog.get_logger(__name__)
+
+
+class Offering:
+    """Sets the priority of `loops`."""
+
+    def __init__(self, drops: Drops, loops: Sequence[PullLoop], cpu: float = 1.0) -> None:
+        self._drops = drops
+        self._loops = loops
+        self._process = str(ULID())
+        self._cpu = cpu
+        self._ranks: Mapping[str, int] = {}
+        self._asked = 0.0
+        self.busy = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        before = _used()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = _used()
+            self.measured((now[0] - before[0]) / (now[1] - before[1]) / self._cpu)
+            before = now
+            if now[1] - self._asked >= RANK_S:
+                await self.look()
+
+    def measured(self, share: float) -> None:
+        """The share of its CPU that this process has used for a while."""
+        if self.busy != (share > (IDLE if self.busy else BUSY)):
+            self.busy = not self.busy
+            self._offer()
+
+    async def look(self) -> None:
+        """Ask which rank this is."""
+        self._asked = time.monotonic()
+        if not self._loops:
+            return
+        try:
+            stages = [loop.durable for loop in self._loops]
+            self._ranks = await self._drops.ranks(self._process, stages, for_s=LAPSE_S)
+        except StoreDown as error:
+            log.warning("ranks.unknown", error=str(error))
+        except Exception:  # tables of an older version, perhaps: work goes on without a rank
+            log.exception("ranks.fault")
+        self._offer()
+
+    async def leave(self) -> None:
+        """Others move up."""
+        try:
+            await self._drops.leave(self._process)
+        except Exception as error:  # noqa: BLE001  # then its place lapses
+            log.warning("ranks.unknown", error=str(error) or type(error).__name__)
+
+    def _offer(self) -> None:
+        for loop in self._loops:
+            rank = self._ranks.get(loop.durable, LAST)
+            loop.priority = LAST if self.busy else min(rank, LAST - 1)
+
+
+def _used() -> tuple[float, float]:
+    """Seconds of CPU, at a moment."""
+    return time.process_time(), time.monotonic()
+
+
+def cgroup_cpu() -> float:
+    """How much of one core this process may have: less than one only in a container that is given less."""
+    try:
+        quota, period = CGROUP.read_text().split()
+    except (OSError, ValueError):
+        return 1.0
+    return min(1.0, int(quota) / int(period)) if quota.isdecimal() else 1.0
