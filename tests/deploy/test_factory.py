@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -131,12 +132,13 @@ async def _submitted(http: httpx.AsyncClient) -> str:
 
 
 def test_a_factory_whose_server_can_t_be_started_again_ends_and_says_which(folder: Path) -> None:
-    up = subprocess.Popen(
-        [QL, "up"], env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """And its NATS has what was set."""
+    given = environment(folder, QL_NATS_SYNC="always")
+    up = subprocess.Popen([QL, "up"], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert up.stdout is not None
         assert up.stdout.readline().startswith("http://127.0.0.1:")
+        assert "sync_interval always" in _said(folder / "logs/keeper.log", "durability")
         (folder / "postgres/global/pg_control").write_bytes(b"damaged")
         os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
         said = up.communicate(timeout=45)[1]
@@ -147,3 +149,14 @@ def test_a_factory_whose_server_can_t_be_started_again_ends_and_says_which(folde
     assert "PostgreSQL ended with code -9" in said
     assert "pg_control" in said
     assert not (folder / "factory.json").exists()
+
+
+def _said(log: Path, event: str) -> str:
+    """The log's first line of that event, once it is there."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+            if f'"event": "{event}"' in line:
+                return line
+        time.sleep(0.05)
+    raise AssertionError(f"{log.name} never tells of {event}")

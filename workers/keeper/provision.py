@@ -88,7 +88,7 @@ HEALTH_STREAM: dict[str, object] = {
     "deny_purge": True,
     "republish": {"src": f"$KV.{BREAKER_BUCKET}.>", "dest": f"{BREAKER_NEWS}.>"},
 }
-"""A key-value bucket, as clients of NATS know it; but a value is replaced, and nobody purges one (that is a roll-up)."""
+"""A key-value bucket, as clients of NATS know it; but nobody purges a value, which is a roll-up."""
 
 
 def event_stream(max_bytes: int) -> dict[str, object]:

@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from functools import partial
+from json import loads
 from urllib.parse import urlsplit
 
 import nats
@@ -22,8 +23,10 @@ from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
 from workers.keeper import keep
 from workers.keeper.keep import Keeper
+from workers.keeper.provision import DEAD_STREAM, HEALTH_STREAM, make_stream
 from workers.kit.runner import sweeper
 from workers.kit.runner.api import ApiError, call, find
+from workers.kit.stores.pg import PgDrops, open_pool
 
 
 @pytest.fixture
@@ -56,11 +59,27 @@ async def test_streams_and_durables_are_as_declared(running: Pipeline) -> None:
     assert (config["retention"], config["discard"], config["storage"]) == ("limits", "new", "file")
     assert (config["compression"], config["duplicate_window"]) == ("s2", 120 * 10**9)
     assert (config["allow_direct"], config["allow_msg_ttl"]) == (True, True)
-    assert (config["deny_delete"], config["deny_purge"]) == (True, True)
     for stage in SMALL.stages:
         durable = (await call(running.nc, f"CONSUMER.INFO.{subjects.STREAM}.{stage}"))["config"]
         assert sorted(durable["filter_subjects"]) == sorted(subjects.wakes(stage, SMALL))
         assert (durable["ack_policy"], durable["max_deliver"], durable["ack_wait"]) == ("explicit", -1, 30 * 10**9)
+
+
+async def test_nobody_deletes_from_any_stream_also_from_one_that_was_made_before_it_said_so(servers: Servers) -> None:
+    nc, pool = await nats.connect(servers.nats), await open_pool(servers.worker, 1)
+    for stream, rolls_up in ((HEALTH_STREAM, True), (DEAD_STREAM, False)):
+        await make_stream(nc, stream | {"deny_delete": False, "deny_purge": False, "allow_rollup_hdrs": rolls_up})
+    await Keeper(nc, PgDrops(pool, SMALL), SMALL, servers.settings()).keep()
+    kept = {}
+    for name in (await call(nc, "STREAM.NAMES"))["streams"]:
+        config = (await call(nc, f"STREAM.INFO.{name}"))["config"]
+        assert (config["deny_delete"], config["deny_purge"], config["allow_rollup_hdrs"]) == (True, True, False)
+        assert (config["retention"], config["discard"], config["storage"]) == ("limits", "new", "file")
+        assert config["max_bytes"] > 0
+        kept[name] = config["max_age"] / 10**9 / 3600 / 24
+    assert kept == {subjects.STREAM: 30, subjects.DEAD_STREAM: 30, "KV_QL_LLM": 7}
+    await nc.close()
+    await pool.close()
 
 
 async def test_keeping_again_changes_nothing(running: Pipeline) -> None:
@@ -185,15 +204,21 @@ async def test_another_stream_in_the_way_is_an_error_that_names_it(servers: Serv
 
 
 @pytest.mark.parametrize("once", [True, False])
-async def test_the_process_says_when_it_is_ready(servers: Servers, once: bool) -> None:
+async def test_the_process_says_what_a_power_cut_takes_and_when_it_is_ready(servers: Servers, once: bool) -> None:
     command = [sys.executable, "-m", "workers.keeper", *(["--once"] if once else [])]
     environ = {"PATH": os.defpath, "QL_NATS_URL": servers.nats, "QL_DATABASE_URL": servers.worker}
-    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
     assert process.stdout
     assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
     if not once:
         process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    _, told = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+    promises = {news["store"]: news for line in told.splitlines() if (news := loads(line))["event"] == "durability"}
+    assert promises.keys() == {"nats", "postgresql"}
+    assert promises["nats"]["found"] == "sync_interval 1s"
+    assert "a power cut may take the events of the last 1 s" in promises["nats"]["meaning"]
+    assert "no accepted workflow and no finished stage is lost at a power cut" in promises["postgresql"]["meaning"]
     nc = await nats.connect(servers.nats)
     names = (await call(nc, f"CONSUMER.NAMES.{subjects.STREAM}"))["consumers"]
     await nc.close()
