@@ -23,6 +23,9 @@ from tests.flow.conftest import Collector
 from tests.providers.own import OwnProvider, own_provider
 from tests.providers.plan import Plan
 from tests.servers import fresh_bucket, fresh_database, s3_client
+from workers.kit.capsule.manifest import MANIFEST, decode
+from workers.kit.capsule.reader import read as unpacked
+from workers.kit.exported import read
 
 PROMPT = "A small REST API for the books of a club, each with a title, an author and a number of pages."
 HOSTILE = (
@@ -336,6 +339,21 @@ def _processes(router: int) -> bytes:
             with suppress(OSError):
                 found.append((folder / name).read_bytes())
     return b"\n".join(found)
+
+
+async def test_one_whose_budget_ran_out_is_done_again_from_its_file_which_holds_all_that_its_capsule_names(
+    seen: Seen, tmp_path: Path
+) -> None:
+    path = tmp_path / "cheap.qlx"
+    path.write_bytes((await seen.running.http.get(f"/v1/workflows/{seen.cheap['id']}/export")).content)
+    entries = {entry.question: entry for entry in read(path.read_bytes()).ledger.entries}
+    _, files = unpacked(await seen.running.capsule(seen.cheap["id"]))
+    written = [file for file in decode(files[MANIFEST]).files if file.question]
+    assert {entries[file.question].model for file in written} >= {"blueprint/default"}
+    assert [file.model for file in written] == [entries[file.question].model for file in written]
+    again = await seen.running.ql("workflow", "open", str(path), "--replay")
+    assert "the same bytes as recorded" in again, again
+    assert "packaging 1: the same" in again
 
 
 async def test_a_recorded_workflow_runs_again_in_an_empty_factory_without_key_or_provider(
