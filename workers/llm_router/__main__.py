@@ -9,6 +9,7 @@ import nats.errors
 
 from observability import telemetry
 from workers.kit import loop
+from workers.kit.runner.doors import open_doors, watch
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 
@@ -45,7 +46,8 @@ def main() -> int:
 async def _serve(settings: Settings, reached: Reach) -> None:
     from .serving import serving
 
-    async with serving(settings, reached) as application:
+    async with open_doors(settings) as checks, serving(settings, reached) as application:
+        watch(application, checks)
         loop.collect_seldom()
         await application.run()
 

@@ -5,7 +5,7 @@ Never after a try that the provider may have worked on: that is paid for, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -14,33 +14,52 @@ from .errors import worked
 
 LONGEST_S = 5.0
 """Who is to come back later than this is told so, and comes back by the bus; until then it holds no money."""
-_gate: ContextVar[Callable[[], bool] | None] = ContextVar("gate", default=None)
+Gate = Callable[[], Awaitable[bool]]
+_gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+_failed: ContextVar[Exception | None] = ContextVar("failed", default=None)
+"""What the try before this one ended with."""
 
 
 @contextmanager
-def gated(gate: Callable[[], bool]) -> Iterator[None]:
-    """What is asked inside is asked again only where `gate`, which counts, says so."""
-    token = _gate.set(gate)
+def gated(gate: Gate) -> Iterator[None]:
+    """What is asked inside is asked again only where `gate`, which counts, and all gates around it say so."""
+    outer = _gate.get()
+
+    async def both() -> bool:
+        return (outer is None or await outer()) and await gate()
+
+    token = _gate.set(both)
     try:
         yield
     finally:
         _gate.reset(token)
+        _failed.set(None)  # its time was up while it waited
 
 
-def may_again() -> bool:
-    """Whether one more try is within the limit; it is counted."""
+async def may_again() -> bool:
+    """Whether one more try may be; it is counted."""
     gate = _gate.get()
-    return gate is None or gate()
+    return gate is None or await gate()
 
 
 def soon(router: Any) -> None:
     """litellm sleeps for what a Retry-After says, up to a minute, before each try and after the last one too."""
     pause: Callable[..., float] = router._time_to_sleep_before_retry
+    call: Callable[..., Awaitable[Any]] = router.make_call
 
     def short(*, e: Exception, remaining_retries: int, **more: Any) -> float:
         seconds = pause(e=e, remaining_retries=remaining_retries, **more)
-        if not remaining_retries or seconds > LONGEST_S or worked(e) or not may_again():
+        if not remaining_retries or seconds > LONGEST_S or worked(e):
             raise e
+        _failed.set(e)
         return seconds
 
+    async def checked(*arguments: Any, **named: Any) -> Any:
+        failed = _failed.get()
+        _failed.set(None)
+        if failed is not None and not await may_again():
+            raise failed
+        return await call(*arguments, **named)
+
     router._time_to_sleep_before_retry = short
+    router.make_call = checked

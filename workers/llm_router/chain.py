@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Literal, Protocol
 
 import msgspec
 
-from workers.kit.llm.wire import Problem, Question, Tried
+from workers.kit.llm.wire import Code, Problem, Question, Tried
+from workers.kit.stores.drops import StoreDown
 
+from .again import gated
 from .breaker import Breaker, Fault
 from .models import BLUEPRINT, PROVIDERS, Model
 from .money import Purse
+from .off import OFF_S, NoSwitches, Switches, reason
 from .said import Completion, CutOff, Facts, Failed, Provider, Said, Tell, Vectors
 from .windows import fit, without
 
@@ -71,10 +75,16 @@ class Chain:
         return [model for model, known in facts if not known.cost_in and not known.cost_out]
 
     async def ask(
-        self, question: Question, models: Sequence[Model], purse: Purse | None = None, course: Course | None = None
+        self,
+        question: Question,
+        models: Sequence[Model],
+        purse: Purse | None = None,
+        course: Course | None = None,
+        switches: Switches | None = None,
     ) -> Told:
         """The first answer that one of them gives, for no more than what is in the `purse`, after a `course`."""
         course = course or Course()
+        switches = switches or NoSwitches()
         for place, model in enumerate(models):
             if course.asked == MOST_MODELS:
                 break
@@ -91,18 +101,24 @@ class Chain:
             if asked is None:  # no limit grants less than a call is expected to take
                 course.failed(model, Failed(kind="fault", error="left out: the call may not take enough"), 0)
                 continue
+            if model.name != BLUEPRINT and (why := reason(await switches.off(question.tenant), model)):
+                course.switched_off(model, why)
+                continue
             if model.name != BLUEPRINT and not await self.breaker.admits(model.place):
                 health = self.breaker.health(model.place)
                 wait_s = self.breaker.wait_s(model.place)
                 course.waiting(model, f"left out for {wait_s:.0f} s: {health.error}", wait_s, health.unusable)
                 continue
             last = not any(self.breaker.wait_s(other.place) == 0 for other in models[place + 1 :])
+            may_again = partial(_may, switches, question.tenant, model)
             try:
-                said = await self._asked(asked, model, last=last)
-                if isinstance(said, Failed) and said.kind == "large" and (bare := without(fitted)):
-                    fitted = bare  # nobody knew its window, or how it counts
-                    asked = msgspec.structs.replace(asked, messages=bare.question.messages)
+                with gated(may_again):
                     said = await self._asked(asked, model, last=last)
+                    large = isinstance(said, Failed) and said.kind == "large"
+                    if large and (bare := without(fitted)) and await may_again():
+                        fitted = bare  # nobody knew its window, or how it counts
+                        asked = msgspec.structs.replace(asked, messages=bare.question.messages)
+                        said = await self._asked(asked, model, last=last)
             except CutOff as cut:
                 course.failed(model, cut.failed, 0)
                 raise
@@ -122,15 +138,18 @@ class Chain:
                 break
         return course.told(question)
 
-    async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:
+    async def embed(self, model: Model, texts: Sequence[str], tenant: str, switches: Switches) -> Vectors | Failed:
         """A vector for each text, where the model is well."""
+        if why := reason(await switches.off(tenant), model):
+            return Failed(kind="busy", error=f"it was switched off: {why}", pause_s=OFF_S)
         if not await self.breaker.admits(model.place):
             health, wait_s = self.breaker.health(model.place), self.breaker.wait_s(model.place)
             kind: Literal["unusable", "busy"] = "unusable" if health.unusable else "busy"
             return Failed(kind=kind, error=f"left out for {wait_s:.0f} s: {health.error}", pause_s=wait_s or None)
         decided = False
         try:
-            said = await self._provider(model).embed(model, texts)
+            with gated(partial(_may, switches, tenant, model)):
+                said = await self._provider(model).embed(model, texts)
             await self._judge(model, said)
             decided = True
         finally:
@@ -171,6 +190,14 @@ class Chain:
         return self._others
 
 
+async def _may(switches: Switches, tenant: str, model: Model) -> bool:
+    """Whether it may be asked once more: somebody may have switched it off since."""
+    try:
+        return not reason(await switches.off(tenant), model)
+    except StoreDown:
+        return False
+
+
 def _capped(asked: Question, wanted: Question, model: Facts) -> bool:
     """Whether the model was allowed less than what was wanted of it, or than it can."""
     most = asked.max_tokens
@@ -190,6 +217,7 @@ class Course:
         self.fell: list[Failed] = []
         self._pauses: list[float] = []
         self._unusable: list[Model] = []
+        self._off = 0
 
     def left_out(self, model: Model, why: str) -> None:
         self.tried.append(Tried(model=model.name, error=why))
@@ -197,6 +225,10 @@ class Course:
     def too_small(self, model: Model, why: str) -> None:
         self.left_out(model, why)
         self.fell.append(Failed(kind="large", error=why))
+
+    def switched_off(self, model: Model, why: str) -> None:
+        self._off += 1
+        self.waiting(model, f"it was switched off: {why}", OFF_S, unusable=False)
 
     def waiting(self, model: Model, why: str, wait_s: float, unusable: bool) -> None:
         self.left_out(model, why)
@@ -251,7 +283,8 @@ class Course:
             pause = min(max(RETRY_S, min(self._pauses)), LONGEST_RETRY_S)
             called = self.paid or any(failed.kind == "fault" for failed in self.fell)
             message = f"no model answers {question.task} now: {told}"
-            return Problem(kind="transient", message=message, retry_after=pause, code="" if called else "no_model")
+            free: Code = "switched_off" if self._off == len(self.fell) else "no_model"
+            return Problem(kind="transient", message=message, retry_after=pause, code="" if called else free)
         if kinds == {"rejected"} and len(self.tried) == 1:
             return Problem(kind="permanent", message=self.fell[0].error)
         return Problem(kind="permanent", message=f"no model can answer {question.task}: {told}")

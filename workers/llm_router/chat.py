@@ -102,7 +102,7 @@ class Chat:
             async with asyncio.timeout(self._model_s):
                 said = await self._said(model, question, options, tell, heard)
                 unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_out
-                if unread and options.pop("response_format", None) and may_again():
+                if unread and options.pop("response_format", None) and await may_again():
                     said = await self._said(model, question, options, tell, heard)  # perhaps it takes no schema
         except TimeoutError:
             late = Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")

@@ -57,7 +57,7 @@ class _Window:
         self._took.append(took)
         return took
 
-    def again(self) -> bool:
+    async def again(self) -> bool:
         """Count one more try of a call; False where there must be none."""
         now = self._now()
         self._forget(now - MINUTE_S)

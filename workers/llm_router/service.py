@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -33,27 +32,12 @@ from .limits import Limited, Limits
 from .models import BLUEPRINT, Chains, Model
 from .money import Purse, need, to_embed
 from .noted import RETRY_S, embedding, spent_for, spent_known, spent_on, told_of, vectors_of
+from .off import OFF_S, NoSwitches, Switches, reason
 from .said import Failed
 from .windows import marked
 
-OFF_S = 30.0
 HELD_S = 5.0
 _log = structlog.get_logger()
-
-
-class Switches(Protocol):
-    """What an operator switched off."""
-
-    async def off(self, tenant: str) -> Mapping[str, str]:
-        """Why, by provider; '*' is all of them."""
-        ...
-
-
-class NoSwitches:
-    """Nothing is switched off."""
-
-    async def off(self, tenant: str) -> Mapping[str, str]:
-        return {}
 
 
 @dataclass(slots=True)
@@ -142,8 +126,8 @@ class Service:
             why = "QL_EMBEDDINGS names no model" if model is None else "only the ledger answers: it has no vectors"
             return Problem(kind="permanent", message=why, code="no_model")
         off = await self._switches.off(asked.tenant)
-        if reason := _reason(off, model):
-            message = f"{model.name} was switched off: {reason}"
+        if why := reason(off, model):
+            message = f"{model.name} was switched off: {why}"
             return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
         needed = to_embed(asked.texts, self._chain.facts(model))
         call = embedding(asked, model)
@@ -155,7 +139,7 @@ class Service:
             began = time.perf_counter()
             try:
                 async with self._limits.turn(asked.tenant):
-                    said = await self._chain.embed(model, asked.texts)
+                    said = await self._chain.embed(model, asked.texts, asked.tenant, self._switches)
             except Limited as error:
                 said = Failed(kind="busy", error=str(error), pause_s=error.retry_after)
             await turn.note(spent_on(model, said, began))
@@ -176,13 +160,13 @@ class Service:
     def _known(self, model: Model, off: Mapping[str, str]) -> Known:
         breaker = self._chain.breaker
         health, facts = breaker.health(model.place), self._chain.facts(model)
-        reason = _reason(off, model)
+        why = reason(off, model)
         return Known(
             name=model.name,
             provider=model.provider,
             groups=tuple(group or "default" for group, chain in self._chains.groups.items() if model in chain),
-            state="off" if reason else health.state,
-            error=reason or health.error,
+            state="off" if why else health.state,
+            error=why or health.error,
             again_s=breaker.wait_s(model.place),
             cost_in=facts.cost_in,
             cost_out=facts.cost_out,
@@ -279,9 +263,9 @@ class Service:
                 message = f"no model is left for {call.task}: what {', '.join(question.skip)} said could not be used"
             return Problem(kind="permanent", message=message, code="no_model")
         off = await self._switches.off(question.tenant)
-        if allowed := [model for model in models if not _reason(off, model)]:
+        if allowed := [model for model in models if not reason(off, model)]:
             return allowed
-        reasons = "; ".join(dict.fromkeys(f"{model.provider}: {_reason(off, model)}" for model in models))
+        reasons = "; ".join(dict.fromkeys(f"{model.provider}: {reason(off, model)}" for model in models))
         message = f"every model for {call.task} was switched off: {reasons}"
         return Problem(kind="transient", message=message, retry_after=OFF_S, code="switched_off")
 
@@ -307,7 +291,7 @@ class Service:
         began = time.perf_counter()
         course = course or Course()
         try:
-            told = await self._chain.ask(question, models, purse, course)
+            told = await self._chain.ask(question, models, purse, course, self._switches)
         except BaseException:
             turn.spent = spent_for("failed", course.told(question), began)
             raise
@@ -362,10 +346,6 @@ async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:
         if not task.cancelled() or (me is not None and me.cancelling()):
             raise
     return Problem(kind="transient", message="the call was cut off: its workflow has ended", retry_after=RETRY_S)
-
-
-def _reason(off: Mapping[str, str], model: Model) -> str:
-    return off.get(model.provider) or off.get("*") or ""
 
 
 def place(error: BaseException) -> str:

@@ -167,6 +167,20 @@ async def test_what_a_call_took_until_its_workflow_ended_is_paid(fake: Provider,
     assert [one.name for one in chains.all] == [msgspec.to_builtins(one)["model"] for one in used.spent.tried]
 
 
+async def test_a_model_that_is_switched_off_after_its_first_try_gets_no_second_one(fake: Provider) -> None:
+    class Board:
+        async def off(self, tenant: str) -> dict[str, str]:
+            return {"openai": "an incident"} if fake.calls else {}
+
+    fake.plan("500,ok")
+    chains = read_chains(f"openai/gpt-4o@{fake.url}/v1")
+    asking = Chain(Blueprint(), chat(*chains.all), Breaker(Alone()), Unwatched())
+    problem = await Service(chains, asking, MemoryLedger(), switches=Board()).answer(QUESTION)
+    assert isinstance(problem, Problem)
+    assert "500" in problem.message
+    assert len(fake.calls) == 1
+
+
 class Watched:
     """Somebody watches."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from workers.kit.stores.memory.ledger import MemoryLedger
 from workers.llm_router.limits import Limits
 from workers.llm_router.models import BLUEPRINT, read_chains
 from workers.llm_router.providers import version
-from workers.llm_router.said import Completion, Facts, Failed
+from workers.llm_router.said import Completion, Facts, Failed, Said
 from workers.llm_router.service import Service
 
 
@@ -294,6 +295,49 @@ async def test_a_provider_that_was_switched_off_is_not_asked() -> None:
     assert (await answered(one, question())).model == "groq/b"
     problem = await refused(one, question(tenant="t2"))
     assert (problem.kind, problem.code, "closed" in problem.message) == ("transient", "switched_off", True)
+
+
+class Board:
+    """Switches that are set while calls run."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, str] = {}
+
+    async def off(self, tenant: str) -> dict[str, str]:
+        return self.set
+
+
+async def test_what_is_switched_off_while_questions_wait_for_their_turn_is_asked_nothing_more() -> None:
+    provider, board, ledger = Counting(seconds=0.05), Board(), MemoryLedger()
+    one = Service(read_chains("openai/a"), chain(provider), ledger, limits=Limits(1, 0), switches=board)
+    asking = [asyncio.create_task(one.answer(question(str(n)))) for n in range(5)]
+    while not provider.calls:  # noqa: ASYNC110  a count can't tell
+        await asyncio.sleep(0.001)
+    board.set = {"*": "an incident"}
+    first, *others = await asyncio.gather(*asking)
+    assert isinstance(first, Answer)
+    assert {(other.kind, other.code) for other in others if isinstance(other, Problem)} == {
+        ("transient", "switched_off")
+    }
+    assert provider.calls == 1
+    board.set = {}
+    await answered(one, question("4"))
+
+
+async def test_a_fallback_that_is_switched_off_while_the_first_model_fails_is_not_asked() -> None:
+    board = Board()
+
+    class Failing(Counting):
+        async def complete(self, *args: Any, **more: Any) -> Said:
+            board.set = {"groq": "an incident"}
+            return await super().complete(*args, **more)
+
+    provider = Failing(Failed(kind="fault", error="503"))
+    one = Service(read_chains("openai/a,groq/b"), chain(provider), MemoryLedger(), switches=board)
+    problem = await refused(one, question())
+    assert provider.asked == ["openai/a"]
+    assert (problem.kind, problem.code) == ("transient", "")
+    assert "groq/b: it was switched off: an incident" in problem.message
 
 
 async def test_a_tenant_over_its_limit_is_told_when_to_come_back_and_others_go_on() -> None:
