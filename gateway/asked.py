@@ -159,7 +159,8 @@ class CallDetail(Call):
     def whole(cls, row: CallRow, entry: Entry | None) -> Self:
         """As the stores have it."""
         pieces = [{name: p[name] for name in Pieced.model_fields if name in p} for p in row.pieces]
-        texts = {"asked": entry.asked or None, "answer": entry.answer} if entry else {}
+        theirs = row.outcome == "failed"  # another call got an answer to the same question later
+        texts = {"asked": entry.asked or None, "answer": None if theirs else entry.answer} if entry else {}
         return cls.model_validate({**Call.of(row).model_dump(), "pieces": pieces, **texts})
 
 

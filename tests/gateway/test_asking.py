@@ -10,6 +10,11 @@ from httpx_sse import aconnect_sse
 from gateway.cli import asking
 from tests.gateway.conftest import Served
 from tests.gateway.test_cli import ql
+from tests.kit.stores.test_calls import ANSWERED, call
+from tests.servers import Database
+from workers.kit.stores.calls import Spent
+from workers.kit.stores.pg import open_pool
+from workers.kit.stores.pg.ledger import PgLedger
 
 ILL = "openai/gpt-4.1"
 
@@ -39,6 +44,16 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
     tested = ql("llm", "test", QL_GATEWAY_URL="", QL_DATA=str(tmp_path), QL_MODELS="openai/gpt-4o", OPENAI_API_KEY="")
     assert tested.returncode == 1
     assert b"OPENAI_API_KEY" in tested.stderr
+
+
+async def test_a_call_that_failed_does_not_show_what_another_was_answered(served: Served, database: Database) -> None:
+    async with await open_pool(database.worker, 1) as pool:
+        ledger = PgLedger(pool)
+        await ledger.note(call(workflow="w1"), "1", Spent(outcome="failed", model=ILL, detail="429 too many"))
+        await ledger.settle(call(workflow="w2"), "2", "answer", "stop", ANSWERED)
+    listed = (await served.http.get("/v1/llm/calls")).json()["items"]
+    shown = [(await served.http.get(f"/v1/llm/calls/{one['id']}")).json() for one in listed]
+    assert [(one["asked"], one["answer"]) for one in shown] == [("question", "answer"), ("question", None)]
 
 
 async def test_without_a_router_the_answer_is_later(served: Served) -> None:
