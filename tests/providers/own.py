@@ -19,22 +19,21 @@ STARTED_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OwnProvider:
-    """Where it listens, and its process."""
+    """Where it listens, its process, and a client of it: making one costs what twenty requests do."""
 
     url: str
     process: asyncio.subprocess.Process
+    http: httpx.AsyncClient
 
     async def calls(self) -> list[Call]:
         """All that it was asked so far."""
-        async with httpx.AsyncClient() as client:
-            told = await client.get(f"{self.url}/_calls")
+        told = await self.http.get("/_calls")
         return msgspec.json.decode(told.content, type=list[Call])
 
     async def plan(self, planned: Plan | str) -> None:
         """Faults from now on."""
         text = planned if isinstance(planned, str) else msgspec.json.encode(planned).decode()
-        async with httpx.AsyncClient() as client:
-            (await client.post(f"{self.url}/_plan", content=text)).raise_for_status()
+        (await self.http.post("/_plan", content=text)).raise_for_status()
 
 
 @asynccontextmanager
@@ -47,7 +46,8 @@ async def own_provider(*arguments: str) -> AsyncIterator[OwnProvider]:
         url = (await asyncio.wait_for(process.stdout.readline(), STARTED_S)).decode().strip()
         if not url:
             raise RuntimeError(f"the provider ended with {await process.wait()}")
-        yield OwnProvider(url, process)
+        async with httpx.AsyncClient(base_url=url) as http:
+            yield OwnProvider(url, process, http)
     finally:
         if process.returncode is None:
             process.terminate()
