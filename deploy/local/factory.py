@@ -34,6 +34,7 @@ GATEWAY_ROLE = (
     "QL_DATABASE_URL names a server; name it for the gateway's role too, in QL_GATEWAY_DATABASE_URL with the user "
     "ql_gateway (and in QL_OWNER_DATABASE_URL with ql_owner, unless the tables are already there)."
 )
+HEALTH_PORT = "QL_HEALTH_PORT"
 OTHERS_SECRETS = frozenset(
     f"QL_{name}{suffix}"
     for name in ("OWNER_DATABASE_URL", "GATEWAY_DATABASE_URL", "DATABASE_URL")
@@ -133,7 +134,7 @@ class Factory:
             await ensure_bucket(s3, given.s3_bucket)
         except (StoreDown, MigrationError, ValueError) as error:
             raise StackError(f"The stores can't be prepared: {error}") from error
-        withheld = OTHERS_SECRETS | PROVIDER_KEYS
+        withheld = OTHERS_SECRETS | PROVIDER_KEYS | {HEALTH_PORT}
         common = {name: value for name, value in os.environ.items() if name not in withheld} | {
             "QL_NATS_URL": given.nats_url or stack.urls.nats,
             "QL_S3_URL": s3,
@@ -148,7 +149,8 @@ class Factory:
         await self.processes.start("keeper", [python, "-m", "workers.keeper"], worker)
         keys = {name: os.environ[name] for name in PROVIDER_KEYS & os.environ.keys()}
         await self.processes.start("llm_router", [python, "-m", "workers.llm_router"], worker | keys)
-        await self.processes.start("workers", [python, "-m", "workers", "--all"], worker)
+        port_of_one = {HEALTH_PORT: str(self._settings.health_port)}
+        await self.processes.start("workers", [python, "-m", "workers", "--all"], worker | port_of_one)
         for observer in subjects.OBSERVERS:
             await self.processes.start(observer, [python, "-m", "workers.observers", observer], worker)
         listening = gateway | {"QL_HTTP_PORT": str(port), "QL_HTTP_HOST": self._settings.http_host}

@@ -1,6 +1,6 @@
 """docker-compose.yml and deploy/Dockerfile, judged without an engine: no container is run here.
 
-What goes into the containers is run: the NATS configuration, the roles' script, the preparation, the health check.
+What goes into the containers is run: the NATS configuration, the roles' script, the preparation; see test_health too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from contracts.topology import TOPOLOGY
 from deploy.local.paths import program
 from deploy.local.ports import free_ports
 from deploy.local.postgres_program import INSTALL, PACKAGE
-from deploy.local.stack import NATS, POSTGRES, Stack
+from deploy.local.stack import POSTGRES, Stack
 from tests.servers import s3_client
 from workers.keeper.provision import room
 from workers.kit.durability import max_storage, nats_promise, server_config
@@ -68,10 +67,11 @@ def test_our_processes_get_settings_that_exist() -> None:
 
 def test_no_secret_has_a_default() -> None:
     variables = re.findall(r"\$\{([A-Z0-9_]+)([^}]*)\}", re.sub(r"(?m)^\s*#.*$", "", TEXT))
-    assert {name for name, _ in variables} == {
+    secrets = {name: rest for name, rest in variables if name != "QL_NATS_SYNC"}
+    assert secrets.keys() == {
         f"{who}_PASSWORD" for who in ("NATS", "ADMIN", "OWNER", "WORKER", "GATEWAY", "S3", "QDRANT")
     }
-    assert all(rest.startswith(":?") for _, rest in variables)
+    assert all(rest.startswith(":?") for rest in secrets.values())
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,8 @@ def test_every_container_is_closed_up(name: str) -> None:
     assert ("unconfined" in str(service["security_opt"])) is (name == "sandbox")
     assert re.fullmatch(r"[a-z/_]+:v?[0-9][\w.-]+", service["image"])
     assert "healthcheck" in service or name in ONE_SHOT
+    asked = "deploy.health" in service.get("healthcheck", {}).get("test", ())
+    assert asked is ("QL_HEALTH_PORT" in service.get("environment", {})), "it asks /livez where that is served"
     assert ("ports" in service) is (name == "gateway")
     assert "outside" not in service["networks"] or name in {"gateway", "llm_router", "resolver", "webhooks"}
     waits = service.get("depends_on", {}).values()
@@ -224,38 +226,3 @@ async def test_the_preparation_makes_tables_and_bucket_and_may_be_repeated(folde
             await _run([sys.executable, "-m", "deploy.prepare"], environ)
         assert s3_client(stack.urls.s3).bucket_exists("prepared")
         await _execute(stack.database_for("ql_worker"), "SELECT FROM workflows")
-
-
-async def test_the_health_check_sees_whether_a_process_is_connected(nats_url: str) -> None:
-    argv = [sys.executable, "-m", "deploy.health", "QL_NATS_URL", "--pid", str(os.getpid())]
-    environ = {"PATH": os.defpath, "QL_NATS_URL": nats_url}
-
-    async def code() -> int | None:
-        process = await asyncio.create_subprocess_exec(*argv, env=environ, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-        await process.communicate()
-        return process.returncode
-
-    assert await code() == 1
-    client = await nats.connect(nats_url)
-    assert await code() == 0
-    await client.close()
-    assert await code() == 1
-
-
-async def test_the_health_check_sees_whether_nats_takes_events(tmp_path: Path) -> None:
-    """A stopped server keeps its connections, and answers nothing."""
-    argv = [sys.executable, "-m", "deploy.health", "--publish", "QL_NATS_URL", "--pid", str(os.getpid())]
-    async with Stack(tmp_path / "own", frozenset({NATS})) as own:
-        environ = {"PATH": os.defpath, "QL_NATS_URL": own.urls.nats}
-
-        async def asked() -> tuple[int | None, bytes]:
-            process = await asyncio.create_subprocess_exec(*argv, env=environ, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-            _, told = await process.communicate()
-            return process.returncode, told
-
-        client = await nats.connect(own.urls.nats)
-        assert await asked() == (0, b"")
-        os.kill(own.pid(NATS), signal.SIGSTOP)
-        assert await asked() == (1, b"NATS takes no events; start it again once its disk has room\n")
-        os.kill(own.pid(NATS), signal.SIGCONT)
-        await client.close()

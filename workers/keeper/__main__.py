@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 
 import nats
 import structlog
@@ -20,6 +22,8 @@ from nats.aio.client import Client
 from contracts.topology import TOPOLOGY
 from observability import telemetry
 from workers.kit.durability import nats_promise, postgres_promise, server_config
+from workers.kit.runner.connection import alive
+from workers.kit.runner.doors import open_doors
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.pg import PgDrops, Pool, open_pool
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.collect:
             return asyncio.run(_collect(settings, dry_run=asked.dry_run, force=asked.force))
-        asyncio.run(_keep(settings, once=asked.once))
+        asyncio.run(_once(settings) if asked.once else _keep(settings))
     except StoreDown as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -80,20 +84,36 @@ async def _collect(settings: Settings, *, dry_run: bool, force: bool) -> int:
     return 0
 
 
-async def _keep(settings: Settings, *, once: bool) -> None:
-    pool = await (open_pool(settings.database_url, 2) if once else _waited_for(settings.database_url))
+async def _once(settings: Settings) -> None:
+    async with _keeping(settings, await open_pool(settings.database_url, 2)) as (keeper, _):
+        await keeper.keep()
+        sys.stdout.write("ready\n")
+
+
+async def _keep(settings: Settings) -> None:
+    async with (
+        open_doors(settings) as checks,
+        _keeping(settings, await _waited_for(settings.database_url)) as (keeper, nc),
+    ):
+        checks["/livez"] = partial(_live, keeper, nc)
+        await subscriptions.serve(nc)
+        await _until_told(keeper)
+
+
+async def _live(keeper: Keeper, nc: Client) -> None:
+    keeper.ping()
+    await alive(nc)
+
+
+@asynccontextmanager
+async def _keeping(settings: Settings, pool: Pool) -> AsyncIterator[tuple[Keeper, Client]]:
     woken: list[Keeper] = []
     nc = await _connect(settings, woken)
     keeper = Keeper(nc, PgDrops(pool, TOPOLOGY), TOPOLOGY, settings)
     woken.append(keeper)
     try:
         await _tell(nc, pool)
-        if once:
-            await keeper.keep()
-            sys.stdout.write("ready\n")
-        else:
-            await subscriptions.serve(nc)
-            await _until_told(keeper)
+        yield keeper, nc
     finally:
         await nc.close()
         await pool.close()

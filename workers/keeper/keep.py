@@ -7,6 +7,7 @@ without that event, is not the one: it is made again above that sequence, and th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,8 @@ from .provision import (
 
 WATCH_S = 3.0
 SETTLED_S = 30.0
+STUCK_S = 300.0
+"""More than a look takes with servers that are slow in all that is asked of them, which has times of its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,12 @@ class Keeper:
         self._soon = asyncio.Event()
         self._provisioned = False
         self._told = ""
+        self._looked = time.monotonic()
+
+    def ping(self) -> None:
+        """Raises where nobody looks any more."""
+        if (ago := time.monotonic() - self._looked) > STUCK_S:
+            raise RuntimeError(f"the keeper's last look began {ago:.0f} s ago")
 
     def reconnected(self) -> None:
         """Look at once: the server may have come back without its store."""
@@ -58,6 +67,7 @@ class Keeper:
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Provision, say so once by `ready`, then look every few seconds, until cancelled."""
         while True:
+            self._looked = time.monotonic()
             try:
                 first = not self._provisioned
                 await self.keep()

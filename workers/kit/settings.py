@@ -120,8 +120,12 @@ class Settings(BaseModel):
     tenant_active: int = Field(
         default=500, ge=1, description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL"
     )
+    health_host: str = Field(default="127.0.0.1", description="Address of /livez and /readyz of a process")
     health_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of a worker's /livez and /readyz, on loopback; 0 opens none"
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of /livez, and of a worker's /readyz, for one process an address; 0 opens none",
     )
     memory_limit: int = Field(
         default=0,

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import nats.errors
 import structlog
@@ -17,6 +17,7 @@ from faststream.nats import NatsBroker, NatsMessage
 
 from contracts import subjects
 from observability import telemetry
+from workers.kit.runner.doors import Check, open_doors, watch
 from workers.kit.settings import Settings, SettingsError, load
 from workers.kit.similar.embedding import Away, Embedder, Hashing, Routed
 from workers.kit.similar.service import Finder
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     close = telemetry.setup(observer, log_level=settings.log_level, otlp_url=settings.otlp_url)
     try:
-        asyncio.run(observe(settings))
+        asyncio.run(_observe(settings, observe))
     except nats.errors.Error as error:
         sys.stderr.write(f"the bus can't be used: {error}\n")
         return 1
@@ -71,7 +72,12 @@ def _for_learning(settings: Settings) -> list[str]:
     return missing if settings.qdrant_url or settings.data is not None else [*missing, "QL_QDRANT_URL or QL_DATA"]
 
 
-async def _learn(settings: Settings) -> None:
+async def _observe(settings: Settings, observe: Callable[[Settings, dict[str, Check]], Awaitable[None]]) -> None:
+    async with open_doors(settings) as checks:
+        await observe(settings, checks)
+
+
+async def _learn(settings: Settings, checks: dict[str, Check]) -> None:
     pool = await waited_for(settings.database_url, CONNECTIONS, learning.NAME)
     store = Store(settings.qdrant_url, settings.data / FOLDER if settings.data else None)
     broker = _broker(settings, learning.NAME)
@@ -84,18 +90,22 @@ async def _learn(settings: Settings) -> None:
         artifacts = S3Artifacts(settings.s3_url, settings.s3_bucket, cache_bytes=CACHE_BYTES)
         learner = learning.Learner(PgReads(pool), artifacts, store, embedder)
         finder = Finder(store, embedder, PgLedger(pool), PgRetrievals(pool), holdout=settings.learning_holdout)
-        await learning.app(broker, learner, finder).run()
+        service = learning.app(broker, learner, finder)
+        watch(service, checks)
+        await service.run()
     finally:
         await store.close()
         await pool.close()
 
 
-async def _deliver(settings: Settings) -> None:
+async def _deliver(settings: Settings, checks: dict[str, Check]) -> None:
     pool = await waited_for(settings.database_url, CONNECTIONS, webhooks.NAME)
     deliveries, sender = Deliveries(pool), Sender(private=settings.webhook_private)
     try:
         courier = webhooks.Courier(deliveries, sender)
-        await webhooks.app(_broker(settings, webhooks.NAME), deliveries, courier).run()
+        service = webhooks.app(_broker(settings, webhooks.NAME), deliveries, courier)
+        watch(service, checks, courier.ping)
+        await service.run()
     finally:
         await sender.close()
         await pool.close()

@@ -79,6 +79,11 @@ class Courier:
         """Look again and again."""
         self._looking = asyncio.create_task(self._look())
 
+    def ping(self) -> None:
+        """Raises where nobody looks any more."""
+        if self._looking is None or self._looking.done():
+            raise RuntimeError("the courier of this process ended")
+
     async def stop(self) -> None:
         """Begin nothing new; what is under way has its time."""
         if self._looking is not None:

@@ -384,3 +384,13 @@ def test_what_is_too_long_is_told_by_a_reference() -> None:
     assert short["dataref"] == f"/v1/workflows/{data.workflow}"
     assert "data" not in short
     assert short["id"] == made.id
+
+
+async def test_a_courier_that_looks_no_more_is_not_live(pool: Pool) -> None:
+    async with courier(pool) as running:
+        running.ping()
+        assert running._looking
+        running._looking.cancel()
+        await asyncio.wait([running._looking])
+        with pytest.raises(RuntimeError, match="the courier of this process ended"):
+            running.ping()

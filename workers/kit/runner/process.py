@@ -6,7 +6,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -23,10 +22,9 @@ from workers.kit.settings import Settings, SettingsError
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgDrops, close_pool, open_pool
 
+from .doors import Check, open_doors
+from .health import Checks
 from .worker import Worker
-
-if TYPE_CHECKING:
-    from .health import Check, Doors
 
 HEALTH = "ql.svc.worker.health"
 """Every worker process answers a request here with its stages, what it works on and what it has done."""
@@ -77,13 +75,14 @@ async def _run(
     given: Mapping[type, object] | None,
     grace: threading.Timer,
 ) -> None:
-    process = _Process(bindings, topology, settings, given, grace)
-    try:
-        await process.app.run()
-    except NatsError as error:  # FastStream's own good-bye to a server that is away
-        if not process.stopped:
-            raise
-        log.warning("nats.failed", error=str(error))
+    async with open_doors(settings) as checks:
+        process = _Process(bindings, topology, settings, given, grace, checks)
+        try:
+            await process.app.run()
+        except NatsError as error:  # FastStream's own good-bye to a server that is away
+            if not process.stopped:
+                raise
+            log.warning("nats.failed", error=str(error))
 
 
 class _Process:
@@ -94,6 +93,7 @@ class _Process:
         settings: Settings,
         given: Mapping[type, object] | None,
         grace: threading.Timer,
+        checks: dict[str, Check],
     ) -> None:
         self._bindings = bindings
         self._topology = topology
@@ -101,8 +101,7 @@ class _Process:
         self._given = given
         self._grace = grace
         self._worker: Worker | None = None
-        self._doors: Doors | None = None
-        self._checks: dict[str, Check] = {}
+        self._checks = checks
         self.stopped = False
         self._broker = NatsBroker(
             settings.nats_url,
@@ -119,17 +118,8 @@ class _Process:
         self._broker.subscriber(subjects.CANCELS, no_reply=True)(self._cancelled)
         self._broker.subscriber(subjects.PAUSES, no_reply=True)(self._paused)
         self.app = FastStream(self._broker, logger=None)
-        self.app.on_startup(self._open)
         self.app.after_startup(self._start)
         self.app.on_shutdown(self._stop)
-
-    async def _open(self) -> None:
-        if self._settings.health_port:
-            from .health import Doors, awake
-
-            self._checks["/livez"] = awake  # a server that is away at the start is nothing that a restart mends
-            self._doors = Doors(self._settings.health_port, lambda: self._checks)
-            self._doors.open()
 
     async def _start(self) -> None:
         settings = self._settings
@@ -148,11 +138,8 @@ class _Process:
         )
         metrics.watch(self._worker.counts.by_stage)
         await self._worker.start()
-        if self._doors is not None:
-            from .health import Checks
-
-            checks = Checks(nc, drops, stages, self._worker)
-            self._checks |= {"/livez": checks.live, "/readyz": checks.ready}
+        checks = Checks(nc, drops, stages, self._worker)
+        self._checks |= {"/livez": checks.live, "/readyz": checks.ready}
         log.info("worker.started", stages=stages)
 
     async def _stop(self) -> None:
@@ -161,8 +148,6 @@ class _Process:
             await self._worker.stop()
             await close_pool(self._pool)
             log.info("worker.stopped", done=dict(self._worker.counts.done))
-        if self._doors is not None:
-            await self._doors.close()
         self.stopped = True
 
     async def _reconnected(self) -> None:
