@@ -1,7 +1,8 @@
 """Notices a lost stream and makes a new one that the old sequences can't be mistaken in.
 
 PostgreSQL remembers when the stream was created and which event stands highest in it. A stream of another time, or one
-without that event, is not the one: it is made again above that sequence, and the relays publish what it should hold.
+without that event, is not the one: it is made again far above that sequence, and the relays publish what it should
+hold. Nothing here takes longer where the history is long: only the events of active workflows are touched.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from workers.kit.durability import fill, max_storage, server_config
 from workers.kit.runner.api import find
 from workers.kit.runner.gate import lost
 from workers.kit.settings import Settings
-from workers.kit.stores.drops import StreamLedger
+from workers.kit.stores.drops import Remembered, StreamLedger
 
 from .provision import (
     DEAD_STREAM,
     HEALTH_STREAM,
-    RETENTION_S,
     durable,
     event_stream,
     make_durable,
@@ -36,6 +36,9 @@ from .provision import (
 
 WATCH_S = 3.0
 SETTLED_S = 30.0
+FAR = 1_000_000_000
+"""A new stream begins twice as far above the highest sequence that was noted, and none that begins closer is believed
+to be one: what the old stream had answered, and a worker notes late, is below it."""
 STUCK_S = 300.0
 """More than a look takes with servers that are slow in all that is asked of them, which has times of its own."""
 
@@ -85,14 +88,16 @@ class Keeper:
         """Make everything as it should be. Raises when the bus or the store is away."""
         known = await self._ledger.remembered()  # before the stream is looked at, which only grows
         info = await find(self._nc, f"STREAM.INFO.{subjects.STREAM}")
-        if info is not None and (reason := await lost(self._nc, info, known.seq, known.event)):
+        if info is not None and (reason := await lost(self._nc, info, known.seq, known.event) or _close(info, known)):
             log.error("stream.lost", reason=reason)
             info = await self._without(info["created"])
         if info is None or not self._provisioned:
-            stream = event_stream(await self._room())
-            info = await make_stream(self._nc, stream, first_seq=known.seq and known.seq + 1)
-        await self._adopt(info["created"], known.created)
+            info = await make_stream(self._nc, event_stream(await self._room()), first_seq=_beginning(known))
+        if info["created"] != known.created:
+            await self._adopt(info, known.created)
         await self._make_the_rest()
+        if revived := await self._ledger.revive():
+            log.info("stream.revived", events=revived)
         self._provisioned = True
         self._warn(fill(info))
 
@@ -119,11 +124,10 @@ class Keeper:
         await find(self._nc, f"STREAM.DELETE.{subjects.STREAM}")
         return None
 
-    async def _adopt(self, created: str, was: str) -> None:
-        """Where it is another one; and once more when all workers have noted what the old one had answered them."""
-        again = await self._ledger.adopt(created, was, since_s=RETENTION_S, again_s=SETTLED_S)
-        if again is not None:
-            log.info("stream.adopted", created=created, events_to_send=again)
+    async def _adopt(self, info: dict[str, Any], was: str) -> None:
+        created, first_seq = info["created"], _first(info)
+        if await self._ledger.adopt(created, was, first_seq=first_seq, again_s=SETTLED_S):
+            log.info("stream.adopted", created=created, first_seq=first_seq)
 
     async def _make_the_rest(self) -> None:
         """The other streams and the durables: all at the first look (settings may be new), later the missing."""
@@ -136,3 +140,20 @@ class Keeper:
             asked = f"CONSUMER.INFO.{subjects.STREAM}.{config['name']}"
             if not self._provisioned or await find(self._nc, asked) is None:
                 await make_durable(self._nc, config)
+
+
+def _beginning(known: Remembered) -> int:
+    """Of a stream that follows the known one; 0: it is the first of all."""
+    return max(known.first_seq, known.seq) + 2 * FAR if known.created or known.seq else 0
+
+
+def _close(info: dict[str, Any], known: Remembered) -> str:
+    """Why the stream of this info can't follow the known one; '' if it may, or is the known one."""
+    if info["created"] == known.created or _first(info) >= max(_beginning(known) - FAR, 0):
+        return ""
+    return f"the stream was made at {info['created']}, not at {known.created}, and begins at {_first(info)}"
+
+
+def _first(info: dict[str, Any]) -> int:
+    first: int = info["config"].get("first_seq", 0)
+    return first

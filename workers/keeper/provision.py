@@ -15,12 +15,12 @@ from contracts.topology import Topology
 from workers.kit.llm.wire import BREAKER_BUCKET, BREAKER_NEWS
 from workers.kit.runner.api import ApiError, call, find
 from workers.kit.settings import Settings
+from workers.kit.stores.stream import RETENTION_S
 
 _S = 1_000_000_000
 NAME_IN_USE, NO_ROOM = 10058, 10047
 SAME_MOMENT_S = 0.2
 NO_ROOM_ADVICE = "set QL_NATS_MAX_BYTES to less than its max_file_store, or give it more"
-RETENTION_S = 30 * 24 * 3600
 DEDUPE_S = 120
 HEALTH_S = 7 * 24 * 3600
 PENDING_PER_SLOT = 8

@@ -55,12 +55,12 @@ async def test_events_are_passed_over_by_id(world: World) -> None:
         assert list(left) == list(events[1:])
 
 
-async def test_a_sequence_is_noted_once(world: World) -> None:
+async def test_a_note_of_an_earlier_stream_that_comes_late_changes_nothing(world: World) -> None:
     await world.submit()
     (event,) = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
-    await world.drops.published([msgspec.structs.replace(event, seq=7)])
-    await world.drops.published([msgspec.structs.replace(event, seq=9)])
-    assert await world.drops.remembered() == Remembered(seq=7, event=event.id)
+    for seq in (7, 90, 8):
+        await world.drops.published([msgspec.structs.replace(event, seq=seq)])
+    assert await world.drops.remembered() == Remembered(seq=90, event=event.id)
 
 
 async def test_two_relays_may_note_the_same_events(world: World) -> None:
@@ -93,44 +93,106 @@ async def test_every_kept_event_is_one_a_reader_accepts(world: World) -> None:
     assert events[-1].id == f"{workflow}.workflow.completed.2"
 
 
-async def test_another_stream_takes_the_sequences_of_young_events_back(world: World) -> None:
-    assert await world.drops.remembered() == Remembered()
-    january, february, march = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
-    assert await world.drops.adopt(january, "", since_s=3600, again_s=0) == 0
-    await world.submit()
+async def told(world: World, count: int, first: int = 1) -> list[str]:
+    """New workflows whose events are noted from that sequence on."""
+    workflows = [await world.submit() for _ in range(count)]
+    events = await world.drops.unpublished(["workflow"], older_s=0, limit=100)
+    await world.drops.published([msgspec.structs.replace(e, seq=first + n) for n, e in enumerate(events)])
+    return workflows
+
+
+async def ended(world: World, workflow: str, first: int) -> None:
+    """The workflow is cancelled, which is noted at that sequence."""
+    await world.reads.cancel("default", workflow, reason="")
+    events = await world.drops.unpublished(["workflow"], older_s=0, limit=100)
+    await world.drops.published([msgspec.structs.replace(e, seq=first + n) for n, e in enumerate(events)])
+
+
+async def test_a_new_stream_is_told_at_once_what_active_workflows_need_and_later_the_history(world: World) -> None:
+    assert await world.drops.adopt("one", "", first_seq=0, again_s=60)
+    old, active = await told(world, 2)
+    await ended(world, old, 3)
+    assert await world.drops.adopt("two", "one", first_seq=1000, again_s=60)
+    assert await world.drops.revive() == 1
+    assert await world.drops.remembered() == await world.reads.remembered()
+    assert await world.drops.remembered() == Remembered(
+        created="two", first_seq=1000, seq=3, event=f"{old}.workflow.cancelled.1"
+    )
+    waiting = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+    assert [event.workflow for event in waiting] == [active], "nothing else waits before new events"
+    assert [event.seq for event in await world.reads.events("default", old)] == [0, 0], "but it is owed"
+    seen: list[str] = []
+    while history := await world.drops.history(since_s=3600, limit=1):
+        seen += [event.id for event in history.events]
+        if placed := [msgspec.structs.replace(event, seq=1000 + len(seen)) for event in history.events]:
+            await world.drops.published(placed)
+        await world.drops.resent(history)
+    assert seen == [f"{old}.workflow.submitted.1", f"{old}.workflow.cancelled.1"]
+    assert [event.seq for event in await world.reads.events("default", old)] == [1001, 1002]
+
+
+async def test_what_is_too_old_for_the_stream_is_passed_over(world: World) -> None:
+    await world.drops.adopt("one", "", first_seq=0, again_s=60)
+    (old,) = await told(world, 1)
+    await ended(world, old, 2)
+    await world.drops.adopt("two", "one", first_seq=1000, again_s=60)
+    history = await world.drops.history(since_s=0, limit=10)
+    assert history is not None
+    assert (history.events, history.through) == ([], 1000)
+    await world.drops.resent(history)
+    assert await world.drops.history(since_s=3600, limit=10) is None
+    assert [event.seq for event in await world.reads.events("default", old)] == [1, 2], "nobody waits for it"
+
+
+async def test_a_page_of_history_counts_only_for_the_stream_that_it_was_read_for(world: World) -> None:
+    await world.drops.adopt("one", "", first_seq=0, again_s=60)
+    (old,) = await told(world, 1)
+    await ended(world, old, 2)
+    await world.drops.adopt("two", "one", first_seq=1000, again_s=60)
+    page = await world.drops.history(since_s=3600, limit=10)
+    assert page is not None
+    await world.drops.adopt("three", "two", first_seq=2000, again_s=60)
+    await world.drops.resent(page)
+    again = await world.drops.history(since_s=3600, limit=10)
+    assert again is not None
+    assert len(again.events) == 2
+
+
+async def test_what_is_noted_late_of_the_old_stream_is_made_good_once_it_has_settled(world: World) -> None:
+    await world.drops.adopt("one", "", first_seq=0, again_s=0)
+    assert await world.drops.revive() == 0, "there was no other that could have answered late"
+    old, active = [await world.submit() for _ in range(2)]
     events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+    await world.drops.adopt("two", "one", first_seq=1000, again_s=0.3)
+    assert await world.drops.revive() == 0
+    page = await world.drops.history(since_s=3600, limit=10)
+    assert page is not None
+    await world.drops.resent(page)
+    assert await world.drops.history(since_s=3600, limit=10) is None
     await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
-    assert await world.drops.adopt(february, january, since_s=0, again_s=60) == 0
-    assert (await world.drops.remembered()).seq == 3
-    assert await world.drops.adopt(march, february, since_s=3600, again_s=60) == 1
-    assert await world.drops.remembered() == Remembered(created=march)
-    assert await world.reads.remembered() == await world.drops.remembered()
-    assert len(await world.drops.unpublished(["workflow"], older_s=0, limit=10)) == 1
+    assert await world.drops.revive() == 2, "whoever keeps it, at any look until then"
+    await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+    await world.reads.cancel("default", old, reason="")
+    await asyncio.sleep(0.3)
+    assert await world.drops.revive() == 1
+    again = await world.drops.history(since_s=3600, limit=10)
+    assert again is not None
+    assert [event.id for event in again.events] == [f"{old}.workflow.submitted.1"]
+    await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+    assert await world.drops.revive() == 0, "then it has settled"
+    assert active in {event.workflow for event in events}
 
 
-async def test_a_stream_is_adopted_once_and_once_more_whoever_keeps_it(world: World) -> None:
-    await world.submit()
-    events = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+async def test_a_stream_is_adopted_once_whoever_keeps_it(world: World) -> None:
+    async def adopt(created: str, was: str, first_seq: int) -> list[bool]:
+        both = (world.drops.adopt(created, was, first_seq=first_seq, again_s=60) for _ in range(2))
+        return sorted(await asyncio.gather(*both))
 
-    async def late() -> None:
-        await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
-
-    async def adopt(created: str, was: str, again_s: float = 60) -> set[int | None]:
-        both = (world.drops.adopt(created, was, since_s=3600, again_s=again_s) for _ in range(2))
-        return set(await asyncio.gather(*both))
-
-    await late()
-    assert await adopt("one", "") == {1, None}
-    assert await adopt("one", "one") == {None}, "there was no other that could have answered late"
-    assert await adopt("two", "one") == {0, None}
-    await late()
-    assert await adopt("two", "two") == {None}, "it is too early"
-    assert await adopt("three", "two", again_s=0) == {1, None}
-    await late()
-    assert await adopt("two", "one") == {None}, "who asks has looked before somebody else adopted another one"
-    assert await adopt("three", "three") == {1, None}
-    assert await adopt("three", "three") == {None}
-    assert (await world.drops.remembered()).created == "three"
+    assert await adopt("one", "", 0) == [False, True]
+    assert await adopt("two", "one", 10) == [False, True]
+    assert await adopt("three", "one", 20) == [False, False], "who asks has looked before somebody else adopted another"
+    assert await adopt("two", "two", 10) == [False, False]
+    assert (await world.drops.remembered()).created == "two"
 
 
 async def test_a_commit_is_written_whole_or_not_at_all(world: World) -> None:

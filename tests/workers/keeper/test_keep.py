@@ -171,13 +171,16 @@ async def test_a_note_from_the_old_stream_that_came_late_is_made_good(
     await republished(running, highest.seq)
 
 
-async def test_a_stream_that_somebody_else_made_anew_is_noticed(running: Pipeline) -> None:
+@pytest.mark.parametrize("above", [None, 1])
+async def test_a_stream_that_somebody_else_made_anew_is_noticed(running: Pipeline, above: int | None) -> None:
+    """Also one that begins just above our sequences: what the old one had answered may stand there."""
     highest = await highest_seq(running)
     config = (await call(running.nc, f"STREAM.INFO.{subjects.STREAM}"))["config"]
     await call(running.nc, f"STREAM.DELETE.{subjects.STREAM}")
-    await call(running.nc, f"STREAM.CREATE.{subjects.STREAM}", config)
+    begins = {} if above is None else {"first_seq": highest + above}
+    await call(running.nc, f"STREAM.CREATE.{subjects.STREAM}", config | begins)
     await running.keeper.keep()
-    await republished(running, highest)
+    await republished(running, highest + keep.FAR)
 
 
 async def test_a_stream_that_lost_its_tail_is_noticed(running: Pipeline) -> None:

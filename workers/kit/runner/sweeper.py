@@ -1,7 +1,8 @@
 """The second chance of everything: events that were committed but not published, rows that no message has woken.
 
-It looks at this process's own stages only and never claims; the first stage's workers also let waiting workflows in
-and end those whose deadline has passed. Each duty fails alone; without faults it sends nothing.
+It looks at this process's own stages only and never claims; the first stage's workers also let waiting workflows in,
+end those whose deadline has passed, and tell a new stream what a lost one held. Each duty fails alone; without faults
+it sends nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contracts import subjects
 from contracts.topology import LIFECYCLE, Topology
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Drops
+from workers.kit.stores.stream import RETENTION_S
 
 from .api import call
 from .outbox import Counts, Outbox
@@ -40,6 +42,8 @@ of the stage's processes looks."""
 MOST_REST_S = 30.0
 """No rest is longer, however slow the look was: what no message has woken waits for it."""
 JITTER = 0.25
+TURN = 0.7
+"""Of the time between two looks: so long nobody else of the same stages looks. Who is alone has every turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +75,8 @@ class Sweeper:
         self._woken: dict[tuple[str, str], float] = {}
         self._refused: dict[str, float] = {}
         self._rest_s: dict[str, float] = {}
+        self._behind = False
+        """Of new events more wait than the last sweep took."""
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -79,7 +85,18 @@ class Sweeper:
                 group.create_task(self._fill())
             while True:
                 await asyncio.sleep(self._settings.sweep_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311  # spreads load
-                await self.sweep()
+                if await self.turn():
+                    await self.sweep()
+
+    async def turn(self) -> bool:
+        """Whether none of this one's kind has swept just now; one that has lost the bus takes nobody's turn."""
+        if not self._nc.is_connected:
+            return True
+        try:
+            return await self._drops.on_duty(f"sweep {' '.join(self._stages)}", for_s=TURN * self._settings.sweep_s)
+        except Exception as error:  # noqa: BLE001  # the store is away
+            log.warning("sweep.failed", duty="turn", error=str(error) or type(error).__name__)
+            return False
 
     async def _fill(self) -> None:
         """Where workflows end there is room for others."""
@@ -92,6 +109,8 @@ class Sweeper:
     async def sweep(self) -> None:
         """One look at everything."""
         await self._duty("relay", self._relay)
+        if self._first and not self._behind:
+            await self._duty("resend", self._resend)
         paused = self._pauses.stages if self._pauses else ()
         for stage in self._stages:
             if stage in paused:  # nobody would come
@@ -111,17 +130,34 @@ class Sweeper:
         stages = (*self._stages, LIFECYCLE) if self._first else tuple(self._stages)
         now = time.monotonic()
         self._refused = {name: at for name, at in self._refused.items() if now - at < REFUSED_S}
+        self._behind = True
         for _ in range(PAGES):
             events = await self._drops.unpublished(
                 stages, older_s=UNPUBLISHED_S, limit=LIMIT, without=tuple(self._refused)
             )
             if not events:
+                self._behind = False
                 return
             self._counts.add("relayed", len(events))
             placed, refused = await self._outbox.relay(events)
             self._refused |= dict.fromkeys(refused, now)
-            if len(events) < LIMIT or not (placed or refused):  # else the bus is away
+            if not (placed or refused):  # the bus is away
                 return
+            if len(events) < LIMIT:
+                self._behind = False
+                return
+
+    async def _resend(self) -> None:
+        """What an earlier stream held: nobody waits for it, so it comes after everything else, from one process."""
+        for page in range(PAGES):
+            history = await self._drops.history(since_s=RETENTION_S, limit=LIMIT)
+            if history is None or not (page or await self._drops.on_duty("resend", for_s=self._settings.sweep_s)):
+                return
+            self._counts.add("resent", len(history.events))
+            placed, _ = await self._outbox.relay(history.events)
+            if placed < len(history.events):  # the bus is away, or the stream is full; the others are not asked again
+                return
+            await self._drops.resent(history)
 
     async def _admit(self) -> None:
         for _ in range(PAGES):

@@ -25,6 +25,7 @@ from .shown import WorkflowState as WorkflowState
 from .stream import Remembered as Remembered
 from .stream import StreamLedger as StreamLedger
 from .stream import StreamMemory as StreamMemory
+from .stream import StreamRelay
 
 if TYPE_CHECKING:
     from contracts.topology import Topology
@@ -196,7 +197,7 @@ LetterWriter = Callable[[str, str], DeadLetter]
 """Makes the dead letter of given-up work from the reason and the drop's id."""
 
 
-class Drops(StreamMemory, Protocol):
+class Drops(StreamRelay, Protocol):
     """The workers' side: claims, commits, the outbox, and what the sweeper needs."""
 
     async def claim(
@@ -256,17 +257,6 @@ class Drops(StreamMemory, Protocol):
     async def admit(self, *, most: int, limit: int) -> Sequence[StoredEvent]:
         """Let waiting workflows onto the bus, oldest first and each tenant in turn, so that none has more than `most`
         there; their `submitted` events, to be published. The gateway admits at once while there is room."""
-        ...
-
-    async def unpublished(
-        self, stages: Sequence[str], *, older_s: float, limit: int, without: Collection[str] = ()
-    ) -> Sequence[StoredEvent]:
-        """The stages' events that the stream does not hold yet, oldest first ('workflow' for lifecycle events), but not
-        those with an id in `without`."""
-        ...
-
-    async def published(self, events: Sequence[StoredEvent]) -> None:
-        """Note the sequence (`seq`) at which each event stands in the stream."""
         ...
 
     async def runnable(

@@ -28,6 +28,7 @@ from workers.kit.stores.drops import (
 from workers.kit.stores.handover import Heir, inherited
 from workers.kit.stores.lost import lost_rows, reopened, waiting
 from workers.kit.stores.standing import Change, Row
+from workers.kit.stores.stream import History
 
 from .state import Memory, Workflow
 
@@ -248,19 +249,44 @@ class MemoryDrops:
     async def remembered(self) -> Remembered:
         return self.memory.remembered()
 
-    async def adopt(self, created: str, was: str, *, since_s: float, again_s: float) -> int | None:
-        memory, now = self.memory, self.memory.clock()
-        again = created == was and memory.adopt_again is not None and memory.adopt_again <= now
-        if memory.stream != was or (created == was and not again):
-            return None
-        memory.stream, memory.adopt_again = created, None if again or not was else now + timedelta(seconds=again_s)
-        since, forgotten = now - timedelta(seconds=since_s), 0
-        for found in self.memory.workflows.values():
+    async def adopt(self, created: str, was: str, *, first_seq: int, again_s: float) -> bool:
+        memory = self.memory
+        if memory.stream != was or created == was:
+            return False
+        memory.adopt_again = memory.clock() + timedelta(seconds=again_s) if was else None
+        memory.stream, memory.first_seq, memory.resent = created, first_seq, 0
+        return True
+
+    async def revive(self) -> int:
+        memory, revived = self.memory, 0
+        if memory.adopt_again is None:
+            return 0
+        for found in memory.workflows.values():
             for name, (time, event) in found.events.items():
-                if event.seq and time > since:
+                if found.state == "active" and 0 < event.seq < memory.first_seq:
                     found.events[name] = (time, msgspec.structs.replace(event, seq=0))
-                    forgotten += 1
-        return forgotten
+                    revived += 1
+        if memory.adopt_again <= memory.clock():
+            memory.adopt_again, memory.resent = None, 0
+        return revived
+
+    async def history(self, *, since_s: float, limit: int) -> History | None:
+        memory, since = self.memory, self.memory.clock() - timedelta(seconds=since_s)
+        if memory.resent >= memory.first_seq:
+            return None
+        old = [
+            (event.seq, event)
+            for found in memory.workflows.values()
+            for time, event in found.events.values()
+            if memory.resent < event.seq < memory.first_seq and time > since
+        ]
+        events = [event for _, event in sorted(old, key=lambda entry: entry[0])[:limit]]
+        through = events[-1].seq if len(events) == limit else memory.first_seq
+        return History(events=events, first_seq=memory.first_seq, after=memory.resent, through=through)
+
+    async def resent(self, history: History) -> None:
+        if (self.memory.first_seq, self.memory.resent) == (history.first_seq, history.after):
+            self.memory.resent = history.through
 
     def _mine(self, tenant: str, workflow: str) -> Workflow | None:
         found = self.memory.workflows.get(workflow)

@@ -189,7 +189,7 @@ class MemoryReads:
     async def events(self, tenant: str, workflow: str) -> Sequence[StoredEvent]:
         found = self._one(tenant, workflow)
         kept = [(time, event.id, event) for time, event in found.events.values()] if found else []
-        return [event for _, _, event in sorted(kept, key=lambda entry: entry[:2])]
+        return [self.memory.shown(event) for _, _, event in sorted(kept, key=lambda entry: entry[:2])]
 
     async def artifact(self, tenant: str, sha256: str) -> tuple[Ref, str] | None:
         rows = [row for found in self._of(tenant) for row in found.rows.values()]

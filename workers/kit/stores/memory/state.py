@@ -66,6 +66,8 @@ class Memory:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     letters: dict[tuple[str, str], DeadLetter] = field(default_factory=dict)
     stream: str = ""
+    first_seq: int = 0
+    resent: int = 0
     adopt_again: datetime | None = None
     duties: dict[str, datetime] = field(default_factory=dict)
     ranks: dict[str, tuple[frozenset[str], datetime]] = field(default_factory=dict)
@@ -112,15 +114,19 @@ class Memory:
         return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])[:limit]]
 
     def published(self, events: Sequence[StoredEvent]) -> None:
-        """Note sequences, each once."""
+        """Note sequences; the highest stands."""
         for event in events:
             known = self.workflows[event.workflow].events
             time, kept = known[event.id]
-            if not kept.seq:
+            if kept.seq < event.seq:
                 known[event.id] = (time, msgspec.structs.replace(kept, seq=event.seq))
+
+    def shown(self, event: StoredEvent) -> StoredEvent:
+        """Without its sequence where it is still to come into this stream."""
+        return msgspec.structs.replace(event, seq=0) if self.resent < event.seq < self.first_seq else event
 
     def remembered(self) -> Remembered:
         """The stream and its highest noted event."""
         seqs = ((event.seq, name) for found in self.workflows.values() for name, (_, event) in found.events.items())
         seq, event = max((known for known in seqs if known[0]), default=(0, ""))
-        return Remembered(created=self.stream, seq=seq, event=event)
+        return Remembered(created=self.stream, first_seq=self.first_seq, seq=seq, event=event)

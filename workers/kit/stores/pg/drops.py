@@ -20,8 +20,9 @@ from workers.kit.stores.drops import (
     StoredEvent,
 )
 from workers.kit.stores.handover import Heir
+from workers.kit.stores.stream import History
 
-from . import admission, at_once, claims, commits, forks, letters, outbox, ranks
+from . import admission, at_once, claims, commits, forks, letters, outbox, ranks, stream
 from .group import Group
 from .lost import rearm
 from .pool import Pool, connected, transaction
@@ -170,11 +171,23 @@ class PgDrops:
 
     async def remembered(self) -> Remembered:
         async with connected(self.pool) as connection:
-            return await outbox.remembered(connection)
+            return await stream.remembered(connection)
 
-    async def adopt(self, created: str, was: str, *, since_s: float, again_s: float) -> int | None:
-        async with transaction(self.pool) as connection:
-            return await outbox.adopt(connection, created, was, since_s, again_s)
+    async def adopt(self, created: str, was: str, *, first_seq: int, again_s: float) -> bool:
+        async with connected(self.pool) as connection:
+            return await stream.adopt(connection, created, was, first_seq, again_s)
+
+    async def revive(self) -> int:
+        async with connected(self.pool) as connection:
+            return await stream.revive(connection)
+
+    async def history(self, *, since_s: float, limit: int) -> History | None:
+        async with connected(self.pool) as connection:
+            return await stream.history(connection, since_s, limit)
+
+    async def resent(self, history: History) -> None:
+        async with connected(self.pool) as connection:
+            await stream.resent(connection, history)
 
 
 def _of_claim(asked: claims.Asked) -> str:

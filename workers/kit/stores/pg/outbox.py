@@ -1,12 +1,11 @@
-"""What the stream does not hold yet, what it holds, and which stream it is."""
+"""What the stream does not hold yet, and where what it holds stands."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from contracts.subjects import STREAM
-from workers.kit.stores.drops import Remembered, StoredEvent
+from workers.kit.stores.drops import StoredEvent
 
 from .pool import Connection
 from .rows import EVENT_COLUMNS, UNHURRIED, columns, event_of, few
@@ -18,29 +17,11 @@ UNPUBLISHED = f"""
 """  # noqa: S608  # constants only
 # Nobody waits for the disk: who loses a note in a power cut publishes again, the stream refuses, and says the place.
 _NOTES = few("$1::text[]", "$2::text[]", "$3::bigint[]", limit=UNHURRIED)
+# A stream begins above all sequences of those before it: a note that comes late, of one that is lost, changes nothing.
 PUBLISHED = f"""
     UPDATE events e SET published_seq = n.seq FROM {_NOTES} AS n (workflow_id, id, seq, unit)
-    WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND e.published_seq IS NULL
+    WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND (e.published_seq IS NULL OR e.published_seq < n.seq)
 """  # noqa: S608  # constants only
-# Mostly there is nothing to do, and then no row is locked. The first stream of all has nothing to be done again.
-_DUE = "stream.created = $3 AND (stream.created <> $2 OR coalesce(stream.again_at <= clock_timestamp(), false))"
-ADOPT = f"""
-    INSERT INTO stream (name, created, adopted_at)
-    SELECT $1, $2, clock_timestamp() WHERE NOT EXISTS (SELECT FROM stream WHERE name = $1 AND NOT ({_DUE}))
-    ON CONFLICT (name) DO UPDATE SET
-        created = excluded.created, adopted_at = excluded.adopted_at,
-        again_at = CASE WHEN stream.created <> excluded.created THEN clock_timestamp() + $4::interval END
-    WHERE {_DUE}
-    RETURNING true
-"""  # noqa: S608  # constants only
-FORGET = """
-    WITH forgotten AS (
-        UPDATE events SET published_seq = NULL
-        WHERE published_seq IS NOT NULL AND created_at > now() - $1::interval RETURNING 1
-    )
-    SELECT count(*) FROM forgotten
-"""
-STANDING = "SELECT created, seq, event FROM stream_standing($1)"
 
 
 async def unpublished(
@@ -56,17 +37,3 @@ async def published(connection: Connection, events: Sequence[StoredEvent]) -> No
     # In one order: two relays may note the same events.
     notes = sorted((event.workflow, event.id, event.seq) for event in events)
     await connection.execute(PUBLISHED, *columns(notes))
-
-
-async def adopt(connection: Connection, created: str, was: str, since_s: float, again_s: float) -> int | None:
-    """Within a transaction: another stream; what it should hold is unpublished again."""
-    if not await connection.fetchval(ADOPT, STREAM, created, was, timedelta(seconds=again_s)):
-        return None
-    forgotten: int = await connection.fetchval(FORGET, timedelta(seconds=since_s))
-    return forgotten
-
-
-async def remembered(connection: Connection) -> Remembered:
-    """The stream that the sequences belong to, and the highest of them."""
-    (record,) = await connection.fetch(STANDING, STREAM)
-    return Remembered(created=record["created"] or "", seq=record["seq"] or 0, event=record["event"] or "")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from contracts.events import Ref
+from contracts.subjects import STREAM
 from contracts.topology import Topology
 from workers.kit.stores import news
 from workers.kit.stores.drops import (
@@ -22,12 +23,11 @@ from workers.kit.stores.drops import (
 from workers.kit.stores.forks import Fork, Forked, NoFork, Plan
 from workers.kit.stores.submissions import checked
 
-from . import commits, control, forks, letters, outbox, submissions
+from . import commits, control, forks, letters, outbox, stream, submissions
 from .group import Group
 from .pool import Connection, Pool, as_tenant, connected
 from .rows import (
     COLUMNS,
-    EVENT_COLUMNS,
     WORKFLOW_COLUMNS,
     event_of,
     inputs_of,
@@ -56,9 +56,13 @@ DROPS = f"""
     SELECT {COLUMNS}, d.inputs FROM drops d WHERE d.tenant = $1 AND d.workflow_id = $2 AND d.unit = ''
     ORDER BY d.created_at, d.revision, d.stage
 """  # noqa: S608  # constants only
-HISTORY = f"""
-    SELECT {EVENT_COLUMNS} FROM events WHERE tenant = $1 AND workflow_id = $2 ORDER BY created_at, id
-"""  # noqa: S608  # constants only
+# What an earlier stream held is still to come into this one.
+HISTORY = """
+    SELECT workflow_id, id, tenant, stage, subject, body,
+        CASE WHEN s.resent < e.published_seq AND e.published_seq < s.first_seq THEN NULL ELSE e.published_seq END
+            AS published_seq
+    FROM events e LEFT JOIN stream s ON s.name = $3 WHERE tenant = $1 AND workflow_id = $2 ORDER BY created_at, id
+"""
 ARTIFACT = f"""
     SELECT {COLUMNS} FROM drops d WHERE d.tenant = $1 AND d.artifact_sha256 = $2 LIMIT 1
 """  # noqa: S608  # constants only
@@ -161,7 +165,7 @@ class PgReads:
 
     async def events(self, tenant: str, workflow: str) -> Sequence[StoredEvent]:
         async with self._as(tenant) as connection:
-            records = await connection.fetch(HISTORY, tenant, workflow)
+            records = await connection.fetch(HISTORY, tenant, workflow, STREAM)
         return [event_of(record) for record in records]
 
     async def artifact(self, tenant: str, sha256: str) -> tuple[Ref, str] | None:
@@ -219,4 +223,4 @@ class PgReads:
 
     async def remembered(self) -> Remembered:
         async with connected(self._pool) as connection:
-            return await outbox.remembered(connection)
+            return await stream.remembered(connection)
