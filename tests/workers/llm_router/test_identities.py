@@ -69,7 +69,12 @@ async def test_who_was_given_a_cut_answer_has_it_in_its_file_and_is_given_it_aga
     for workflow, budget in (("w1", 0.0035), ("w2", 0.05)):
         await begin_workflow(gateway, workflow, budget)
     provider = Obeying(facts=FACTS)
-    told = await _told(Service(read_chains(MODELS), chain(provider), PgLedger(worker)), LONG, ("w1", "w2", "w3"))
+    router = Service(read_chains(MODELS), chain(provider), PgLedger(worker))
+    told = await _told(router, LONG, ("w1", "w2"))
+    elsewhere = await _told(_strict(worker, provider), LONG, ["x1"])
+    told = {**told, **await _told(router, LONG, ["w3"])}
+    elsewhere = {**elsewhere, **await _told(_strict(worker, provider), LONG, ["x2"])}
+    assert [_same(answer) for answer in elsewhere.values()] == [_same(told["w2"]), _same(told["w3"])]
     assert [answer.finish for answer in told.values()] == ["length", "length", "stop"]
     assert (provider.calls, told["w2"].known, told["w1"].question == told["w2"].question) == (2, True, True)
     assert await worker.fetchval("SELECT count(*) FROM calls_running") == 0
@@ -104,20 +109,6 @@ async def test_a_stand_in_s_reason_is_each_workflow_s_own_and_what_only_failed_i
         again = await RecordedLlm([entry], "default").ask(BRIEF)
         assert isinstance(again, Answer)
         assert _same(again) == _same(strict[workflow]) == _same(answer)
-
-
-async def test_of_no_workflow_of_here_strict_gives_the_whole_answer_then_the_cut_one(
-    worker: Pool, gateway: Pool
-) -> None:
-    await begin_workflow(gateway, "w1", 0.0035)
-    router, strict = (
-        Service(read_chains(MODELS), chain(Obeying(facts=FACTS)), PgLedger(worker)),
-        _strict(worker, Counting()),
-    )
-    for workflow in ("w1", "w2"):
-        (answer,) = (await _told(router, LONG, [workflow])).values()
-        (other,) = (await _told(strict, LONG, [f"other-{workflow}"])).values()
-        assert _same(other) == _same(answer)
 
 
 async def test_of_a_cut_answer_too_the_call_says_what_the_model_was_not_told(worker: Pool, gateway: Pool) -> None:
