@@ -65,7 +65,7 @@ class Settings(BaseModel):
     )
     model_limits: str = Field(
         default="",
-        description="What a model, or all of a provider's together, take a minute from each router: "
+        description="What a model, or all of a provider's together, take a minute from all routers: "
         "<provider or model>=<n>rpm,<n>tpm; …",
     )
     model_prices: str = Field(
@@ -93,7 +93,7 @@ class Settings(BaseModel):
         default=0, ge=0, description="Calls to models one tenant may have at once, on each router; 0: any number"
     )
     tenant_calls_minute: int = Field(
-        default=0, ge=0, description="Calls to models one tenant may begin in a minute, on each router; 0: any number"
+        default=0, ge=0, description="Calls to models one tenant may begin in a minute, on all routers; 0: any number"
     )
     learning_holdout: float = Field(
         default=0.1, ge=0, le=1, description="Share of workflows that get no examples, to compare with"

@@ -1,6 +1,6 @@
-"""Models of the providers that litellm knows: its Router retries by kind of error, keeps to rpm and tpm, knows prices.
+"""Models of the providers that litellm knows: its Router retries by kind of error, and knows prices.
 
-Its fallbacks and cooldowns are not used: they are one process's own, and a chain's health is shared by all routers.
+Its fallbacks, cooldowns and limits are not used: they are one process's own, and ours are shared by all routers.
 litellm takes seconds to import, so a `Chat` is made only where a chain needs one.
 """
 
@@ -21,7 +21,7 @@ from workers.kit.llm.wire import Question
 from .again import may_again, soon
 from .errors import read_error, worked
 from .lean import make_lean, unlogged
-from .models import PROVIDERS, Limit, Model, Parameters, Price
+from .models import PROVIDERS, Model, Parameters, Price
 from .said import Completion, CutOff, Facts, Failed, Said, Tell, Vectors
 from .scrub import Hiding, Scrub
 
@@ -59,7 +59,6 @@ class Chat:
     def __init__(
         self,
         reached: Mapping[Model, Parameters],
-        limits: Mapping[str, Limit],
         scrub: Scrub,
         *,
         model_s: float,
@@ -77,23 +76,19 @@ class Chat:
         self._register_ollama()
         self._facts = {model: self._found(model) for model in reached}
         self._router = self._litellm.Router(
-            model_list=[self._deployment(model, parameters, limits) for model, parameters in reached.items()],
+            model_list=[self._deployment(model, parameters) for model, parameters in reached.items()],
             num_retries=0,
             disable_cooldowns=True,
             retry_policy=self._policy(last=False),
-            optional_pre_call_checks=["enforce_model_rate_limits"] if limits else None,
         )
         soon(self._router)
-        self._lean = not limits
-        if self._lean:
-            make_lean(self._litellm, self._router)
+        make_lean(self._litellm, self._router)
 
     def facts(self, model: Model) -> Facts:
         return self._facts[model]
 
     async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
-        if self._lean:
-            unlogged(self._litellm)
+        unlogged(self._litellm)
         options = self._options(model, question)
         if last:
             options["model_group_retry_policy"] = {model.place: self._policy(last=True)}
@@ -222,10 +217,8 @@ class Chat:
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         return options
 
-    def _deployment(self, model: Model, parameters: Parameters, limits: Mapping[str, Limit]) -> dict[str, Any]:
-        limit = limits.get(model.name) or Limit()
+    def _deployment(self, model: Model, parameters: Parameters) -> dict[str, Any]:
         mine: dict[str, Any] = {"model": self._reached[model], "max_retries": 0, **parameters}
-        mine |= {name: most for name, most in (("rpm", limit.rpm), ("tpm", limit.tpm)) if most}
         if model.provider == "ollama" and model.name in self._contexts:
             mine["num_ctx"] = self._contexts[model.name]  # else it holds 4,096 tokens, and cuts what is longer
         return {"model_name": model.place, "litellm_params": mine}

@@ -35,8 +35,6 @@ def read_error(error: Exception, scrub: Scrub) -> Failed | None:
     if kind == "ContentPolicyViolationError" or (status == 400 and any(word in raw for word in _FILTERED)):
         return Failed(kind="refused", error=told)
     maker = getattr(error, "llm_provider", None)
-    if kind == "RateLimitError" and maker == "":  # raised by litellm's Router, before any provider was reached
-        return Failed(kind="busy", error=told, pause_s=60 - time.time() % 60)
     spent = (status == 429 and any(word in raw for word in _NO_CREDIT)) or (
         status == 400 and maker == "anthropic" and _ANTHROPIC_CREDIT in raw
     )

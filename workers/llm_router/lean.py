@@ -16,7 +16,7 @@ _AT_ONCE = ("openai/", "azure/", "anthropic/", "groq/", "hosted_vllm/")
 
 
 def make_lean(litellm: Any, router: Any) -> None:
-    """Only where nothing is limited: what a minute takes is counted by litellm's own callbacks."""
+    """litellm's own limits would be counted by what is cleared here; nothing else needs it."""
     for callbacks in (litellm.success_callback, litellm.failure_callback):
         callbacks.clear()
     for callbacks in (litellm._async_success_callback, litellm._async_failure_callback):  # no other way

@@ -67,7 +67,7 @@ class Service:
         self._chain = chain
         self._ledger = ledger
         self._turns = Turns(ledger)
-        self._limits = limits or Limits(0, 0)
+        self._limits = limits or Limits()
         self._switches = switches or NoSwitches()
         self._embeddings = embeddings
         self._version = version

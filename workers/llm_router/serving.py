@@ -11,9 +11,11 @@ from faststream import FastStream
 
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
+from workers.kit.stores.paces import Paces
 from workers.kit.stores.pg import open_pool
 from workers.kit.stores.pg.ended import has_ended
 from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.pg.paces import PgPaces
 from workers.kit.stores.switches import Switches
 
 from .app import app, connection
@@ -24,7 +26,6 @@ from .lean import prepare_at_once
 from .leaving import heed
 from .limits import Limits
 from .live import Live, listen
-from .models import PROVIDERS
 from .pace import Paced
 from .providers import Blueprint, version
 from .reach import Reach
@@ -53,8 +54,9 @@ async def serving(settings: Settings, reach: Reach, reaching: Reaching | None = 
 
     live = Live(publish, settings.model_streams)
     listen(broker, live)
-    chain = Chain(Blueprint(), _others(settings, reach, reaching or _litellm), breaker, live)
     pool = await open_pool(settings.database_url, CONNECTIONS)
+    paces = PgPaces(pool)
+    chain = Chain(Blueprint(), _others(settings, reach, paces, reaching or _litellm), breaker, live)
     for model in chain.unpriced([*reach.parameters]):
         _log.warning("llm.no_price", model=model.name, error="no budget holds for it: set QL_MODEL_PRICES")
     try:
@@ -62,7 +64,7 @@ async def serving(settings: Settings, reach: Reach, reaching: Reaching | None = 
             reach.chains,
             chain,
             PgLedger(pool, objects),
-            limits=Limits(settings.tenant_calls, settings.tenant_calls_minute),
+            limits=Limits(settings.tenant_calls, settings.tenant_calls_minute, paces),
             switches=Switches(pool),
             embeddings=reach.embeddings,
             version=version(),
@@ -81,11 +83,10 @@ async def serving(settings: Settings, reach: Reach, reaching: Reaching | None = 
         await pool.close()
 
 
-def _others(settings: Settings, reach: Reach, reaching: Reaching) -> Provider | None:
+def _others(settings: Settings, reach: Reach, paces: Paces, reaching: Reaching) -> Provider | None:
     if not reach.parameters:
         return None
-    limits = {name: limit for name, limit in reach.limits.items() if name in PROVIDERS}
-    return Paced(reaching(settings, reach), limits)
+    return Paced(reaching(settings, reach), reach.limits, paces)
 
 
 def _litellm(settings: Settings, reach: Reach) -> Provider:
@@ -94,7 +95,6 @@ def _litellm(settings: Settings, reach: Reach) -> Provider:
     prepare_at_once()
     return Chat(
         reach.parameters,
-        {name: limit for name, limit in reach.limits.items() if name not in PROVIDERS},
         reach.scrub,
         prices=reach.prices,
         contexts=reach.contexts,

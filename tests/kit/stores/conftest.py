@@ -13,7 +13,10 @@ from tests.servers import Database, fresh_database
 from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
 
-TABLES = "workflows, drops, events, ledger, usage, dead_letters, stream, budgets, charges, calls_running, switches"
+TABLES = (
+    "workflows, drops, events, ledger, usage, dead_letters, stream, budgets, charges, calls_running, switches,"
+    " paces"
+)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat, rooted
 from workers.llm_router.errors import read_error
-from workers.llm_router.models import Limit, Model, Price, read_chains, read_parameters
+from workers.llm_router.models import Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
 from workers.llm_router.said import Completion, Failed, Said, Tell, Vectors
 from workers.llm_router.scrub import Scrub
@@ -50,13 +50,12 @@ def at(fake: Provider, maker: str = "openai", name: str = "gpt-4o-mini") -> Mode
 
 def chat(
     *models: Model,
-    limits: dict[str, Limit] | None = None,
     silence_s: float = 0.5,
     model_s: float = 5,
     prices: dict[str, Price] | None = None,
 ) -> Chat:
     reached = {model: read_parameters(model, ENVIRON) for model in models}
-    return Chat(reached, limits or {}, Scrub([KEY]), model_s=model_s, silence_s=silence_s, prices=prices)
+    return Chat(reached, Scrub([KEY]), model_s=model_s, silence_s=silence_s, prices=prices)
 
 
 async def said(fake: Provider, planned: str, *, stream: bool = False, last: bool = False, model_s: float = 5) -> Said:
@@ -227,16 +226,6 @@ async def test_a_busy_provider_is_asked_again_after_its_pause_only_when_nobody_e
     long = await said(fake, "429:30,ok", last=True)  # that long nobody waits here
     assert isinstance(long, Failed)
     assert long.pause_s == 30
-
-
-async def test_a_limit_of_ours_is_kept_and_is_not_the_model_s_fault(fake: Provider) -> None:
-    model = at(fake)
-    one = chat(model, limits={model.name: Limit(rpm=2)})
-    told = [await one.complete(model, QUESTION, None, last=False) for _ in range(3)]
-    assert [isinstance(each, Completion) for each in told] == [True, True, False]
-    assert isinstance(told[2], Failed)
-    assert told[2].kind == "busy"
-    assert len(fake.calls) == 2
 
 
 async def test_vectors(fake: Provider) -> None:

@@ -59,7 +59,7 @@ def at(fake: Provider, name: str) -> Model:
 def chat(*models: Model, environ: Mapping[str, str] = ENVIRON) -> Chat:
     reached = {model: read_parameters(model, environ) for model in models}
     scrub = Scrub(secret for parameters in reached.values() for secret in secrets(parameters))
-    return Chat(reached, {}, scrub, model_s=5, silence_s=1, contexts=read_contexts("", models))
+    return Chat(reached, scrub, model_s=5, silence_s=1, contexts=read_contexts("", models))
 
 
 async def said(fake: Provider, name: str, planned: str = "", *, stream: bool = False, last: bool = False) -> Said:

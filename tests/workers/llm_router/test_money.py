@@ -60,7 +60,7 @@ async def _routers(opened: AsyncExitStack, fake: Provider, database: Database) -
     routers = []
     for _ in range(2):
         pool = await opened.enter_async_context(await open_pool(database.worker, 4))
-        chat = Chat(parameters, {}, Scrub([KEY]), model_s=20, silence_s=20, prices=prices)
+        chat = Chat(parameters, Scrub([KEY]), model_s=20, silence_s=20, prices=prices)
         routers.append(Service(chains, Chain(Blueprint(), chat, Breaker(Alone()), Unwatched()), PgLedger(pool)))
     return routers, await opened.enter_async_context(await open_pool(database.gateway, 1))
 

@@ -14,6 +14,7 @@ from tests.workers.llm_router.serving import Counting, Unwatched, question
 from workers.kit.llm.wire import Answer, Problem
 from workers.kit.settings import Settings
 from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.kit.stores.memory.paces import MemoryPaces
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.limits import Limits
@@ -38,7 +39,7 @@ class Clock:
 
 async def test_calls_are_counted_for_all_models_of_a_provider_together() -> None:
     clock = Clock()
-    one = Paced(Counting(), {"openai": Limit(rpm=2)}, now=clock)
+    one = Paced(Counting(), {"openai": Limit(rpm=2)}, MemoryPaces(clock))
     for model in (A, B):
         assert isinstance(await one.complete(model, question(), None, last=False), Completion)
     clock.now = 20.0
@@ -53,7 +54,7 @@ async def test_calls_are_counted_for_all_models_of_a_provider_together() -> None
 async def test_tokens_are_counted_as_calls_end() -> None:
     clock = Clock()
     provider = Counting(Completion(text="a", tokens_in=60, tokens_out=40))
-    one = Paced(provider, {"openai": Limit(tpm=200)}, now=clock)
+    one = Paced(provider, {"openai": Limit(tpm=200)}, MemoryPaces(clock))
     for second, model in enumerate((A, B)):
         clock.now = float(second)
         assert isinstance(await one.complete(model, question(), None, last=False), Completion)
@@ -67,7 +68,7 @@ async def test_tokens_are_counted_as_calls_end() -> None:
 async def test_what_runs_counts_before_it_ends() -> None:
     clock = Clock()
     provider = Counting(Completion(text="a", tokens_in=20_000, tokens_out=1_000))
-    one = Paced(provider, {"openai": Limit(tpm=100_000)}, now=clock)
+    one = Paced(provider, {"openai": Limit(tpm=100_000)}, MemoryPaces(clock))
     long = question("abcd" * 20_000)
     said = await asyncio.gather(*(one.complete(A, long, None, last=False) for _ in range(100)))
     assert sum(isinstance(each, Completion) for each in said) == provider.calls == 5
@@ -80,7 +81,7 @@ async def test_what_runs_counts_before_it_ends() -> None:
 
 
 async def test_a_call_that_was_cut_off_holds_nothing() -> None:
-    one = Paced(Counting(seconds=60), {"openai": Limit(tpm=1)}, now=Clock())
+    one = Paced(Counting(seconds=60), {"openai": Limit(tpm=1)}, MemoryPaces(Clock()))
     running = asyncio.create_task(one.complete(A, question(), None, last=False))
     await asyncio.sleep(0)
     assert isinstance(await one.complete(A, question(), None, last=False), Failed)
@@ -92,7 +93,7 @@ async def test_a_call_that_was_cut_off_holds_nothing() -> None:
 
 
 async def test_over_a_provider_s_limit_the_next_one_is_asked_and_then_the_question_waits() -> None:
-    paced = Paced(Counting(), {"openai": Limit(rpm=1), "groq": Limit(rpm=1)})
+    paced = Paced(Counting(), {"openai": Limit(rpm=1), "groq": Limit(rpm=1)}, MemoryPaces())
     one = Service(
         read_chains("openai/a,groq/c"), Chain(Blueprint(), paced, Breaker(Alone()), Unwatched()), MemoryLedger()
     )
@@ -107,12 +108,12 @@ async def test_over_a_provider_s_limit_the_next_one_is_asked_and_then_the_questi
 
 async def test_a_tenant_s_limit_and_a_provider_s_hold_both() -> None:
     provider = Counting()
-    paced = Paced(provider, {"openai": Limit(rpm=3)})
+    paced = Paced(provider, {"openai": Limit(rpm=3)}, MemoryPaces())
     one = Service(
         read_chains("openai/a"),
         Chain(Blueprint(), paced, Breaker(Alone()), Unwatched()),
         MemoryLedger(),
-        limits=Limits(0, 2, wait_s=0.01),
+        limits=Limits(0, 2, MemoryPaces(), wait_s=0.01),
     )
     told = [await one.answer(question(f"{n}", tenant=tenant)) for tenant in ("t1", "t2") for n in range(3)]
     assert [isinstance(each, Answer) for each in told] == [True, True, False, True, False, False]
@@ -126,18 +127,18 @@ async def fake() -> AsyncIterator[Provider]:
 
 
 async def test_as_the_settings_say_it(fake: Provider, litellm: Any) -> None:
-    """`openai` for both of its models; one of them has a limit of its own, which litellm keeps."""
+    """`openai` for both of its models; one of them has a limit of its own too."""
     at = f"@{fake.url}/v1"
-    settings = Settings(models=f"openai/a{at},openai/b{at}", model_limits="openai=3rpm;openai/a=1rpm")
+    settings = Settings(models=f"openai/a{at},openai/b{at}", model_limits="openai=2rpm;openai/a=1rpm")
     reached = reach(settings, {"OPENAI_API_KEY": KEY})
-    others = _others(settings, reached, _litellm)
+    others = _others(settings, reached, MemoryPaces(), _litellm)
     assert others is not None
     a, b = reached.chains.all
     said = [await others.complete(model, question(), None, last=False) for model in (a, a, b, b)]
     assert [isinstance(each, Completion) for each in said] == [True, False, True, False]
     errors = [each.error for each in said if isinstance(each, Failed)]
-    assert "its provider's limit: 3 calls" in errors[1]
-    assert "its provider's limit" not in errors[0]
+    assert errors[1].startswith("its provider's limit: 2 calls")
+    assert errors[0].startswith("its limit: 1 calls")
     assert len(fake.calls) == 2
 
 
@@ -147,7 +148,7 @@ async def test_each_try_counts(litellm: Any) -> None:
         settings = Settings(models=f"openai/a@{ill.url}/v1", model_limits="openai=3rpm")
         reached = reach(settings, {"OPENAI_API_KEY": KEY})
         (a,) = reached.chains.all
-        others = _others(settings, reached, _litellm)
+        others = _others(settings, reached, MemoryPaces(), _litellm)
         assert others is not None
         said = await asyncio.gather(*(others.complete(a, question(), None, last=True) for _ in range(4)))
         assert len(ill.calls) == 3

@@ -7,6 +7,7 @@ import pytest
 from tests.workers.llm_router.serving import Counting, chain, service
 from workers.kit.llm.wire import Embed, Embedded, Problem
 from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.kit.stores.memory.paces import MemoryPaces
 from workers.llm_router.limits import Limits
 from workers.llm_router.models import read_chains, read_model
 from workers.llm_router.said import Facts, Failed
@@ -39,7 +40,7 @@ def embedding(
 async def test_embeddings_are_noted_paid_limited_and_switched_off_like_any_call() -> None:
     provider = Counting(facts=Facts(cost_in=0.01))
     ledger = MemoryLedger(months={"poor": 0.001})
-    one = embedding(provider, ledger, limits=Limits(0, 1, wait_s=0.01))
+    one = embedding(provider, ledger, limits=Limits(0, 1, MemoryPaces(), wait_s=0.01))
     codes: list[str] = []
     for tenant in ("t", "t", "off", "poor"):
         reply = await one.embed(Embed(tenant=tenant, texts=("abcdef",)))
