@@ -41,9 +41,10 @@ from workers.kit.stores.drops import ArtifactLost, StoreDown
 from workers.kit.stores.keys import artifact_key, owner
 
 from .noted import RETRY_S
+from .running import Running
 from .service import Service, place
 
-AT_ONCE = 1024
+AT_ONCE = 2048
 ALIVE_S = 2.0
 MOST_BYTES = 64 * 1024 * 1024
 """Of a question that lies in S3."""
@@ -106,14 +107,24 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
     """The application, not yet connected. Without `objects` nothing larger than the bus takes can be asked or told."""
 
     room = Room(ROOM_BYTES)
+    running = Running(AT_ONCE)
+    questions = broker.subscriber(COMPLETE, queue=QUEUE, no_reply=True)
 
-    @broker.subscriber(COMPLETE, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
+    @questions
     async def complete(message: NatsMessage) -> None:
         if message.reply_to:
-            with _SignsOfLife(message.raw_message.respond):
-                async with room.of(_referred(message.body)):
-                    body = await _completed(message, service, objects)
-            await message.raw_message.respond(body)
+            await running.begin(answer(message))
+
+    async def answer(message: NatsMessage) -> None:
+        with _SignsOfLife(message.raw_message.respond):
+            async with room.of(_referred(message.body)):
+                body = await _completed(message, service, objects)
+        await message.raw_message.respond(body)
+
+    async def finish() -> None:
+        """The questions that come from now on are for the other routers."""
+        await questions.stop()
+        await running.end(broker.config.graceful_timeout or 0.0)
 
     @broker.subscriber(EMBED, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def embed(message: NatsMessage) -> None:
@@ -125,7 +136,7 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
         if message.reply_to:
             await broker.publish(msgspec.json.encode(await service.models()), message.reply_to)
 
-    return FastStream(broker, logger=None)
+    return FastStream(broker, logger=None, on_shutdown=[finish])
 
 
 async def _failed(error: Exception) -> None:

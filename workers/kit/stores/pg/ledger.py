@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 import asyncpg
-import msgspec
 
 from workers.kit.stores.bodies import Bodies, Hot, Objects
 from workers.kit.stores.calls import Answer, Begun, Call, Over, Spent
 from workers.kit.stores.drops import StoreDown
 from workers.kit.stores.news import plain
 
+from .calls import Calls, Kept, money, of
 from .pool import Pool, connected
 
 FIRST_AGAIN_S, LONGEST_AGAIN_S = 0.1, 2.0
 KEEP_TRYING_S = 300.0
 """A call's end is said again for so long: its answer was paid for. Its asker gets signs of life meanwhile."""
-MOST = 2**31 - 1
 _T = TypeVar("_T")
 ANSWER = "model, finish_reason, tokens_in, tokens_out, cost, instead, answer_ref"
 # A row that nobody must wait for the disk for: a crash of the server may lose it.
@@ -58,41 +56,6 @@ RENEW = f"""
     WITH gone AS (DELETE FROM calls_running WHERE until < clock_timestamp() - interval '1 hour')
     UPDATE calls_running SET until = clock_timestamp() + make_interval(secs => $2) WHERE call = ANY($1::text[])
     RETURNING {UNHURRIED}
-"""  # noqa: S608  # constants only
-_MONTH = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM')"
-# What a call did goes down with its end, and once, however often it is said. A second answer to the same question was
-# paid for too: its usage counts. The first call under a month's limit makes its row in budgets, perhaps right now: so a
-# limit alone is enough to charge it.
-ENDED = f"""
-    WITH used AS (
-        INSERT INTO usage (
-            tenant, question, workflow_id, stage, task, role, revision, pieces, outcome, model, provider,
-            tokens_in, tokens_out, cost, latency_ms, code, detail, tried, call
-        )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb, $19)
-        ON CONFLICT (call) WHERE call <> '' DO NOTHING RETURNING cost
-    ),
-    ended AS (DELETE FROM calls_running WHERE tenant = $1 AND question = $2 AND call = $19),
-    paid AS (
-        UPDATE budgets b SET spent = b.spent + u.cost FROM used u
-        WHERE b.tenant = $1 AND b.scope = $3 AND u.cost > 0
-    ),
-    owed AS (
-        INSERT INTO charges (tenant, scope, cost) SELECT $1, {_MONTH}, u.cost FROM used u
-        WHERE u.cost > 0 AND (
-            EXISTS (SELECT FROM budgets b WHERE b.tenant = $1 AND b.scope = {_MONTH})
-            OR EXISTS (SELECT FROM tenants t WHERE t.tenant = $1 AND t.monthly_budget IS NOT NULL)
-        )
-    )
-"""  # noqa: S608  # constants only
-NOTE = f"{ENDED} SELECT true"
-SETTLE = f"""{ENDED}
-    INSERT INTO ledger (
-        tenant, question, workflow_id, stage, task, role, revision, model, provider, tokens_in, tokens_out, cost,
-        asked, asked_ref, answer, answer_ref, finish_reason, instead, schema_name
-    )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $10, $11, $12, $13, $14, $20, $21, $22, $23, $24, $25, $26)
-    ON CONFLICT (tenant, question) DO NOTHING RETURNING true
 """  # noqa: S608  # constants only
 FIRST = f"SELECT {ANSWER}, answer FROM ledger WHERE tenant = $1 AND question = $2"  # noqa: S608
 # A workflow and those it came from.
@@ -138,16 +101,17 @@ class PgLedger:
 
     def __init__(self, pool: Pool, objects: Objects | None = None, *, hot: Hot | None = None) -> None:
         self._pool = pool
+        self._calls = Calls(pool)
         self._bodies = Bodies(objects)
         self._hot = Hot() if hot is None else hot
 
     async def known(self, call: Call) -> Answer | None:
         hot = self._hot.get(call.tenant, call.question)
-        record = await self._told(KNOWN, *_of(call), hot is not None)
+        record = await self._told(KNOWN, *of(call), hot is not None)
         return None if record is None else await self._kept(call, record, hot)
 
     async def kept(self, call: Call) -> Answer | None:
-        record = await self._told(FIRST, *_of(call)[:2])
+        record = await self._told(FIRST, call.tenant, bytes.fromhex(call.question))
         return None if record is None else await self._answer(record)
 
     async def told(self, calls: Sequence[Call]) -> tuple[str, str]:
@@ -163,8 +127,13 @@ class PgLedger:
     async def begin(self, call: Call, token: str, *, estimate: float, lease_s: float, most: float = 0.0) -> Begun:
         if self._hot.get(call.tenant, call.question) and (known := await self.known(call)):
             return Begun(verdict="known", answer=known)
-        guess = _money(estimate)
-        record = await self._told(BEGIN, *_of(call), False, token, guess, lease_s, _money(most))
+        verdict = await self._calls.begin(call, token, estimate, lease_s, most)
+        return Begun(verdict=verdict) if verdict else await self._begin(call, token, estimate, lease_s, most)
+
+    async def _begin(self, call: Call, token: str, estimate: float, lease_s: float, most: float) -> Begun:
+        """Under a limit."""
+        guess = money(estimate)
+        record = await self._told(BEGIN, *of(call), False, token, guess, lease_s, money(most))
         if record is None:
             raise LookupError("begin_call gave no row")
         if record["verdict"] in {"over", "wait"}:
@@ -185,15 +154,15 @@ class PgLedger:
         asked, asked_ref = await self._bodies.kept(call.tenant, call.asked) if call.asked else (b"", "")
         body, body_ref = await self._bodies.kept(call.tenant, text.encode("utf-8", "surrogatepass"))
         instead = plain(spent.detail) if spent.outcome == "stand_in" else ""
-        kept = (asked, asked_ref, body, body_ref, finish, instead, call.schema_name)
-        first = await self._told(SETTLE, *_of(call), *_took(spent), token, *kept)
-        record = None if first else await self._told(FIRST, *_of(call)[:2])
+        kept = Kept(asked, asked_ref, body, body_ref, finish, instead, call.schema_name)
+        first = await self._calls.end(call, token, spent, kept)
+        record = None if first else await self._told(FIRST, call.tenant, bytes.fromhex(call.question))
         answer = await self._answer(record) if record else _answer(text, finish, instead, spent)
         self._hot.keep(call.tenant, call.question, answer)
         return answer
 
     async def note(self, call: Call, token: str, spent: Spent) -> None:
-        await _again(lambda: self._told(NOTE, *_of(call), *_took(spent), token))
+        await _again(lambda: self._calls.end(call, token, spent, None))
 
     async def _told(self, statement: str, *values: object) -> asyncpg.Record | None:
         """Its only row."""
@@ -253,53 +222,3 @@ def _over(call: Call, record: asyncpg.Record, guess: Decimal) -> Over:
         held=float(record["held"]),
         estimate=float(guess),
     )
-
-
-def _of(call: Call) -> tuple[object, ...]:
-    return (
-        call.tenant,
-        bytes.fromhex(call.question),
-        call.workflow,
-        call.stage,
-        call.task,
-        call.role,
-        call.revision,
-        _json(call.pieces),
-    )
-
-
-def _took(spent: Spent) -> tuple[object, ...]:
-    """A provider may claim any number."""
-    return (
-        spent.outcome,
-        spent.model,
-        spent.provider,
-        min(max(spent.tokens_in, 0), MOST),
-        min(max(spent.tokens_out, 0), MOST),
-        _money(spent.cost),
-        min(max(spent.latency_ms, 0), MOST),
-        spent.code,
-        plain(spent.detail),
-        _json(spent.tried),
-    )
-
-
-def _money(amount: float) -> Decimal:
-    return Decimal(str(amount)) if math.isfinite(amount) and amount > 0 else Decimal(0)
-
-
-def _json(structs: Sequence[msgspec.Struct]) -> str:
-    return msgspec.json.encode(_clean([msgspec.to_builtins(struct) for struct in structs])).decode()
-
-
-def _clean(value: object) -> object:
-    """Errors hold whatever a server said."""
-    match value:
-        case str():
-            return plain(value)
-        case dict():
-            return {key: _clean(inner) for key, inner in value.items()}
-        case list():
-            return [_clean(inner) for inner in value]
-        case _:
-            return value

@@ -1,0 +1,93 @@
+"""Calls of one moment on two routers: each is begun once, paid once, and none takes another along."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from hashlib import sha256
+
+import asyncpg
+import pytest
+
+from tests.kit.stores.limits import begin_workflow
+from workers.kit.stores.calls import Answer, Call, Over, Spent
+from workers.kit.stores.pg import Pool
+from workers.kit.stores.pg.ledger import PgLedger
+from workers.kit.stores.turns import Turn, Turns
+
+WORKFLOWS = [f"01JD000000000000000000000{n}" for n in range(6)]
+QUESTIONS = 24
+COST = 0.25
+SPENT = Spent(outcome="answered", model="a/x", provider="a", tokens_in=3, tokens_out=5, cost=COST)
+
+
+def call(n: int, workflow: str = "") -> Call:
+    asked = f"question {n}".encode()
+    named = workflow or WORKFLOWS[n % len(WORKFLOWS)]
+    question = sha256(asked).hexdigest()
+    return Call(tenant="default", workflow=named, stage="s", task="t", question=question, asked=asked)
+
+
+class Router:
+    """Asks a model that counts."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._turns = Turns(PgLedger(pool))
+        self.asked: list[str] = []
+
+    async def ask(self, asked: Call) -> Answer | Over:
+        async with self._turns.turn(asked, estimate=COST) as turn:
+            if not isinstance(turn, Turn):
+                return turn
+            self.asked.append(asked.question)
+            await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311  no secret
+            return await turn.settle(f"answer to {asked.question}", "stop", SPENT)
+
+
+@pytest.mark.parametrize("budget", [None, 100.0])
+async def test_each_question_is_one_call_and_paid_once(
+    worker_pool: Pool, gateway_pool: Pool, budget: float | None
+) -> None:
+    for workflow in WORKFLOWS:
+        await begin_workflow(gateway_pool, workflow, budget)
+    await worker_pool.execute("UPDATE tenants SET monthly_budget = $1::float8::numeric", budget)
+    routers = [Router(worker_pool), Router(worker_pool)]
+    calls = [call(n) for n in range(QUESTIONS)] * 2
+    random.shuffle(calls)
+    found = await asyncio.gather(*(router.ask(one) for router in routers for one in calls))
+    assert {answer.text for answer in found if isinstance(answer, Answer)} == {
+        f"answer to {call(n).question}" for n in range(QUESTIONS)
+    }
+    assert len(found) == 4 * QUESTIONS
+    asked = [question for router in routers for question in router.asked]
+    assert sorted(asked) == sorted({one.question for one in calls})
+    paid = await worker_pool.fetch("SELECT workflow_id, sum(cost) AS cost FROM usage GROUP BY 1 ORDER BY 1")
+    assert [float(row["cost"]) for row in paid] == [COST * QUESTIONS / len(WORKFLOWS)] * len(WORKFLOWS)
+    if budget is not None:
+        spent = await worker_pool.fetch("SELECT spent FROM budgets WHERE scope = ANY($1)", WORKFLOWS)
+        assert [float(row["spent"]) for row in spent] == [float(row["cost"]) for row in paid]
+        month = "(SELECT coalesce(sum(spent), 0) FROM budgets WHERE scope <> ALL($1))"
+        owed = await worker_pool.fetchval(f"SELECT {month} + coalesce(sum(cost), 0) FROM charges", WORKFLOWS)  # noqa: S608
+        assert float(owed) == COST * QUESTIONS
+    assert await worker_pool.fetchval("SELECT count(*) FROM calls_running") == 0
+
+
+async def test_a_call_that_can_t_be_written_takes_no_other_along(worker_pool: Pool) -> None:
+    ledger = PgLedger(worker_pool)
+    calls = [call(n, "\0" if n == 3 else "") for n in range(8)]
+    ends = (ledger.settle(one, uuid.uuid4().hex, "answer", "stop", SPENT) for one in calls)
+    found = await asyncio.gather(*ends, return_exceptions=True)
+    assert [isinstance(one, Answer) for one in found] == [n != 3 for n in range(8)]
+    assert isinstance(found[3], asyncpg.PostgresError)
+    assert await worker_pool.fetchval("SELECT count(*) FROM ledger") == 7
+    assert await worker_pool.fetchval("SELECT count(*) FROM usage") == 7
+
+
+async def test_what_is_said_of_one_call_twice_at_once_is_counted_once(worker_pool: Pool) -> None:
+    ledger, token = PgLedger(worker_pool), uuid.uuid4().hex
+    ends = (ledger.settle(call(0), token, str(n), "stop", SPENT) for n in range(5))
+    notes = (ledger.note(call(0), token, SPENT) for _ in range(3))
+    found = await asyncio.gather(*ends, *notes)
+    assert len({answer.text for answer in found if answer is not None}) == 1
+    assert await worker_pool.fetchval("SELECT count(*) FROM usage") == 1
