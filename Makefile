@@ -43,7 +43,7 @@ up: .venv/.runtime .venv/.sandbox ## start the whole factory and keep it running
 	@$(BIN)/ql up
 
 test: setup ## run the tests, on real servers
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## types, lint, layers, generated files, API documents, compose file and Dockerfile
 	$(BIN)/ruff check .

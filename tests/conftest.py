@@ -12,9 +12,19 @@ import pytest
 
 from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import NATS, Stack
+from tests.scheduling import Scheduling, longest_first
 
 if TYPE_CHECKING:
     from tests.servers import Database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # without -n there is nobody who asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -108,8 +108,9 @@ def mutated(text: str, place: int) -> str:
 
 def fails(folder: Path, python: str) -> bool:
     """Whether the package's tests fail; tests that never end do too."""
-    argv = (python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "--no-header")
-    environment = {**os.environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}
+    argv = (python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header")
+    ours = {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {**os.environ, **ours, "HOME": str(folder)}
     try:
         run = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -89,7 +89,7 @@ def lay_out(built: Built, folder: Path) -> Path:
 def run_tests(folder: Path) -> float:
     """Runs the generated tests as a user would, and gives the line coverage in percent."""
     python = (sys.executable, "-m", "coverage")
-    tested = run(folder, *python, "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    tested = run(folder, *python, "run", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout[-6000:] + tested.stderr[-2000:]
     run(folder, *python, "json", "-o", "coverage.json")
     report = json.loads((folder / "coverage.json").read_text())
@@ -98,5 +98,6 @@ def run_tests(folder: Path) -> float:
 
 
 def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}
+    ours = {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {**os.environ, **ours, "HOME": str(folder)}
     return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
