@@ -129,3 +129,16 @@ async def test_each_duty_fails_alone(servers: Servers) -> None:
         found = await running.reads.workflow(TENANT, workflow)
         assert found is not None
         assert found.state == "expired"
+
+
+async def test_processes_of_the_same_stages_take_turns(servers: Servers) -> None:
+    async with pipeline(servers, SMALL, workers=0, sweep_s=60) as running:
+        outbox = Outbox(running.publisher, running.drops, Counts())
+        settings = running.servers.settings(sweep_s=60)
+        first, second, other = (
+            Sweeper(dict.fromkeys(stages, ()), SMALL, running.drops, running.publisher, outbox, nc, settings, Counts())
+            for nc, stages in ((running.nc, ["draft"]), (running.nc, ["draft"]), (running.nc, ["draft", "check"]))
+        )
+        assert [await one.turn() for one in (first, second, first, other)] == [True, False, False, True]
+        await running.nc.close()
+        assert await second.turn(), "who has lost the bus does what can be done without it"

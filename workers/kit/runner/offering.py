@@ -7,6 +7,7 @@ is away the last rank is kept, and whoever offers itself gets what nobody before
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,11 @@ RANK_S = 10.0
 """Between two questions which rank this is."""
 LAPSE_S = 25.0
 """So long after its last question a process that has died keeps its place."""
-BUSY, IDLE = 0.85, 0.7
-"""Of the CPU that one process can use: above it offers itself last, until it is below."""
-CGROUP = Path("/sys/fs/cgroup/cpu.max")
+BUSY = 0.85
+"""Of the CPU that one process can use: above it has no time for more."""
+REST_S = 10.0
+"""So long it offers itself last then. All that are busy share what comes; who came back sooner would get all of it."""
+CGROUP = Path("/sys/fs/cgroup")
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class Offering:
         self._cpu = cpu
         self._ranks: Mapping[str, int] = {}
         self._asked = 0.0
+        self._busy_until = 0.0
         self.busy = False
 
     async def run(self) -> None:
@@ -48,16 +52,21 @@ class Offering:
         while True:
             await asyncio.sleep(LOOK_S)
             now = _used()
-            self.measured((now[0] - before[0]) / (now[1] - before[1]) / self._cpu)
+            await self.measured((now[0] - before[0]) / (now[1] - before[1]) / self._cpu)
             before = now
             if now[1] - self._asked >= RANK_S:
                 await self.look()
 
-    def measured(self, share: float) -> None:
+    async def measured(self, share: float) -> None:
         """The share of its CPU that this process has used for a while."""
-        if self.busy != (share > (IDLE if self.busy else BUSY)):
+        now = time.monotonic()
+        if share > BUSY:
+            self._busy_until = now + REST_S
+        if self.busy != (now < self._busy_until):
             self.busy = not self.busy
-            self._offer()
+            log.info("worker.busy" if self.busy else "worker.has_time")
+            self._rank()
+            await asyncio.gather(*(loop.offer_again() for loop in self._loops))
 
     async def look(self) -> None:
         """Ask which rank this is."""
@@ -71,7 +80,7 @@ class Offering:
             log.warning("ranks.unknown", error=str(error))
         except Exception:  # tables of an older version, perhaps: work goes on without a rank
             log.exception("ranks.fault")
-        self._offer()
+        self._rank()
 
     async def leave(self) -> None:
         """Others move up."""
@@ -80,7 +89,7 @@ class Offering:
         except Exception as error:  # noqa: BLE001  # then its place lapses
             log.warning("ranks.unknown", error=str(error) or type(error).__name__)
 
-    def _offer(self) -> None:
+    def _rank(self) -> None:
         for loop in self._loops:
             rank = self._ranks.get(loop.durable, LAST)
             loop.priority = LAST if self.busy else min(rank, LAST - 1)
@@ -91,10 +100,10 @@ def _used() -> tuple[float, float]:
     return time.process_time(), time.monotonic()
 
 
-def cgroup_cpu() -> float:
+def cgroup_cpu(root: Path = CGROUP) -> float:
     """How much of one core this process may have: less than one only in a container that is given less."""
-    try:
-        quota, period = CGROUP.read_text().split()
-    except (OSError, ValueError):
-        return 1.0
-    return min(1.0, int(quota) / int(period)) if quota.isdecimal() else 1.0
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = " ".join((root / file).read_text() for file in files).split()
+            return min(1.0, int(quota) / int(period)) if quota.isdecimal() else 1.0
+    return 1.0

@@ -21,7 +21,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-EXPIRES_S = 30
+EXPIRES_S = 10
+"""So long a machine that has vanished is sent messages, each of which waits for ack_wait."""
 IDLE_HEARTBEAT_S = 2
 REPAIR_S = (0.1, 5.0)
 DRAIN_S = 2.0
@@ -107,7 +108,8 @@ class PullLoop:
     def reserve(self) -> bool:
         """Keep a free slot for work that comes without a message, where no message waits for one.
 
-        Nothing waits in the queue while the server holds credit of ours; and who found no slot comes first.
+        Nothing waits in the queue while the server holds credit of ours, whatever its priority: it is spent before a
+        message waits. And who found no slot comes first.
         """
         pulled = self._repairing is not None and self._repairing.done() and not (self._held or self._stopping)
         free = pulled and self._free > 0 and self._asked > 0 and not self._crowded
@@ -149,6 +151,11 @@ class PullLoop:
             return
         self._patience = 0.0
         self.repair()
+
+    async def offer_again(self) -> None:
+        """What was asked for at another priority is taken back, and asked for at this one."""
+        await self.hold("priority")
+        self.let_go("priority")
 
     def repair(self) -> None:
         """Ask anew from nothing: after a reconnect, a refusal or silence. Repeated calls start one task."""
