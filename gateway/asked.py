@@ -196,11 +196,11 @@ class Models(BaseModel):
 
 
 class Role(BaseModel):
-    """How a role does: shares from 0 to 1 of its calls that reached for a model, latencies of answered ones."""
+    """How a role does: shares from 0 to 1 of its calls that reached a model, latencies of answered ones."""
 
     role: str
     calls: int
-    success: float = Field(description="Those that a model answered")
+    success: float = Field(description="Those whose first answer could be used, without being asked for once more")
     repairs: float = Field(description="Of those that were answered, whose work a check sent back to their stage")
     cost: float
     p50_ms: int

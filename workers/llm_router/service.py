@@ -293,7 +293,7 @@ class Service:
         try:
             told = await self._chain.ask(question, models, purse, course, self._switches)
         except BaseException:
-            turn.spent = spent_for("failed", course.told(question), began)
+            turn.spent = spent_for("failed", course.told(question), began, code="given_up")
             raise
         if isinstance(told.said, Problem):
             await turn.note(spent_for("failed", told, began))

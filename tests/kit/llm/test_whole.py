@@ -7,6 +7,7 @@ import pytest
 from workers.kit.llm.dialogue import MOST_PIECES, Waiting
 from workers.kit.llm.wire import Problem
 from workers.kit.stage import Permanent, Refused, Transient, Unfit
+from workers.kit.stores.calls import REFUSED
 
 from .asking import CUT, Chain, Pair, run
 
@@ -59,6 +60,8 @@ async def test_the_next_model_is_asked_when_the_first_one_fails_twice() -> None:
     assert await complete(chain) == Pair(left=2)
     assert [question.skip for question in chain.asked] == [(), (), ("a",), ("a",)]
     assert len(chain.asked[2].messages) == 2  # it begins afresh
+    refused = [[piece.sha256 for piece in one.pieces if piece.name == REFUSED] for one in chain.asked]
+    assert refused == [[], ["q1"], ["q2"], ["q2", "q3"]]  # whose role is not credited with them
 
 
 async def test_two_models_are_asked_and_no_third() -> None:

@@ -14,7 +14,7 @@ from tests.kit.stores.test_calls import ANSWERED, call
 from tests.kit.stores.test_submissions import new
 from tests.servers import Database
 from workers.kit.llm.wire import Piece, Tried
-from workers.kit.stores.calls import Spent
+from workers.kit.stores.calls import REFUSED, Spent
 from workers.kit.stores.pg import PgReads, Pool
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.pg.usage import PgUsage
@@ -120,7 +120,7 @@ async def test_nothing_else_is_grouped_by(usage: PgUsage, by: list[By]) -> None:
 
 async def test_a_role_s_health_is_told(usage: PgUsage) -> None:
     (role,) = await usage.roles("default")
-    assert (role.role, role.calls, role.success, role.cost) == ("writer", 4, 0.75, 1.25)
+    assert (role.role, role.calls, role.success, role.cost) == ("writer", 3, 1.0, 0.75)
     assert (role.p50_ms, role.p95_ms) == (9, 900)
     assert role.repairs == 0  # it was asked again, and nothing was sent back to it
 
@@ -175,7 +175,8 @@ async def test_a_role_s_repairs_are_what_was_sent_back_of_its_own_files(usage: P
 
 
 async def test_a_role_that_was_never_answered_has_no_repairs(usage: PgUsage, worker_pool: Pool) -> None:
-    await PgLedger(worker_pool).note(msgspec.structs.replace(call("x"), role="ill"), "x", FAILED)
+    failed = msgspec.structs.replace(FAILED, code="")
+    await PgLedger(worker_pool).note(msgspec.structs.replace(call("x"), role="ill"), "x", failed)
     told = {role.role: role for role in await usage.roles("default")}
     assert (told["ill"].success, told["ill"].repairs, told["ill"].p50_ms) == (0, 0, 0)
 
@@ -184,7 +185,31 @@ async def test_a_stand_in_is_no_failure_of_its_role(usage: PgUsage, worker_pool:
     stood_in = Spent(outcome="stand_in", model="blueprint/default", provider="blueprint", detail="over budget")
     await PgLedger(worker_pool).settle(call("7"), "7", "yes", "stop", stood_in)
     (role,) = await usage.roles("default")
+    assert (role.calls, role.success) == (3, 1.0)
+
+
+@pytest.mark.parametrize("code", ["no_model", "switched_off", "rate_limited", "over_budget", "given_up"])
+async def test_a_call_that_reached_no_model_or_was_given_up_is_no_failure_of_its_role(
+    usage: PgUsage, worker_pool: Pool, code: str
+) -> None:
+    ledger = PgLedger(worker_pool)
+    for number, failed in enumerate((code, "")):
+        spent = msgspec.structs.replace(FAILED, code=failed)
+        await ledger.note(msgspec.structs.replace(call(f"x{number}"), role="writer"), f"x{number}", spent)
+    (role,) = await usage.roles("default")
     assert (role.calls, role.success) == (4, 0.75)
+
+
+async def test_an_answer_that_could_not_be_used_is_no_success_of_its_role(usage: PgUsage, worker_pool: Pool) -> None:
+    """One of three answers is asked for once more, by a call that takes its place and can be used."""
+    ledger = PgLedger(worker_pool)
+    for name, instead in (("a", ""), ("b", ""), ("c", ""), ("c again", "c"), ("other", "")):
+        refused = (Piece(name=REFUSED, sha256=call(instead).question, tokens=1),) if instead else ()
+        pieces = (Piece(name="task", sha256="0" * 64, tokens=7), *refused)
+        made = msgspec.structs.replace(call(name), role="other" if name == "other" else "weak", pieces=pieces)
+        await ledger.settle(made, name, "yes", "stop", ANSWERED)
+    told = {role.role: (role.calls, role.success) for role in await usage.roles("default")}
+    assert told == {"writer": (3, 1.0), "weak": (4, pytest.approx(2 / 3)), "other": (1, 1.0)}
 
 
 async def test_budgets_tell_what_is_spent(usage: PgUsage) -> None:

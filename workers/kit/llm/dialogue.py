@@ -21,14 +21,16 @@ from workers.kit import crash
 from workers.kit.prompts import templates
 from workers.kit.prompts.about import topic_of
 from workers.kit.prompts.context import TooMuch, tell
+from workers.kit.prompts.piece import tokens
 from workers.kit.prompts.roles import NoRole, pick
 from workers.kit.prompts.templates import NoPrompt
 from workers.kit.stage import Permanent, Refused, Run, Transient, Unfit
+from workers.kit.stores.calls import REFUSED
 from workers.kit.stores.drops import StoreDown
 from workers.kit.tally import count
 
 from .reading import FilesForm, Form, JsonForm
-from .wire import Answer, Message, Problem, Question
+from .wire import Answer, Message, Piece, Problem, Question
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
@@ -89,15 +91,16 @@ class Dialogue(ABC):
     async def _usable(self, question: Question, form: Form[R], check: Callable[[R], None] | None) -> R:
         faults: list[str] = []
         unfit: list[str] = []
+        asked = question
         while len(unfit) < MOST_MODELS:
-            asked = replace(question, skip=tuple(unfit))
             try:
                 return await self._twice(asked, form, check)
             except _NoOther:
                 break
             except _Unusable as error:
-                faults.append(f"{error.models[-1]}'s answer to {question.task} can't be used, {error}")
-                unfit = list(dict.fromkeys([*unfit, *error.models]))
+                faults.append(f"{error.last.model}'s answer to {question.task} can't be used, {error}")
+                unfit = list(dict.fromkeys([*unfit, error.first.model, error.last.model]))
+                asked = replace(question, skip=tuple(unfit), pieces=(*question.pieces, _refused(error.last)))
         raise Unfit("; ".join(faults))
 
     async def _twice(self, question: Question, form: Form[R], check: Callable[[R], None] | None) -> R:
@@ -116,7 +119,7 @@ class Dialogue(ABC):
         try:
             return judged(second)
         except Unfit as fault:
-            raise _Unusable(f"also after one more try: {fault}", first.model, second.model) from None
+            raise _Unusable(f"also after one more try: {fault}", first, second) from None
 
     async def _whole(self, question: Question, form: Form[R]) -> Answer:
         """The answer, gone on with for as long as it was cut off."""
@@ -175,11 +178,12 @@ class _NoOther(Exception):
 
 
 class _Unusable(Exception):
-    """What these models answered can't be used."""
+    """What was answered can't be used."""
 
-    def __init__(self, sentence: str, *models: str) -> None:
+    def __init__(self, sentence: str, first: Answer, last: Answer) -> None:
         super().__init__(sentence)
-        self.models = models
+        self.first = first
+        self.last = last
 
 
 def _raised(problem: Problem, question: Question) -> Exception:
@@ -213,7 +217,13 @@ def _calls(question: Question, answer: Answer) -> ModelCalls:
 def _again(question: Question, answer: Answer, fault: str) -> Question:
     """The same question after its unfit answer; it still ends with the block."""
     asked = question.messages[-1].content
-    return _after(question, answer.text[:_QUOTED], f"{templates.render('answer_again', fault=fault)}\n\n{asked}")
+    again = _after(question, answer.text[:_QUOTED], f"{templates.render('answer_again', fault=fault)}\n\n{asked}")
+    return replace(again, pieces=(*question.pieces, _refused(answer)))
+
+
+def _refused(answer: Answer) -> Piece:
+    """In the manifest of what is asked in its place: the answer that can't be used, by its question in the ledger."""
+    return Piece(name=REFUSED, sha256=answer.question, tokens=tokens(answer.text[:_QUOTED]))
 
 
 def _go_on(question: Question, answer: Answer) -> Question:

@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 import msgspec
 
 Outcome = Literal["answered", "known", "failed", "stand_in"]
+REFUSED = "answer that could not be used"
+"""The piece that names, by its question, the answer in whose place another one is asked for."""
 Verdict = Literal["yours", "known", "theirs", "wait", "over"]
 
 

@@ -55,9 +55,9 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How a role does. Shares are from 0 to 1: `success` of the calls that reached for a model, so without those that a
-    stand-in answered as the money was spent; `repairs` of the answered ones, whose work a check sent back to their
-    stage, which asked again. Latencies are of answered ones."""
+    """How a role does, by its calls that reached a model. Shares are from 0 to 1: `success` of those that asked anew,
+    not in the place of an answer that could not be used: theirs could be used as it came; `repairs` of the answered
+    ones, whose work a check sent back to their stage, which asked again. Latencies are of answered ones."""
 
     role: str
     calls: int

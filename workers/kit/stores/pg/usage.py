@@ -10,6 +10,7 @@ from decimal import Decimal
 import asyncpg
 import msgspec
 
+from workers.kit.stores.calls import REFUSED
 from workers.kit.stores.news import rfc3339
 from workers.kit.stores.retrievals import ArmReport
 from workers.kit.stores.usage import EVERY, MOST_GROUPS, Budget, By, CallRow, RoleHealth, Total, Which
@@ -49,7 +50,8 @@ TOTALS = """
 """
 # What was sent back to a stage is asked for again there, at the revision that was opened for it or a later one; where a
 # stage asks for one file at a time, the same file. What is redone since an ancestor was repaired, or sent again as a
-# dead letter, is nobody's fault.
+# dead letter, is nobody's fault. What is asked in the place of an answer that could not be used names it. A call that
+# reached no model, or that was given up, tells nothing of its role.
 ROLES = """
     WITH opened AS (
         SELECT workflow_id, target AS stage, opens FROM drops
@@ -66,12 +68,25 @@ ROLES = """
         SELECT DISTINCT a.id FROM asked a JOIN opened o USING (workflow_id, stage)
         WHERE o.opens > a.revision AND o.opens <= a.again
     )
-    SELECT role, count(*) AS calls, avg((outcome = 'answered')::int) AS success,
+    , judged AS (
+        SELECT u.*, pieces @> $3::jsonb AS again FROM usage u
+        WHERE tenant = $1 AND created_at >= $2 AND role <> ''
+            AND (outcome = 'answered' OR (outcome = 'failed' AND code NOT IN (
+                'no_model', 'switched_off', 'rate_limited', 'over_budget', 'given_up'
+            )))
+    ), refused AS (
+        SELECT p ->> 'sha256' AS question FROM judged u, jsonb_array_elements(u.pieces) p
+        WHERE u.again AND p @> ($3::jsonb -> 0) AND p ? 'sha256'
+    )
+    SELECT role, count(*) AS calls, coalesce(
+            avg((outcome = 'answered' AND encode(question, 'hex') NOT IN (SELECT question FROM refused))::int)
+                FILTER (WHERE NOT again),
+            avg((outcome = 'answered')::int)
+        ) AS success,
         avg((s.id IS NOT NULL)::int) FILTER (WHERE outcome = 'answered') AS repairs, sum(cost) AS cost,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p50,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE outcome = 'answered') AS p95
-    FROM usage u LEFT JOIN sent_back s ON s.id = u.id
-    WHERE tenant = $1 AND created_at >= $2 AND role <> '' AND outcome IN ('answered', 'failed')
+    FROM judged u LEFT JOIN sent_back s ON s.id = u.id
     GROUP BY role ORDER BY role
 """
 BUDGETS = """
@@ -93,6 +108,7 @@ BUDGETS = """
 LIMIT = "UPDATE tenants SET monthly_budget = $2 WHERE tenant = $1 RETURNING true"
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST = 2**63 - 1
+_REFUSED = msgspec.json.encode([{"name": REFUSED}]).decode()
 
 
 class PgUsage:
@@ -131,7 +147,7 @@ class PgUsage:
 
     async def roles(self, tenant: str, *, since: datetime | None = None) -> Sequence[RoleHealth]:
         async with as_tenant(self._pool, tenant) as connection:
-            records = await connection.fetch(ROLES, tenant, since or _EVER)
+            records = await connection.fetch(ROLES, tenant, since or _EVER, _REFUSED)
         return [_role(record) for record in records]
 
     async def arms(self, tenant: str) -> Sequence[ArmReport]:
