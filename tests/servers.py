@@ -16,6 +16,7 @@ from minio import Minio
 from urllib3 import PoolManager
 
 from deploy.local.lock import is_alive
+from deploy.local.paths import data_home, make_folder
 from deploy.local.stack import Stack
 from workers.kit.stores.migrate import migrate
 
@@ -59,6 +60,14 @@ def s3_client(url: str, http: PoolManager | None = None) -> Minio:
     assert parts.hostname
     address = f"{parts.hostname}:{parts.port}"
     return Minio(address, parts.username, parts.password, secure=False, region="us-east-1", http_client=http)
+
+
+def data_folder(folder: Path) -> Path:
+    """Made new, but packages of others and the sandbox's interpreter are those of this machine: they take long."""
+    make_folder(folder)
+    for name in ("cache", "wheelhouse", "runtime"):
+        (folder / name).symlink_to(make_folder(data_home() / name))
+    return folder
 
 
 def remove_orphans(home: Path) -> None:

@@ -93,7 +93,7 @@ class Asked:
                 shown = (await self.http.get(f"/v1/workflows/{workflow}")).json()
                 if shown.get("state") not in {"active", None}:
                     return dict(shown)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
         raise TimeoutError(f"{workflow} did not end within {LONGEST_S:.0f} s")
 
     async def whole(self, prompt: str, budget: float | None = None) -> Mapping[str, Any]:

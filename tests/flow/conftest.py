@@ -18,6 +18,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from deploy.local.factory import Factory
+from tests.servers import data_folder
 from workers.kit.settings import Settings
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -74,7 +75,7 @@ def collector() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def factory(reachable: Path, collector: str) -> AsyncIterator[Running]:
-    data = reachable / "factory"
+    data = data_folder(reachable / "factory")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QL_OTLP_URL", collector)
         patch.setenv("QL_WEBHOOK_PRIVATE", "1")

@@ -22,10 +22,12 @@ from tests.flow.asked import KEY, QUICK, Asked, Killing, Servers, asked, killed
 from tests.flow.conftest import Collector
 from tests.providers.own import OwnProvider, own_provider
 from tests.providers.plan import Plan
-from tests.servers import fresh_bucket, fresh_database, s3_client
+from tests.servers import data_folder, fresh_bucket, fresh_database, s3_client
 from workers.kit.capsule.manifest import MANIFEST, decode
 from workers.kit.capsule.reader import read as unpacked
 from workers.kit.exported import read
+
+pytestmark = pytest.mark.timeout(400)  # three workflows, with every fault that a provider has, and two deaths
 
 PROMPT = "A small REST API for the books of a club, each with a title, an author and a number of pages."
 HOSTILE = (
@@ -81,7 +83,7 @@ async def seen(
             "QL_OTLP_URL": collector,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
-        running = await opened.enter_async_context(asked(servers, reachable / "models", environment))
+        running = await opened.enter_async_context(asked(servers, data_folder(reachable / "models"), environment))
         given = [
             await running.submit(prompt, budget)
             for prompt, budget in ((PROMPT, None), (HOSTILE, None), (CHEAP, BUDGET))
@@ -370,10 +372,7 @@ async def test_a_recorded_workflow_runs_again_in_an_empty_factory_without_key_or
     }
     environment = {name: value for name, value in seen.environment.items() if name != "OPENAI_API_KEY"}
     environment |= {"QL_LLM_STRICT": "true"}
-    data = reachable / "replay"
-    data.mkdir()
-    for name in ("cache", "wheelhouse"):  # packages of others, and slow to fetch
-        (data / name).symlink_to(reachable / "models" / name)
+    data = data_folder(reachable / "replay")
     async with AsyncExitStack() as opened:
         servers = await _servers(opened, stack, tmp_path / "nats")
         async with asked(servers, data, environment) as empty:

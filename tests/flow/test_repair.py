@@ -20,7 +20,7 @@ from deploy.local.stack import Stack
 from tests.flow.conftest import PROMPTS
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.damage import Damaged
-from tests.servers import Database
+from tests.servers import Database, data_folder
 from tests.workers.chain import direct, make
 from workers.kit.capsule import unpack
 from workers.kit.capsule.manifest import MANIFEST, Manifest
@@ -35,6 +35,11 @@ async def factory(servers: Servers, data: Path, llm: Llm) -> AsyncIterator[Pipel
     stages = {name: importlib.import_module(f"workers.{name}.stage").STAGE for name in TOPOLOGY.stages}
     async with pipeline(servers, TOPOLOGY, stages, given={Llm: llm}, data=data) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def data(reachable: Path) -> Path:
+    return data_folder(reachable / "repair")
 
 
 @pytest.fixture
@@ -63,11 +68,11 @@ async def manifest(running: Pipeline, drops: list[DropRow], folder: Path) -> Man
 
 @pytest.mark.parametrize("how", ["cut", "syntax"])
 async def test_a_damaged_file_is_refused_and_comes_back_whole(
-    servers: Servers, reachable: Path, tmp_path: Path, how: str
+    servers: Servers, data: Path, tmp_path: Path, how: str
 ) -> None:
     path = await damaged_file()
     llm = Damaged(direct(), path, how)  # type: ignore[arg-type]  # the two values of the parameter are its type's
-    async with factory(servers, reachable / "repair", llm) as running:
+    async with factory(servers, data, llm) as running:
         workflow = await running.submit(PROMPT)
         assert await running.end(workflow, 100) == "completed"
         drops = list(await running.reads.drops(TENANT, workflow))
@@ -88,10 +93,10 @@ async def test_a_damaged_file_is_refused_and_comes_back_whole(
 
 
 async def test_what_stays_damaged_is_delivered_after_the_last_round_with_an_honest_grade(
-    servers: Servers, reachable: Path, tmp_path: Path
+    servers: Servers, data: Path, tmp_path: Path
 ) -> None:
     path = await damaged_file()
-    async with factory(servers, reachable / "repair", Damaged(direct(), path, always=True)) as running:
+    async with factory(servers, data, Damaged(direct(), path, always=True)) as running:
         workflow = await running.submit(PROMPT)
         assert await running.end(workflow, 100) == "completed"
         drops = list(await running.reads.drops(TENANT, workflow))

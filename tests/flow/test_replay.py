@@ -49,7 +49,8 @@ async def test_the_history_tells_every_stage_with_its_times(factory: Running, pa
     workflow = packages["geometry"]["workflow"]
     told = json.loads((await factory.ql("workflow", "replay", workflow, "--json")).stdout)
     assert told["state"] == "completed"
-    assert {step["stage"] for step in told["steps"]} - {FOREIGN} == set(TOPOLOGY.stages)
+    ours = {step["stage"] for step in told["steps"] if not step["stage"].startswith("x_")}
+    assert ours == set(TOPOLOGY.stages)
     assert told["totals"]["work_s"] > 0
     assert told["totals"]["calls"] > 5
 

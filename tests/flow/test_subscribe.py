@@ -116,8 +116,8 @@ async def test_one_that_is_killed_in_the_middle_gets_everything_in_order(
     )  # each repeat is of one it had seen, so this is all of them, in order
     assert rest[0]["sequence"] <= seen[-1]["sequence"] + 1  # it went on where it was, not at the beginning
     assert len(rest) < len(everything)
-    (left,) = json.loads((await factory.ql("events", "list", "--json")).stdout)
-    assert (left["name"], left["waiting"]) == ("ledger", 0)
+    left = {each["name"]: each["waiting"] for each in json.loads((await factory.ql("events", "list", "--json")).stdout)}
+    assert left["ledger"] == 0
     assert (await factory.ql("events", "delete", "ledger")).returncode == 0
     assert (await factory.ql("key", "nats", "revoke", "ledger")).returncode == 0
 
@@ -130,7 +130,9 @@ async def test_the_shell_sees_what_the_stream_has(factory: Running, workflow: st
     async with running(argv, env, tmp_path) as process:
         printed, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
     told = [json.loads(line)["id"] for line in printed.splitlines()]
-    assert told == [id_ for _, id_ in await stored(factory, f"ql.evt.default.{workflow}.>")]
+    everything = [id_ for _, id_ in await stored(factory, f"ql.evt.default.{workflow}.>")]
+    assert told == everything[: len(told)]
+    assert told[-1].startswith(f"{workflow}.workflow.completed")  # a stage of somebody else may add to it afterwards
 
 
 async def test_the_cloudevents_sdk_reads_our_events_unchanged(factory: Running, workflow: str, tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from contracts.artifacts import Lock
+from tests.servers import data_folder
 from tests.workers.semantic_validation.sample import contract
 from workers.dependency_resolution.stage import STAGE as RESOLVE
 from workers.kit.registry import Index, Wheels
@@ -19,17 +17,14 @@ from workers.kit.sandbox import Bubblewrap
 
 
 @pytest_asyncio.fixture(scope="session")
-async def sandbox() -> AsyncIterator[Bubblewrap]:
-    data = Path(tempfile.mkdtemp(prefix="ql-test-execution-"))
-    data.chmod(0o755)
+async def sandbox(reachable: Path) -> Bubblewrap:
+    data = data_folder(reachable / "test-execution")
     made = Bubblewrap(data, Wheels(data / "wheelhouse"))
     missing = await made.probe()
     if missing is not None and not os.environ.get("CI"):
-        shutil.rmtree(data)
         pytest.skip(f"no sandbox on this machine: {missing.reason}")
     assert missing is None, missing
-    yield made
-    shutil.rmtree(data)
+    return made
 
 
 @pytest_asyncio.fixture(scope="session")
