@@ -1,4 +1,4 @@
-"""The Llm port over NATS: a question to the router's queue group, and its answer on an inbox of its own.
+"""The Llm port over NATS: a question to the router's queue group, and its answer at an address of its own.
 
 The router sends a sign of life while it works, so a router that died is noticed in seconds, however slow the model.
 What is larger than the bus takes lies in S3, and only its place is told.
@@ -6,14 +6,13 @@ What is larger than the bus takes lies in S3, and only its place is told.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from functools import cached_property
 from hashlib import sha256
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.subscription import Subscription
 
 from contracts.events import Ref
 from observability import telemetry
@@ -23,6 +22,7 @@ from workers.kit.stores.drops import ArtifactLost, Artifacts, StoreDown
 from workers.kit.stores.keys import artifact_key
 
 from .dialogue import Dialogue
+from .inbox import Inbox, Replies
 from .wire import COMPLETE, MAX_QUESTION_BYTES, Answer, ByReference, Carried, Problem, Question, Working
 
 RETRY_S = 1.0
@@ -41,6 +41,7 @@ class LlmClient(Dialogue):
 
     def __init__(self, nc: Client, settings: Settings) -> None:
         self._nc = nc
+        self._inbox = Inbox(nc)
         self._settings = settings
         self._silence_s = settings.llm_silence_s
         self.strict = settings.llm_strict
@@ -51,7 +52,7 @@ class LlmClient(Dialogue):
             body = await self._put(question, body)
         try:
             reply = await self._exchange(body)
-        except nats.errors.TimeoutError:
+        except TimeoutError:
             # It had the question: one that makes it fall silent each time must not be asked for ever.
             message = f"the model router has been silent for {self._silence_s:g} s"
             raise Transient(message, RETRY_S) from None
@@ -89,21 +90,18 @@ class LlmClient(Dialogue):
             raise Transient(f"the answer to {question.task} can't be fetched: {error}", RETRY_S) from None
 
     async def _exchange(self, body: bytes) -> Answer | Problem | ByReference:
-        inbox = self._nc.new_inbox()
-        replies = await self._nc.subscribe(inbox)
-        try:
-            trace = telemetry.traceparent()
-            await self._nc.publish(COMPLETE, body, reply=inbox, headers={"traceparent": trace} if trace else None)
+        await self._inbox.open()
+        trace = telemetry.traceparent()
+        with self._inbox.address() as (address, replies):
+            await self._nc.publish(COMPLETE, body, reply=address, headers={"traceparent": trace} if trace else None)
             while True:
                 reply = await self._next(replies)
                 if not isinstance(reply, Working):
                     return reply
-        finally:
-            with contextlib.suppress(nats.errors.Error):
-                await replies.unsubscribe()
 
-    async def _next(self, replies: Subscription) -> Carried:
-        message = await replies.next_msg(timeout=self._silence_s)
+    async def _next(self, replies: Replies) -> Carried:
+        async with asyncio.timeout(self._silence_s):
+            message = await replies.get()
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             raise RouterAway("no model router is running", RETRY_S)
         try:
