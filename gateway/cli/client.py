@@ -37,8 +37,10 @@ class Client:
             at = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise CliError(f"{url!r} is no address of a gateway: {error}", USAGE, "settings") from error
-        # A proxy of the environment can't reach this machine's loopback.
-        self._http = httpx.Client(base_url=at, timeout=PATIENCE_S, trust_env=at.host not in LOOPBACK)
+        # A proxy of the environment can't reach this machine's loopback. Certificates are only read where some come.
+        far = at.host not in LOOPBACK
+        verify = far or at.scheme == "https"
+        self._http = httpx.Client(base_url=at, timeout=PATIENCE_S, trust_env=far, verify=verify)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,9 @@ from workers.kit.runner.publish import Publisher
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.pg import PgDrops, close_pool, open_pool
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For what is on loopback: to read the certificates that one trusts takes longer than most tests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ async def serving(stack: Stack, database: Database, bucket: str, nats_url: str) 
     server = Server(app, log_level="error", timeout_graceful_shutdown=1)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=20, verify=NO_TLS) as http:
         while not server.started:  # noqa: ASYNC110  uvicorn offers no event to wait for
             await asyncio.sleep(0.01)
         yield Served(
