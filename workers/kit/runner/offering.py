@@ -24,6 +24,7 @@ RANK_S = 10.0
 """Between two questions which rank this is."""
 LAPSE_S = 25.0
 """So long after its last question a process that has died keeps its place."""
+LEAVE_S = 1.0
 BUSY = 0.85
 """Of the CPU that one process can use: above it has no time for more."""
 REST_S = 10.0
@@ -85,7 +86,8 @@ class Offering:
     async def leave(self) -> None:
         """Others move up."""
         try:
-            await self._drops.leave(self._process)
+            async with asyncio.timeout(LEAVE_S):
+                await self._drops.leave(self._process)
         except Exception as error:  # noqa: BLE001  # then its place lapses
             log.warning("ranks.unknown", error=str(error) or type(error).__name__)
 

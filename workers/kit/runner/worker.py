@@ -159,9 +159,8 @@ class Worker:
         for task in (self._sweeping, self._relieving, self._pausing, self._offered):
             if task is not None:
                 task.cancel()
-        await self._offering.leave()
         finish_s, hand_back_s = grace_s * FINISH, grace_s * (HAND_BACK - FINISH)
-        await asyncio.gather(*(loop.stop(finish_s, hand_back_s) for loop in self._loops))
+        await asyncio.gather(self._offering.leave(), *(loop.stop(finish_s, hand_back_s) for loop in self._loops))
         if self._beating is not None:  # what still ran had to show that it lives
             self._beating.cancel()
         with contextlib.suppress(NatsError, TimeoutError):
