@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import nats
@@ -11,9 +12,10 @@ import pytest
 from nats.aio.client import Client
 
 from tests.flow.noop import Servers, pipeline
-from tests.kit.runner.small import SMALL, STAGES
+from tests.kit.runner.small import SMALL, STAGES, Draft, Side
 from tests.kit.runner.test_pull import DURABLE, STREAM, Handler, provision, send
 from workers.keeper.provision import WORKERS
+from workers.kit.ports import Parser
 from workers.kit.runner.api import call
 from workers.kit.runner.offering import BUSY, Offering, cgroup_cpu
 from workers.kit.runner.pull import FIRST, LAST, PullLoop
@@ -170,6 +172,23 @@ async def test_of_two_workers_the_older_does_it_all(servers: Servers) -> None:
         assert running.workers[1].counts.done["claimed"] == len(SMALL.stages)
         await running.workers[1]._offering.look()
         assert _priorities(running.workers[1]) == {FIRST}, "the place of who has left is free at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """A stage that works on this machine."""
+
+    parser: Parser
+
+    async def __call__(self, draft: Draft) -> Side:
+        return Side(text=draft.text)
+
+
+async def test_what_works_on_this_machine_is_shared_out(servers: Servers) -> None:
+    stages = STAGES | {"side": Measures}
+    async with pipeline(servers, SMALL, stages, workers=2, given={Parser: object()}) as running:
+        told = {loop.durable: loop.priority for loop in running.workers[1]._loops}
+        assert told == {"draft": 1, "check": 1, "side": FIRST, "pack": 1}
 
 
 def _priorities(worker: Worker) -> set[int]:
