@@ -5,6 +5,7 @@ Never after a try that the provider may have worked on: that is paid for, and a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ Gate = Callable[[], Awaitable[bool]]
 _gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
 _failed: ContextVar[Exception | None] = ContextVar("failed", default=None)
 """What the try before this one ended with."""
+_began: ContextVar[float] = ContextVar("began", default=0.0)
 
 
 @contextmanager
@@ -42,6 +44,11 @@ async def may_again() -> bool:
     return gate is None or await gate()
 
 
+def lost(error: BaseException) -> bool:
+    """Whether this try may have been worked on, and is paid for."""
+    return worked(error, time.monotonic() - _began.get())
+
+
 def soon(router: Any) -> None:
     """litellm sleeps for what a Retry-After says, up to a minute, before each try and after the last one too."""
     pause: Callable[..., float] = router._time_to_sleep_before_retry
@@ -49,7 +56,7 @@ def soon(router: Any) -> None:
 
     def short(*, e: Exception, remaining_retries: int, **more: Any) -> float:
         seconds = pause(e=e, remaining_retries=remaining_retries, **more)
-        if not remaining_retries or seconds > LONGEST_S or worked(e):
+        if not remaining_retries or seconds > LONGEST_S or lost(e):
             raise e
         _failed.set(e)
         return seconds
@@ -59,6 +66,7 @@ def soon(router: Any) -> None:
         _failed.set(None)
         if failed is not None and not await may_again():
             raise failed
+        _began.set(time.monotonic())
         return await call(*arguments, **named)
 
     router._time_to_sleep_before_retry = short

@@ -18,8 +18,8 @@ import structlog
 
 from workers.kit.llm.wire import Question
 
-from .again import may_again, soon
-from .errors import read_error, worked
+from .again import lost, may_again, soon
+from .errors import read_error
 from .lean import make_lean, unlogged
 from .models import PROVIDERS, Model, Parameters, Price
 from .said import Completion, CutOff, Facts, Failed, Said, Tell, Vectors
@@ -116,7 +116,7 @@ class Chat:
             return Vectors(vectors=vectors, tokens_in=tokens, cost=price * tokens)
         except Exception as error:  # noqa: BLE001  # a provider may fail in any way
             failed = self._failed(model, error)
-            took = about if worked(error) else 0
+            took = about if lost(error) else 0
             return msgspec.structs.replace(failed, tokens_in=took, cost=price * took)
 
     async def _said(
@@ -133,7 +133,7 @@ class Chat:
             raise
         except Exception as error:  # noqa: BLE001  # a provider may fail in any way
             failed = self._failed(model, error)
-            return self._paid(failed, model, question, "".join(heard), None) if heard or worked(error) else failed
+            return self._paid(failed, model, question, "".join(heard), None) if heard or lost(error) else failed
 
     async def _streamed(
         self, model: Model, question: Question, options: dict[str, Any], tell: Tell, heard: list[str]

@@ -15,8 +15,11 @@ _ANTHROPIC_CREDIT = "credit balance is too low"
 """Told with status 400, like a mistake in the question."""
 _FILTERED = ("content_filter", "content management policy", "content_policy_violation")
 
-_LOST = {"ReadTimeout", "ReadError", "RemoteProtocolError"}
-"""httpx's, at the bottom of litellm's. One that could not be connected to is none of them."""
+_LOST = {"ReadTimeout", "ReadError"}
+_CLOSED = {"ServerDisconnectedError", "ClientOSError", "RemoteProtocolError"}
+"""httpx's and aiohttp's, at the bottom of litellm's. One that could not be connected to is none of them."""
+IDLE_S = 2.0
+"""A connection that was kept, and was just being closed, is noticed sooner."""
 _DEEP = 8
 _LARGE = ("context_length_exceeded", "input length exceeds the context length", "prompt is too long")
 """Those that litellm does not know as such; told with status 400, like a mistake in the question."""
@@ -47,16 +50,14 @@ def read_error(error: Exception, scrub: Scrub) -> Failed | None:
     return Failed(kind="rejected", error=told)
 
 
-def worked(error: BaseException) -> bool:
+def worked(error: BaseException, after_s: float) -> bool:
     """Whether the provider had the question and was lost before the end of its answer: it may have written it all."""
-    seen: BaseException | None = error
+    names: set[str] = set()
+    cause: BaseException | None = error
     for _ in range(_DEEP):
-        if seen is None:
-            return False
-        if type(seen).__name__ in _LOST:
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+        cause = cause and (cause.__cause__ or cause.__context__)
+        names.add(type(cause).__name__)
+    return after_s > IDLE_S if names & _CLOSED else bool(names & _LOST)
 
 
 def _sentence(error: Exception, scrub: Scrub) -> str:

@@ -14,8 +14,7 @@ from workers.kit.stores.memory import Memory, MemoryDrops, MemoryReads
 from workers.kit.stores.pg import PgDrops, PgReads, Pool, open_pool
 
 TABLES = (
-    "workflows, drops, events, ledger, usage, dead_letters, stream, budgets, charges, calls_running, switches,"
-    " paces"
+    "workflows, drops, events, ledger, usage, dead_letters, stream, budgets, charges, calls_running, switches, paces"
 )
 
 

@@ -17,6 +17,7 @@ from tests.providers.server import KEY, Provider
 from tests.workers.llm_router.serving import Unwatched, question
 from workers.kit.llm.wire import Answer, Problem, Question
 from workers.kit.stores.memory.ledger import MemoryLedger
+from workers.llm_router import errors
 from workers.llm_router.breaker import Alone, Breaker
 from workers.llm_router.chain import Chain
 from workers.llm_router.chat import Chat, rooted
@@ -73,7 +74,7 @@ async def test_each_maker_is_spoken_to_in_its_own_way_and_its_price_is_known(
     names = {"openai": "gpt-4o-mini", "azure": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
     model = at(fake, maker, names[maker])
     texts: list[str] = []
-    answer = await chat(model).complete(model, QUESTION, texts.append if stream else None, last=True)
+    answer = await chat(model, silence_s=5).complete(model, QUESTION, texts.append if stream else None, last=True)
     assert isinstance(answer, Completion), answer
     assert '"Book"' in answer.text
     assert "".join(texts) == (answer.text if stream else "")
@@ -133,6 +134,19 @@ async def test_what_may_have_been_written_and_was_not_heard_is_paid_as_far_as_it
     assert isinstance(told, Failed)
     assert told.kind == "fault"
     assert told.tokens_in >= len(PROMPT) // 4
+    assert told.cost > 0
+    assert len(fake.calls) == 1
+
+
+async def test_a_connection_that_was_just_being_closed_is_no_answer_lost_and_one_that_was_waited_on_is(
+    fake: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stream in (True, False):
+        assert isinstance(await said(fake, "hang:0.001,ok", stream=stream), Completion)
+    fake.calls.clear()
+    monkeypatch.setattr(errors, "IDLE_S", 0.05)
+    told = await said(fake, "hang:0.1,ok")
+    assert isinstance(told, Failed)
     assert told.cost > 0
     assert len(fake.calls) == 1
 
