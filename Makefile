@@ -7,6 +7,9 @@ PROMPT ?= tests/flow/prompts/bookshelf.txt
 OUT ?= out
 SEED ?= 1
 
+# Where it is set, each process compiles what it imports: 2 s of CPU for litellm alone, and all tests four times.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check chaos soak bench bench-full lock schemas docs clean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import socket
@@ -93,8 +94,11 @@ def _blocks(readme: Path) -> dict[str, list[str]]:
 
 
 def _shell(command: str, folder: Path) -> str:
-    """As a person would type it."""
-    ended = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+    """As a person would type it who does not want all that is installed compiled beforehand: that takes a second."""
+    env = os.environ | {"PIP_NO_COMPILE": "0"}  # pip takes it for the answer to "compile?"
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False
+    )
     assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout
 
