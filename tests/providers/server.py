@@ -214,6 +214,8 @@ class Provider:
         if met.status != 200:
             response.whole(met.status, msgspec.json.encode(OPENAI.error(met.status)))
             return
+        if met.kind == "hang":
+            await asyncio.sleep(met.seconds or 3600)
         response.whole(200, msgspec.json.encode(await reply(document)))
 
     async def _listed(self, _: dict[str, Any]) -> object:

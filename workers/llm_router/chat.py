@@ -300,6 +300,8 @@ def _imported() -> Any:
     litellm.suppress_debug_info = True
     litellm.expose_router_debug_in_errors = False
     litellm.drop_params = True
+    # Of a client of its own, which it takes for vectors where 0 is told.
+    litellm.DEFAULT_MAX_RETRIES = 0  # type: ignore[attr-defined]
     litellm.disable_hf_tokenizer_download = True  # to count what a stream without usage took
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "httpcore", "openai"):
         logger = logging.getLogger(name)

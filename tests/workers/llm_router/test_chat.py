@@ -251,6 +251,10 @@ async def test_vectors(fake: Provider) -> None:
     assert vectors.cost > 0
     fake.plan("401")
     assert isinstance(await chat(model).embed(model, ["books"]), Failed)
+    fake.plan("hang,ok")  # it may have worked on it: that is paid, and not asked for again
+    late = await chat(model, silence_s=0.2).embed(model, ["books"])
+    assert isinstance(late, Failed)
+    assert (late.tokens_in > 0, late.cost > 0) == (True, True)
 
 
 def test_a_schema_s_root_is_an_object() -> None:

@@ -25,8 +25,11 @@ async def test_embeddings_come_from_the_model_that_is_set_or_nobody() -> None:
 
 
 class _Off:
+    looks = 0
+
     async def off(self, tenant: str) -> dict[str, str]:
-        return {"openai": "too dear"} if tenant == "off" else {}
+        self.looks += tenant == "late"
+        return {"openai": "too dear"} if tenant == "off" or self.looks > 1 else {}
 
 
 def embedding(
@@ -51,6 +54,14 @@ async def test_embeddings_are_noted_paid_limited_and_switched_off_like_any_call(
         ("t", "failed", 0.0),
     ]
     assert provider.calls == 1
+
+
+async def test_embeddings_that_are_switched_off_while_they_wait_are_not_asked_for() -> None:
+    provider = Counting()
+    reply = await embedding(provider, MemoryLedger()).embed(Embed(tenant="late", texts=("a",)))
+    assert isinstance(reply, Problem)
+    assert (reply.kind, provider.calls) == ("transient", 0)
+    assert "it was switched off: too dear" in reply.message
 
 
 @pytest.mark.parametrize(
