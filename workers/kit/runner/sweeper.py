@@ -149,9 +149,10 @@ class Sweeper:
 
     async def _resend(self) -> None:
         """What an earlier stream held: nobody waits for it, so it comes after everything else, from one process."""
+        turn_s = TURN * self._settings.sweep_s
         for page in range(PAGES):
             history = await self._drops.history(since_s=RETENTION_S, limit=LIMIT)
-            if history is None or not (page or await self._drops.on_duty("resend", for_s=self._settings.sweep_s)):
+            if history is None or not (page or await self._drops.on_duty("resend", for_s=turn_s)):
                 return
             self._counts.add("resent", len(history.events))
             placed, _ = await self._outbox.relay(history.events)
