@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from contracts import subjects
 from contracts.topology import Topology
 from workers.kit.binding import Binding
+from workers.kit.company import Company
 from workers.kit.ports import Parser, Registry, Sandbox
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, Drops
@@ -67,6 +68,7 @@ class Worker:
         adapters = wire(bindings, Means(nc, settings), given)
         handover = Handover(drops, publisher.wake, self.counts)
         self._loops = []
+        company = Company()
         for binding in bindings:
             name = binding.row.name
             attempts = Attempts(
@@ -76,6 +78,7 @@ class Worker:
                 limit=settings.attempts,
                 back_off=back_off or BackOff(),
                 memo=Memo(binding, settings.models),
+                company=company,
             )
             work = StageWork(
                 name, attempts, drops, publisher, self._outbox, self._wheel, handover, settings, self.counts
