@@ -18,6 +18,7 @@ from workers.keeper.provision import WORKERS
 from workers.kit.ports import Parser
 from workers.kit.runner.api import call
 from workers.kit.runner.offering import BUSY, Offering, cgroup_cpu
+from workers.kit.runner.outbox import Counts
 from workers.kit.runner.pull import FIRST, LAST, PullLoop
 from workers.kit.runner.worker import Worker
 from workers.kit.stores.drops import StoreDown
@@ -113,7 +114,7 @@ async def test_a_durable_of_another_keeper_is_asked_in_its_way(nc: Client) -> No
 
 
 def offering(loops: list[PullLoop], memory: Memory) -> Offering:
-    return Offering(MemoryDrops(memory, SMALL), loops)
+    return Offering(MemoryDrops(memory, SMALL), loops, Counts())
 
 
 async def test_a_busy_process_is_offered_nothing_that_another_has_time_for(nc: Client) -> None:
@@ -134,7 +135,7 @@ async def test_a_busy_process_is_offered_nothing_that_another_has_time_for(nc: C
     await send(nc, 3)
     await second.saw(3)
     await offerings[0].measured(0.1)
-    assert offerings[0].busy, "it rests for a while"
+    assert offerings[0].last, "it rests for a while"
     for loop in loops:
         await loop.stop(1)
 
@@ -144,9 +145,20 @@ async def test_who_rests_no_longer_comes_first_again(nc: Client, monkeypatch: py
     loop = loop_of(nc, Handler())
     one = offering([loop], Memory())
     await one.look()
-    one.busy = True
+    one.last = True
     await one.measured(0.1)
-    assert (one.busy, loop.priority) == (False, FIRST)
+    assert (one.last, loop.priority) == (False, FIRST)
+    await loop.stop(0)
+
+
+async def test_who_fails_more_than_it_gets_done_steps_back(nc: Client) -> None:
+    loop, counts = loop_of(nc, Handler()), Counts()
+    one = Offering(MemoryDrops(Memory(), SMALL), [loop], counts)
+    for done, undone, last in ((3, 2, False), (1, 0, False), (0, 0, False), (1, 2, True)):
+        counts.add("completed", done)
+        counts.add("handed back", undone)
+        await one.measured(0.1)
+        assert one.last == last
     await loop.stop(0)
 
 
@@ -157,7 +169,7 @@ class Away(MemoryDrops):
 
 async def test_a_store_that_is_away_leaves_the_rank_as_it_is(nc: Client) -> None:
     loop = loop_of(nc, Handler())
-    await Offering(Away(Memory(), SMALL), [loop]).look()
+    await Offering(Away(Memory(), SMALL), [loop], Counts()).look()
     assert loop.priority == LAST - 1, "nobody says that it is the first"
 
 

@@ -256,6 +256,7 @@ async def test_a_store_that_is_away_costs_no_attempt_and_no_second_run(
         assert {row.attempts for row in (await rows(running, workflow)).values()} == {1}
         assert calls["check"] == 1
         assert {what for what, _ in Away.done} == {"claim", "commit", "renew", "published"}
+        assert running.done("idle.store_down") > 0, "it counts as work undone: see runner.offering"
 
 
 async def test_an_artifact_store_that_is_away_costs_no_attempt(
@@ -274,6 +275,7 @@ async def test_an_artifact_store_that_is_away_costs_no_attempt(
         workflow = await running.submit("p")
         assert await running.end(workflow) == "completed"
         assert {row.attempts for row in (await rows(running, workflow)).values()} == {1}
+        assert running.done("handed back") > 0, "it counts as work undone as well"
 
 
 @pytest.mark.parametrize(("kind", "letters"), [(Refused, 0), (Permanent, 1)])

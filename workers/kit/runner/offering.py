@@ -1,4 +1,4 @@
-"""To which process work is offered first: to the one that is longest here, as long as it has time (ADR 0019).
+"""To which process work is offered first: to the one that is longest here, as long as it gets work done (ADR 0019).
 
 Batches grow with what is in one process, so work fills one before the next. Only a preference: while the store
 is away the last rank is kept, and whoever offers itself gets what nobody before it has room for.
@@ -17,6 +17,7 @@ from ulid import ULID
 
 from workers.kit.stores.drops import Drops, StoreDown
 
+from .outbox import Counts
 from .pull import LAST, PullLoop
 
 LOOK_S = 1.0
@@ -27,8 +28,11 @@ LAPSE_S = 25.0
 LEAVE_S = 1.0
 BUSY = 0.85
 """Of the CPU that one process can use: above it has no time for more."""
+UNDONE, DONE = ("retry", "handed back", "idle.store_down"), ("completed", "rejected", "failed")
+"""Where more came to the first than to the second, others may be able to do it: they reach a store that this one does
+not reach, perhaps. It is quick with such work, so it would have room for all of it."""
 REST_S = 10.0
-"""So long it offers itself last then. All that are busy share what comes; who came back sooner would get all of it."""
+"""So long it offers itself last then. All that do share what comes; who came back sooner would get all of it."""
 CGROUP = Path("/sys/fs/cgroup")
 
 log = structlog.get_logger(__name__)
@@ -37,15 +41,17 @@ log = structlog.get_logger(__name__)
 class Offering:
     """Sets the priority of `loops`."""
 
-    def __init__(self, drops: Drops, loops: Sequence[PullLoop], cpu: float = 1.0) -> None:
+    def __init__(self, drops: Drops, loops: Sequence[PullLoop], counts: Counts, cpu: float = 1.0) -> None:
         self._drops = drops
         self._loops = loops
+        self._counts = counts
+        self._counted = 0
         self._process = str(ULID())
         self._cpu = cpu
         self._ranks: Mapping[str, int] = {}
         self._asked = 0.0
-        self._busy_until = 0.0
-        self.busy = False
+        self._last_until = 0.0
+        self.last = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -59,15 +65,20 @@ class Offering:
                 await self.look()
 
     async def measured(self, share: float) -> None:
-        """The share of its CPU that this process has used for a while."""
+        """The share of its CPU that this process has used since the last time; what it has done it counts itself."""
         now = time.monotonic()
-        if share > BUSY:
-            self._busy_until = now + REST_S
-        if self.busy != (now < self._busy_until):
-            self.busy = not self.busy
-            log.info("worker.busy" if self.busy else "worker.has_time")
+        if share > BUSY or self._fails():
+            self._last_until = now + REST_S
+        if self.last != (now < self._last_until):
+            self.last = not self.last
+            log.info("worker.steps_back" if self.last else "worker.comes_back", cpu=round(share, 2))
             self._rank()
             await asyncio.gather(*(loop.offer_again() for loop in self._loops))
+
+    def _fails(self) -> bool:
+        done = self._counts.done
+        before, self._counted = self._counted, sum(done[name] for name in UNDONE) - sum(done[name] for name in DONE)
+        return self._counted > before
 
     async def look(self) -> None:
         """Ask which rank this is."""
@@ -94,7 +105,7 @@ class Offering:
     def _rank(self) -> None:
         for loop in self._loops:
             rank = self._ranks.get(loop.durable, LAST)
-            loop.priority = LAST if self.busy else min(rank, LAST - 1)
+            loop.priority = LAST if self.last else min(rank, LAST - 1)
 
 
 def _used() -> tuple[float, float]:

@@ -95,6 +95,7 @@ class StageWork:
         except StoreDown as error:
             # Holds its slot for a while: a queue must not rush through a store that is away.
             log.warning("work.store_down", stage=self.stage, error=str(error))
+            self._counts.add("idle.store_down", stage=self.stage)
             await asyncio.sleep(STORE_AGAIN_S)
             await message.nak()
 
@@ -167,6 +168,7 @@ class StageWork:
                 # Not the stage's fault: the attempt does not count, and the sweeper's wake tries again.
                 log.warning("work.store_down", error=str(error))
                 await self._drops.release(claim, after_s=_pause_s(error))
+                self._counts.add("handed back", stage=self.stage)
                 return "handed back"
             current.set_attribute("outcome", state)
         self._counts.add(state, stage=self.stage)
