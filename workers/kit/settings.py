@@ -118,7 +118,10 @@ class Settings(BaseModel):
     )
     sweep_s: float = Field(default=2, gt=0, description="Seconds between two looks of the sweeper; see runner.sweeper")
     tenant_active: int = Field(
-        default=500, ge=1, description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL"
+        default=500,
+        ge=1,
+        description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL. "
+        "With fewer than QL_SLOTS no other tenant waits behind them",
     )
     health_host: str = Field(default="127.0.0.1", description="Address of /livez and /readyz of a process")
     health_port: int = Field(
