@@ -121,7 +121,7 @@ class Settings(BaseModel):
         default=500,
         ge=1,
         description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL. "
-        "With fewer than QL_SLOTS no other tenant waits behind them",
+        "With fewer than QL_SLOTS another tenant hardly waits behind them",
     )
     health_host: str = Field(default="127.0.0.1", description="Address of /livez and /readyz of a process")
     health_port: int = Field(
