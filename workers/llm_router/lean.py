@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from typing import Any
 
 _AT_ONCE = ("openai/", "azure/", "anthropic/", "groq/", "hosted_vllm/")
@@ -25,6 +26,9 @@ def make_lean(litellm: Any, router: Any) -> None:
     _replaced(router, "set_response_headers", _as_it_is)
     _replaced(router.service_logger_obj, "async_service_success_hook", _nothing)
     _replaced(litellm.utils, "update_response_metadata", _no_metadata)
+    _replaced(litellm.main, "get_model_info_helper", _once(litellm.main.get_model_info_helper))
+    _replaced(litellm.httpx.Cookies, "extract_cookies", _no_cookies)  # litellm's jar takes none
+    litellm.LlmProviders.value = property(attrgetter("_value_"))  # each call reads those of all, twice
 
 
 def unlogged(litellm: Any) -> None:
@@ -73,3 +77,25 @@ async def _as_it_is(response: object, **_: object) -> object:
 
 def _no_metadata(**_: object) -> None:
     return None
+
+
+def _no_cookies(_jar: object, _response: object) -> None:
+    return None
+
+
+def _once(look_up: Callable[..., object]) -> Callable[..., object]:
+    """What is told of each model, also that it is not known: looked for twice a call, and the models are few."""
+    found: dict[tuple[tuple[str, object], ...], object] = {}
+
+    def again(**asked: object) -> object:
+        key = tuple(sorted(asked.items()))
+        if key not in found:
+            try:
+                found[key] = look_up(**asked)
+            except Exception as error:  # noqa: BLE001  # litellm raises plain exceptions for what it does not know
+                found[key] = error
+        if isinstance(told := found[key], Exception):
+            raise told.with_traceback(None)
+        return told
+
+    return again

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.llm_router.lean import make_lean, prepare_at_once
+from workers.llm_router.lean import _once, make_lean, prepare_at_once
 
 
 def _where(**_: object) -> int:
@@ -47,3 +47,20 @@ def test_a_litellm_that_names_it_differently_is_noticed() -> None:
     litellm = SimpleNamespace(utils=SimpleNamespace(), **{name: [] for name in lists})
     with pytest.raises(AttributeError):
         make_lean(litellm, SimpleNamespace())
+
+
+def test_what_is_told_of_a_model_is_looked_up_once_also_where_nothing_is_known_of_it() -> None:
+    asked = []
+
+    def look_up(*, model: str) -> dict[str, str]:
+        asked.append(model)
+        if model == "unknown":
+            raise ValueError("not mapped")
+        return {"mode": "chat"}
+
+    told = _once(look_up)
+    assert [told(model="known") for _ in range(3)] == [{"mode": "chat"}] * 3
+    for _ in range(3):
+        with pytest.raises(ValueError, match="not mapped"):
+            told(model="unknown")
+    assert asked == ["known", "unknown"]
