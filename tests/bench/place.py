@@ -19,7 +19,7 @@ import nats
 from deploy.local.stack import NATS, Stack
 from tests.bench.driver import Load
 from tests.bench.fill import fill
-from tests.bench.measure import Measured, measured, tied
+from tests.bench.measure import ROUNDS_S, Measured, measured, tied
 from tests.flow.noop import Servers, topology_of
 from tests.servers import Database, fresh_bucket, fresh_database
 from workers.keeper.keep import Keeper
@@ -103,6 +103,7 @@ class Place:
         ramp_s: float = 0,
         patience_s: float = 120,
         least_warm: int = LEAST_WARM,
+        rounds_s: float = ROUNDS_S,
     ) -> Measured:
         """The closed loop, in its own process; the warm-up is a round of all that are in flight."""
         load = Load(
@@ -115,7 +116,7 @@ class Place:
             tenant_active=Settings.model_validate(self.settings).tenant_active,
         )
         command = [sys.executable, "-m", "tests.bench.driver", msgspec.json.encode(load).decode()]
-        return await measured([command], seconds=seconds)
+        return await measured([command], seconds=seconds, rounds_s=rounds_s)
 
     def stop(self) -> None:
         """All workers, as an operator would."""
