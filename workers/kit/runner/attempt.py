@@ -94,7 +94,7 @@ class Attempts:
         self._limit = limit
         self._back_off = back_off
         self._memo = memo or Memo(binding, "")
-        self.company = company or Company()
+        self._company = company or Company()
 
     @property
     def takes(self) -> Collection[str]:
@@ -137,7 +137,7 @@ class Attempts:
         limit_s = self._binding.row.limit_s
         watch = _Watch(limit_s, claim, started)
         try:
-            with self.company.working():
+            with self._company.working():
                 return await self._made(claim)
         except asyncio.CancelledError:
             if watch.late():
@@ -223,7 +223,7 @@ class Attempts:
         key = ""
         if isinstance(report, Capsule):
             key = capsule_key(claim.tenant, claim.workflow, sha256(body).hexdigest())
-        await self.company.wait()
+        await self._company.wait()
         crash.at(claim.stage, "before_s3")
         ref = await self._artifacts.put(claim.tenant, body, key=key)
         crash.at(claim.stage, "after_s3")

@@ -82,7 +82,6 @@ class StageWork:
         self._settings = settings
         self._counts = counts
         self._takes = attempts.takes
-        self._company = attempts.company
         self._telling: set[asyncio.Task[None]] = set()
 
     async def handle(self, message: Delivery) -> None:
@@ -113,7 +112,6 @@ class StageWork:
                 await message.ack()
 
     async def _look(self, message: Delivery, tenant: str, workflow: str, event: Event | None) -> None:
-        await self._company.wait()
         claim = await self._drops.claim(
             self.stage,
             tenant,
