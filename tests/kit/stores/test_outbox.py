@@ -188,7 +188,8 @@ async def test_a_stream_is_adopted_once_whoever_keeps_it(world: World) -> None:
         both = (world.drops.adopt(created, was, first_seq=first_seq, again_s=60) for _ in range(2))
         return sorted(await asyncio.gather(*both))
 
-    assert await adopt("one", "", 0) == [False, True]
+    assert await adopt("one", "", 5) == [False, True]
+    assert await world.drops.history(since_s=3600, limit=10) is None, "there was none before"
     assert await adopt("two", "one", 10) == [False, True]
     assert await adopt("three", "one", 20) == [False, False], "who asks has looked before somebody else adopted another"
     assert await adopt("two", "two", 10) == [False, False]

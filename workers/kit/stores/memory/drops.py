@@ -254,7 +254,7 @@ class MemoryDrops:
         if memory.stream != was or created == was:
             return False
         memory.adopt_again = memory.clock() + timedelta(seconds=again_s) if was else None
-        memory.stream, memory.first_seq, memory.resent = created, first_seq, 0
+        memory.stream, memory.first_seq, memory.resent = created, first_seq, 0 if was else first_seq
         return True
 
     async def revive(self) -> int:

@@ -19,8 +19,9 @@ WORKFLOWS, LOOK = 500, 10_000
 STANDING = """
     SELECT created, seq, event, (SELECT first_seq FROM stream WHERE name = $1) AS first_seq FROM stream_standing($1)
 """
+# No other is known to have been before the first.
 ADOPT = """
-    INSERT INTO stream (name, created, adopted_at, first_seq) VALUES ($1, $2, clock_timestamp(), $4)
+    INSERT INTO stream (name, created, adopted_at, first_seq, resent) VALUES ($1, $2, clock_timestamp(), $4, $4)
     ON CONFLICT (name) DO UPDATE SET
         created = excluded.created, adopted_at = excluded.adopted_at, first_seq = excluded.first_seq, resent = 0,
         again_at = clock_timestamp() + $5::interval
