@@ -154,7 +154,7 @@ class Sweeper:
             history = await self._drops.history(since_s=RETENTION_S, limit=LIMIT)
             if history is None or not (page or await self._drops.on_duty("resend", for_s=turn_s)):
                 return
-            self._counts.add("resent", len(history.events))
+            self._counts.add("relayed", len(history.events))
             placed, _ = await self._outbox.relay(history.events)
             if placed < len(history.events):  # the bus is away, or the stream is full; the others are not asked again
                 return
