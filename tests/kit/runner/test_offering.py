@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from tests.flow.noop import Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES, Draft, Side
+from tests.kit.runner.test_handover import room
 from tests.kit.runner.test_pull import DURABLE, STREAM, Handler, provision, send
 from workers.keeper.provision import WORKERS
 from workers.kit.ports import Parser
@@ -223,3 +224,23 @@ def test_what_a_container_may_use(tmp_path: Path, files: dict[str, str], cores: 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert cgroup_cpu(tmp_path) == cores
+
+
+async def test_what_was_asked_for_at_another_priority_is_taken_back(nc: Client) -> None:
+    await group(nc, GROUPS)
+    first, second = Handler(), Handler()
+    loops = [loop_of(nc, first, priority=0), loop_of(nc, second, priority=1)]
+    for loop in loops:
+        await loop.start()
+    await asked(nc, 2)
+    await loops[0].offer(2)
+    await until(lambda: room(loops[0]))
+    await send(nc, 2)
+    await second.saw(2)
+    await loops[0].offer(0)
+    await until(lambda: room(loops[0]))
+    await nc.flush()
+    await send(nc, 2)
+    await first.saw(2)
+    for loop in loops:
+        await loop.stop(1)

@@ -49,19 +49,19 @@ class Offering:
         self._process = str(ULID())
         self._cpu = cpu
         self._ranks: Mapping[str, int] = {}
-        self._asked = 0.0
         self._last_until = 0.0
         self.last = False
 
     async def run(self) -> None:
         """Until cancelled."""
-        before = _used()
+        before, asked = _used(), -RANK_S  # soon again: those that start at the same moment have not seen each other
         while True:
             await asyncio.sleep(LOOK_S)
             now = _used()
             await self.measured((now[0] - before[0]) / (now[1] - before[1]) / self._cpu)
             before = now
-            if now[1] - self._asked >= RANK_S:
+            if now[1] - asked >= RANK_S:
+                asked = now[1]
                 await self.look()
 
     async def measured(self, share: float) -> None:
@@ -72,8 +72,7 @@ class Offering:
         if self.last != (now < self._last_until):
             self.last = not self.last
             log.info("worker.steps_back" if self.last else "worker.comes_back", cpu=round(share, 2))
-            self._rank()
-            await asyncio.gather(*(loop.offer_again() for loop in self._loops))
+            await self._offer()
 
     def _fails(self) -> bool:
         done = self._counts.done
@@ -82,7 +81,6 @@ class Offering:
 
     async def look(self) -> None:
         """Ask which rank this is."""
-        self._asked = time.monotonic()
         if not self._loops:
             return
         try:
@@ -92,7 +90,7 @@ class Offering:
             log.warning("ranks.unknown", error=str(error))
         except Exception:  # tables of an older version, perhaps: work goes on without a rank
             log.exception("ranks.fault")
-        self._rank()
+        await self._offer()
 
     async def leave(self) -> None:
         """Others move up."""
@@ -102,10 +100,11 @@ class Offering:
         except Exception as error:  # noqa: BLE001  # then its place lapses
             log.warning("ranks.unknown", error=str(error) or type(error).__name__)
 
-    def _rank(self) -> None:
-        for loop in self._loops:
-            rank = self._ranks.get(loop.durable, LAST)
-            loop.priority = LAST if self.last else min(rank, LAST - 1)
+    async def _offer(self) -> None:
+        await asyncio.gather(*(loop.offer(self._priority(loop.durable)) for loop in self._loops))
+
+    def _priority(self, stage: str) -> int:
+        return LAST if self.last else min(self._ranks.get(stage, LAST), LAST - 1)
 
 
 def _used() -> tuple[float, float]:

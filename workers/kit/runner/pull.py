@@ -152,10 +152,14 @@ class PullLoop:
         self._patience = 0.0
         self.repair()
 
-    async def offer_again(self) -> None:
-        """What was asked for at another priority is taken back, and asked for at this one."""
-        await self.hold("priority")
-        self.let_go("priority")
+    async def offer(self, priority: int) -> None:
+        """Pull at this priority from now on: what was asked for at another one is taken back."""
+        if priority == self.priority:
+            return
+        self.priority = priority
+        if self._repairing is not None:
+            await self.hold("priority")
+            self.let_go("priority")
 
     def repair(self) -> None:
         """Ask anew from nothing: after a reconnect, a refusal or silence. Repeated calls start one task."""
