@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -17,6 +18,7 @@ import nats.errors
 import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker, NatsMessage
+from nats.aio.subscription import Subscription
 from opentelemetry.trace import SpanKind
 
 from contracts.events import Ref
@@ -123,8 +125,13 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
 
     async def finish() -> None:
         """The questions that come from now on are for the other routers."""
-        await questions.stop()
-        await running.end(broker.config.graceful_timeout or 0.0)
+        until = time.monotonic() + (broker.config.graceful_timeout or 0.0)
+        if isinstance(subscription := questions.subscription, Subscription):
+            questions.subscription = None  # FastStream would drop what was heard and has not begun
+            with contextlib.suppress(nats.errors.Error, TimeoutError):  # without a bus nothing comes
+                drained = subscription.drain()  # type: ignore[no-untyped-call]
+                await asyncio.wait_for(drained, until - time.monotonic())
+        await running.end(max(0.0, until - time.monotonic()))
 
     @broker.subscriber(EMBED, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
     async def embed(message: NatsMessage) -> None:
