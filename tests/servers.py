@@ -41,7 +41,7 @@ async def make_template(stack: Stack) -> None:
 @asynccontextmanager
 async def fresh_database(stack: Stack) -> AsyncIterator[Database]:
     name = f"t_{uuid.uuid4().hex}"
-    await _as_admin(stack, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER ql_owner STRATEGY FILE_COPY")
+    await _as_admin(stack, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER ql_owner")
     owner, worker, gateway = (stack.database_for(role, name) for role in ("ql_owner", "ql_worker", "ql_gateway"))
     yield Database(admin=_in(stack, name), owner=owner, worker=worker, gateway=gateway)
     await _as_admin(stack, f"DROP DATABASE {name} WITH (FORCE)")

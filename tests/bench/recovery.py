@@ -55,16 +55,17 @@ class Interrupted:
 async def measure(stack: Stack, kills: int, seed: int = 1) -> tuple[list[float], int]:
     """(seconds until each interrupted stage was claimed again, how many never were)."""
     chance = random.Random(seed)  # noqa: S311  # picks victims
+    gaps = [chance.uniform(*GAP_S) for _ in range(kills)]
     async with place(stack, **SETTINGS) as here:
         for _ in range(WORKERS):
             here.start(sleep_s=SLEEP_S)
         await here.started()
         seen = Interrupted()
-        driving = asyncio.create_task(here.drive(in_flight=IN_FLIGHT, seconds=kills * max(GAP_S)))
+        driving = asyncio.create_task(here.drive(in_flight=IN_FLIGHT, seconds=sum(gaps)))
         connection = await asyncpg.connect(here.database.admin)
         try:
-            for _ in range(kills):
-                await _watch(seen, connection, time.monotonic() + chance.uniform(*GAP_S))
+            for gap in gaps:
+                await _watch(seen, connection, time.monotonic() + gap)
                 await _kill(here, seen, connection, chance)
             await _watch(seen, connection, time.monotonic() + LOST_S, until_empty=True)
         finally:
