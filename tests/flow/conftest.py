@@ -33,7 +33,10 @@ class Collector(http.server.BaseHTTPRequestHandler):
     bodies: ClassVar[list[bytes]] = []
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it was killed
+            return
         self.bodies.append(body)
         request = ExportTraceServiceRequest()
         request.ParseFromString(body)
