@@ -26,6 +26,13 @@ SAMPLES = ("bookshelf", "expenses", "geometry", "helpdesk", "inventory")
 QL = str(Path(sys.executable).parent / "ql")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever comes first waits for the factory and its packages, on a machine that may have other things to do."""
+    for item in items:
+        if "packages" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(300))
+
+
 class Collector(http.server.BaseHTTPRequestHandler):
     """A collector that keeps what it is sent."""
 

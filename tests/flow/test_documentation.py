@@ -59,7 +59,6 @@ def publisher(factory: Running, folder: Path) -> Reader:
     return reader
 
 
-@pytest.mark.timeout(180)
 async def test_a_finished_workflow_is_looked_back_at_done_again_and_forked(
     factory: Running, packages: Packages, tmp_path: Path
 ) -> None:

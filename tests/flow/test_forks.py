@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.flow.conftest import Running
 
@@ -41,7 +40,6 @@ async def artifact(factory: Running, drop: dict[str, Any]) -> Any:
         return (await http.get(drop["artifact"]["address"])).json()
 
 
-@pytest.mark.timeout(300)
 async def test_one_changed_requirement_asks_for_its_own_files_only(
     factory: Running, packages: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -79,7 +77,6 @@ async def test_one_changed_requirement_asks_for_its_own_files_only(
     assert reused >= {"prompt_enhancement", "frd_generation", "dependency_resolution"}
 
 
-@pytest.mark.timeout(300)
 async def test_a_fork_without_a_change_is_the_same_capsule(
     factory: Running, packages: dict[str, dict[str, Any]]
 ) -> None:

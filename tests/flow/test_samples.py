@@ -103,7 +103,6 @@ def _shell(command: str, folder: Path) -> str:
     return ended.stdout
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("sample", ["bookshelf", "expenses", "geometry"])
 def test_the_readme_s_own_commands_install_test_and_start_it(packages: dict[str, dict[str, Any]], sample: str) -> None:
     folder = Path(packages[sample]["folder"])
