@@ -63,10 +63,11 @@ def s3_client(url: str, http: PoolManager | None = None) -> Minio:
 
 
 def data_folder(folder: Path) -> Path:
-    """Made new, but packages of others and the sandbox's interpreter are those of this machine: they take long."""
+    """Its own, but packages of others and the sandbox's interpreter are those of this machine: they take long."""
     make_folder(folder)
     for name in ("cache", "wheelhouse", "runtime"):
-        (folder / name).symlink_to(make_folder(data_home() / name))
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(make_folder(data_home() / name))
     return folder
 
 
