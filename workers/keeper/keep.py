@@ -8,6 +8,7 @@ hold. Nothing here takes longer where the history is long: only the events of ac
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -79,10 +80,9 @@ class Keeper:
             except Exception as error:  # noqa: BLE001  # the bus or the store is away; a keeper that ends keeps nothing
                 log.warning("keeper.failed", error=str(error) or type(error).__name__)
             self._soon.clear()
-            try:
-                await asyncio.wait_for(self._soon.wait(), WATCH_S)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):  # wait_for of Python 3.11 may lose a cancellation
+                    await self._soon.wait()
 
     async def keep(self) -> None:
         """Make everything as it should be. Raises when the bus or the store is away."""
