@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from hashlib import sha256
 
 import msgspec
 import pytest
 
 from contracts import artifacts as bodies
 from contracts.artifacts import Capsule, Submission
-from contracts.events import Input, Ref
+from contracts.events import Input
 from tests.kit.runner.small import SMALL, Draft, Verdict
 from workers.kit.binding import bind
-from workers.kit.company import APART_S, MANY, Company
 from workers.kit.runner import attempt
 from workers.kit.runner.attempt import Attempts, BackOff
 from workers.kit.stage import Run, Transient
 from workers.kit.stores.drops import Claim, Completed, InputDrop, Retry
 from workers.kit.stores.memory import MemoryArtifacts
-from workers.kit.stores.packs import Packer
 
 BACK_OFF = BackOff(least_s=2, most_s=2)
 
@@ -128,29 +125,3 @@ async def after(asked: float | None) -> float:
 )
 async def test_a_stage_may_ask_for_two_minutes_at_most(asked: float | None, given: float) -> None:
     assert await after(asked) == given
-
-
-async def test_where_many_are_at_work_what_they_made_is_stored_together() -> None:
-    objects: list[str] = []
-
-    async def store(key: str, _: bytes) -> None:
-        objects.append(key)
-
-    class Packed(MemoryArtifacts):
-        async def put(self, tenant: str, body: bytes, *, key: str = "") -> Ref:
-            return await packer.put(tenant, body, sha256(body).hexdigest())
-
-    async def draft(submission: Submission, run: Run) -> Draft:
-        for _ in range(int(run.workflow)):
-            await asyncio.sleep(0)
-        return Draft(text=run.workflow)
-
-    packer, company = Packer(store), Company()
-    binding, loop = bind(draft, "draft", SMALL), asyncio.get_running_loop()
-    made = Attempts(binding, binding.instance({}), Packed(), limit=5, back_off=BACK_OFF, company=company)
-    claims = [msgspec.structs.replace(claim_of("draft"), workflow=str(turns)) for turns in range(4 * MANY)]
-    began = loop.time()
-    outcomes = await asyncio.gather(*map(made.make, claims))
-    assert all(isinstance(outcome, Completed) for outcome in outcomes)
-    # The last of them, and who comes after the others have gone, wait for nobody.
-    assert len(objects) <= MANY + 2 + (loop.time() - began) / APART_S

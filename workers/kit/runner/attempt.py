@@ -22,7 +22,6 @@ from contracts.events import ModelCalls, Ref
 from observability.telemetry import traceparent
 from workers.kit import crash
 from workers.kit.binding import Binding, StageCall
-from workers.kit.company import Company
 from workers.kit.stage import Permanent, Refused, Reject, Run, Transient
 from workers.kit.standing_in import inherited, own
 from workers.kit.stores.drops import (
@@ -86,7 +85,6 @@ class Attempts:
         limit: int,
         back_off: BackOff,
         memo: Memo | None = None,
-        company: Company | None = None,
     ) -> None:
         self._binding = binding
         self._call = call
@@ -94,7 +92,6 @@ class Attempts:
         self._limit = limit
         self._back_off = back_off
         self._memo = memo or Memo(binding, "")
-        self._company = company or Company()
 
     @property
     def takes(self) -> Collection[str]:
@@ -137,8 +134,7 @@ class Attempts:
         limit_s = self._binding.row.limit_s
         watch = _Watch(limit_s, claim, started)
         try:
-            with self._company.working():
-                return await self._made(claim)
+            return await self._made(claim)
         except asyncio.CancelledError:
             if watch.late():
                 return self._again(claim, f"the stage took longer than {limit_s:g} s")
@@ -223,7 +219,6 @@ class Attempts:
         key = ""
         if isinstance(report, Capsule):
             key = capsule_key(claim.tenant, claim.workflow, sha256(body).hexdigest())
-        await self._company.wait()
         crash.at(claim.stage, "before_s3")
         ref = await self._artifacts.put(claim.tenant, body, key=key)
         crash.at(claim.stage, "after_s3")

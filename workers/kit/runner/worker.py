@@ -13,7 +13,6 @@ from nats.errors import Error as NatsError
 from contracts import subjects
 from contracts.topology import Topology
 from workers.kit.binding import Binding
-from workers.kit.company import Company
 from workers.kit.ports import Parser, Registry, Sandbox
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import Artifacts, Drops
@@ -68,7 +67,6 @@ class Worker:
         adapters = wire(bindings, Means(nc, settings), given)
         handover = Handover(drops, publisher.wake, self.counts)
         self._loops = []
-        company = Company()
         for binding in bindings:
             name = binding.row.name
             attempts = Attempts(
@@ -78,7 +76,6 @@ class Worker:
                 limit=settings.attempts,
                 back_off=back_off or BackOff(),
                 memo=Memo(binding, settings.models),
-                company=company,
             )
             work = StageWork(
                 name, attempts, drops, publisher, self._outbox, self._wheel, handover, settings, self.counts
@@ -93,9 +90,7 @@ class Worker:
         stages = {binding.row.name: binding.takes for binding in bindings}
         self._pauses = Pauses(drops, self._loops)
         waiting = {binding.row.name for binding in bindings if not _local(binding)}
-        self._offering = Offering(
-            drops, [loop for loop in self._loops if loop.durable in waiting], self.counts, cgroup_cpu()
-        )
+        self._offering = Offering(drops, [loop for loop in self._loops if loop.durable in waiting], cgroup_cpu())
         self._sweeper = (
             Sweeper(stages, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
             if sweeps
