@@ -90,7 +90,9 @@ class Worker:
         stages = {binding.row.name: binding.takes for binding in bindings}
         self._pauses = Pauses(drops, self._loops)
         waiting = {binding.row.name for binding in bindings if not _local(binding)}
-        self._offering = Offering(drops, [loop for loop in self._loops if loop.durable in waiting], cgroup_cpu())
+        self._offering = Offering(
+            drops, [loop for loop in self._loops if loop.durable in waiting], self.counts, cgroup_cpu()
+        )
         self._sweeper = (
             Sweeper(stages, topology, drops, publisher, self._outbox, nc, settings, self.counts, self._pauses)
             if sweeps
