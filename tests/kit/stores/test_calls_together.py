@@ -91,3 +91,24 @@ async def test_what_is_said_of_one_call_twice_at_once_is_counted_once(worker_poo
     found = await asyncio.gather(*ends, *notes)
     assert len({answer.text for answer in found if answer is not None}) == 1
     assert await worker_pool.fetchval("SELECT count(*) FROM usage") == 1
+
+
+FILL = """
+    INSERT INTO ledger (
+        tenant, question, workflow_id, stage, task, model, answer, finish_reason, tokens_in, tokens_out, cost
+    )
+    SELECT 'default', sha256(n::text::bytea), 'w', 's', 't', 'a/x', '', 'stop', 0, 0, 0 FROM generate_series(1, 2000) n
+"""
+READ = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'ledger'"
+
+
+async def test_what_was_planned_on_an_empty_ledger_does_not_read_all_of_a_full_one(worker_pool: Pool) -> None:
+    begun = "SELECT verdict FROM begin_call('default', sha256($1::text::bytea), 'w', $1, 0, 60)"
+    async with worker_pool.acquire() as connection:
+        for n in range(8):  # the first five are planned for themselves
+            await connection.execute(begun, f"early {n}")
+        await connection.execute(FILL)
+        async with connection.transaction():
+            assert await connection.fetchval(begun, "late") == "yours"
+            assert await connection.fetchval(begun, "7") == "known"
+            assert await connection.fetchval(READ) < 100
