@@ -1,7 +1,8 @@
 """A router process whose models are emulated in it: `python -m tests.bench.emulating ANSWERS SECONDS TOLD`.
 
-It is the product's router, ledger, money, limits and health with it, but for what reaches providers: litellm and HTTP.
-An answer comes after so many seconds, by task from a JSON file. The questions that were asked are written when it ends.
+It is the product's router with its ledger, books and health, but for what reaches providers: litellm and HTTP. No limit
+is set: a call under one begins by itself, and costs more. An answer comes after so many seconds, by task from a JSON
+file. The questions that were asked are written when it ends.
 """
 
 from __future__ import annotations

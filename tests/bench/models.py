@@ -26,7 +26,7 @@ from deploy.local.stack import Stack
 from tests.bench import direct, waiting
 from tests.bench.measure import tied
 from tests.bench.place import place
-from tests.bench.routers import provided, reaching
+from tests.bench.routers import ROUTER, reaching, running
 from tests.bench.samples import PROMPTS
 from tests.bench.table import Table
 from tests.bench.usage import cpu_by_kind
@@ -68,29 +68,42 @@ async def measure(table: Table, stack: Stack, extent: Extent, only: set[str]) ->
 
 async def overhead(table: Table, stack: Stack, extent: Extent) -> None:
     """One question after the other, then fifty at a time, against litellm alone; then watched; then known ones."""
-    async with place(stack) as here, provided(here) as provider:
+    async with place(stack) as here, own_provider() as provider:
         nc = await nats.connect(here.servers.nats)
         try:
             client = LlmClient(nc, Settings.model_validate({"nats_url": here.servers.nats}))
             one = _asks(client)
-            await direct.asked(one, -direct.WARM, direct.WARM, 1)
-            for round_, in_flight in enumerate((1, 50)):
-                alone = await _direct(provider.url, extent.calls, in_flight)
-                ours, cost = await _through(one, round_ * extent.calls, extent.calls, in_flight)
-                what = f"a call to a model, {in_flight} at a time: through the router, and litellm alone"
-                table.add(what, "stated", f"{_compared(ours, alone)}; {cost}")
-            await nc.publish(subjects.watched(TENANT, WATCHED))
-            seen, _ = await _through(_asks(client, WATCHED), 2 * extent.calls, WATCHED_CALLS, 1)
-            before = len(await provider.calls())
-            known, cost = await _through(one, 0, extent.calls, 1)
-            paid = len(await provider.calls()) - before
+            async with running(here, ROUTER, reaching(provider)):
+                await direct.asked(one, -direct.WARM, direct.WARM, 1)
+                for round_, in_flight in enumerate((1, 50)):
+                    alone = await _direct(provider.url, extent.calls, in_flight)
+                    ours, cost = await _through(one, round_ * extent.calls, extent.calls, in_flight)
+                    what = f"a call to a model, {in_flight} at a time: through the router, and litellm alone"
+                    table.add(what, "stated", f"{_compared(ours, alone)}; {cost}")
+                await nc.publish(subjects.watched(TENANT, WATCHED))
+                seen, _ = await _through(_asks(client, WATCHED), 2 * extent.calls, WATCHED_CALLS, 1)
+                streamed = (
+                    f"p50 {statistics.median(seen.calls) * 1000:.1f} ms, {seen.cpu_s * 1000:.2f} CPU-ms of the router"
+                )
+                table.add("a call to a model whose answer somebody watches: streamed", "stated", streamed)
+                await _known(table, one, provider, extent.calls, "in the router's memory")
+            async with running(here, ROUTER, reaching(provider)):
+                await direct.asked(one, -direct.WARM, direct.WARM, 1)
+                await _known(table, one, provider, extent.calls, "read from PostgreSQL: by another router")
         finally:
             await nc.close()
-    streamed = f"p50 {statistics.median(seen.calls) * 1000:.1f} ms, {seen.cpu_s * 1000:.2f} CPU-ms of the router"
-    table.add("a call to a model whose answer somebody watches: streamed", "stated", streamed)
+
+
+async def _known(
+    table: Table, one: Callable[[int], Awaitable[object]], provider: OwnProvider, count: int, where: str
+) -> None:
+    before = len(await provider.calls())
+    known, cost = await _through(one, 0, count, 1)
+    paid = len(await provider.calls()) - before
     half = statistics.median(known.calls) * 1000
     measured = f"p50 {half:.2f} ms, {cost}, {paid} calls to the provider"
-    table.add("an answer that the ledger knows", f"p50 < {HIT_MS:.0f} ms", measured, half < HIT_MS and not paid)
+    what = f"an answer that the ledger knows, {where}"
+    table.add(what, f"p50 < {HIT_MS:.0f} ms", measured, half < HIT_MS and not paid)
 
 
 def _asks(client: LlmClient, workflow: str = "") -> Callable[[int], Awaitable[object]]:

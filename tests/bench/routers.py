@@ -25,7 +25,7 @@ ROUTER = ("workers.llm_router",)
 @asynccontextmanager
 async def provided(here: Place, *arguments: str, routers: int = 1) -> AsyncIterator[OwnProvider]:
     """A provider, and routers that know no other."""
-    async with own_provider(*arguments) as provider, _running(here, ROUTER, reaching(provider), routers):
+    async with own_provider(*arguments) as provider, running(here, ROUTER, reaching(provider), routers):
         yield provider
 
 
@@ -34,7 +34,7 @@ async def emulating(here: Place, answers: Path, seconds: float, routers: int = 1
     """Routers that answer by themselves; the file names every question that they asked, once they have ended."""
     told = here.folder / "asked"
     arguments = ("tests.bench.emulating", str(answers), str(seconds), str(told))
-    async with _running(here, arguments, {"QL_MODELS": "openai/bench", "OPENAI_API_KEY": KEY}, routers):
+    async with running(here, arguments, {"QL_MODELS": "openai/bench", "OPENAI_API_KEY": KEY}, routers):
         yield told
 
 
@@ -44,9 +44,10 @@ def reaching(provider: OwnProvider) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _running(
-    here: Place, module: Sequence[str], environment: dict[str, str], routers: int
+async def running(
+    here: Place, module: Sequence[str], environment: dict[str, str], routers: int = 1
 ) -> AsyncIterator[None]:
+    """So many router processes, all of which hear questions."""
     command = tied([sys.executable, "-m", *module])
     environment = here.environment() | environment
     started = [await asyncio.create_subprocess_exec(*command, env=environment) for _ in range(routers)]

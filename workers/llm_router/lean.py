@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import wraps
+from inspect import unwrap
 from operator import attrgetter
 from typing import Any
 
@@ -26,7 +28,7 @@ def make_lean(litellm: Any, router: Any) -> None:
     _replaced(router, "set_response_headers", _as_it_is)
     _replaced(router.service_logger_obj, "async_service_success_hook", _nothing)
     _replaced(litellm.utils, "update_response_metadata", _no_metadata)
-    _replaced(litellm.main, "get_model_info_helper", _once(litellm.main.get_model_info_helper))
+    _replaced(litellm.main, "get_model_info_helper", _once(unwrap(litellm.main.get_model_info_helper)))
     _replaced(litellm.httpx.Cookies, "extract_cookies", _no_cookies)  # litellm's jar takes none
     litellm.LlmProviders.value = property(attrgetter("_value_"))  # each call reads those of all, twice
 
@@ -87,6 +89,7 @@ def _once(look_up: Callable[..., object]) -> Callable[..., object]:
     """What is told of each model, also that it is not known: looked for twice a call, and the models are few."""
     found: dict[tuple[tuple[str, object], ...], object] = {}
 
+    @wraps(look_up)
     def again(**asked: object) -> object:
         key = tuple(sorted(asked.items()))
         if key not in found:
