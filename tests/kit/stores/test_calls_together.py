@@ -93,6 +93,28 @@ async def test_what_is_said_of_one_call_twice_at_once_is_counted_once(worker_poo
     assert await worker_pool.fetchval("SELECT count(*) FROM usage") == 1
 
 
+HELD = "SELECT FROM calls_running WHERE question = $1 FOR UPDATE"
+LEFT_S = "SELECT extract(epoch FROM until - clock_timestamp())::float8 FROM calls_running WHERE question = $1"
+OLD = "UPDATE calls_running SET until = until - interval '2 hours' WHERE question = $1"
+
+
+async def test_who_renews_waits_for_none_that_is_being_ended(worker_pool: Pool) -> None:
+    """Who holds some rows and waits for others does so in a ring with who ends the same ones, in another order."""
+    ledger, tokens = PgLedger(worker_pool), [uuid.uuid4().hex for _ in range(5)]
+    for n, token in enumerate(tokens):
+        await ledger.begin(call(n), token, estimate=0, lease_s=60)
+    asked = [bytes.fromhex(call(n).question) for n in range(5)]
+    await worker_pool.execute(OLD, asked[4])
+    async with worker_pool.acquire() as ending:
+        async with ending.transaction():
+            await ending.execute(HELD, asked[1])
+            await asyncio.wait_for(ledger.renew(tokens[:3], lease_s=600), 3)
+        left = [await ending.fetchval(LEFT_S, question) for question in asked]
+    assert [s and s > 100 for s in left] == [True, False, True, False, None]
+    await ledger.renew(tokens[:3], lease_s=600)
+    assert await worker_pool.fetchval(LEFT_S, asked[1]) > 100
+
+
 FILL = """
     INSERT INTO ledger (
         tenant, question, workflow_id, stage, task, model, answer, finish_reason, tokens_in, tokens_out, cost

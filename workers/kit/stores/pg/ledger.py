@@ -51,10 +51,20 @@ BEGIN = f"""{FOUND}
     SELECT verdict, scope, allowed, spent, held, granted, false, '', '', 0, 0, 0, '', '', '', ''
     FROM begin_call($1, $2, $3, $10, $11, $12, $13) WHERE NOT EXISTS (SELECT FROM found)
 """  # noqa: S608  # constants only
-# What a dead router left and nobody asked again goes along.
+# What a dead router left and nobody asked again goes along. Who renews many waits for none, for others end many: a row
+# that is locked is being ended, or is renewed the next time. The limit is as `few` tells.
 RENEW = f"""
-    WITH gone AS (DELETE FROM calls_running WHERE until < clock_timestamp() - interval '1 hour')
-    UPDATE calls_running SET until = clock_timestamp() + make_interval(secs => $2) WHERE call = ANY($1::text[])
+    WITH held AS MATERIALIZED (
+        SELECT tenant, question, call = ANY($1::text[]) AS mine FROM calls_running
+        WHERE call = ANY($1::text[]) OR until < clock_timestamp() - interval '1 hour'
+        ORDER BY tenant, question LIMIT (SELECT 1000000) FOR UPDATE SKIP LOCKED
+    ),
+    gone AS (
+        DELETE FROM calls_running r USING held h
+        WHERE NOT h.mine AND r.tenant = h.tenant AND r.question = h.question
+    )
+    UPDATE calls_running r SET until = clock_timestamp() + make_interval(secs => $2) FROM held h
+    WHERE h.mine AND r.tenant = h.tenant AND r.question = h.question
     RETURNING {UNHURRIED}
 """  # noqa: S608  # constants only
 FIRST = f"SELECT {ANSWER}, answer FROM ledger WHERE tenant = $1 AND question = $2"  # noqa: S608
@@ -148,7 +158,7 @@ class PgLedger:
             await connection.execute(RENEW, list(tokens), lease_s)
 
     async def settle(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Answer:
-        return await _again(lambda: self._settled(call, token, text, finish, spent))
+        return await _again(self._pool, lambda: self._settled(call, token, text, finish, spent))
 
     async def _settled(self, call: Call, token: str, text: str, finish: str, spent: Spent) -> Answer:
         asked, asked_ref = await self._bodies.kept(call.tenant, call.asked) if call.asked else (b"", "")
@@ -162,7 +172,7 @@ class PgLedger:
         return answer
 
     async def note(self, call: Call, token: str, spent: Spent) -> None:
-        await _again(lambda: self._calls.end(call, token, spent, None))
+        await _again(self._pool, lambda: self._calls.end(call, token, spent, None))
 
     async def _told(self, statement: str, *values: object) -> asyncpg.Record | None:
         """Its only row."""
@@ -189,14 +199,14 @@ class PgLedger:
         )
 
 
-async def _again(end: Callable[[], Awaitable[_T]]) -> _T:
-    """Say how a call ended until it is heard; `StoreDown` where nobody hears it for minutes."""
+async def _again(pool: Pool, end: Callable[[], Awaitable[_T]]) -> _T:
+    """Say how a call ended until it is heard; `StoreDown` where nobody hears it for minutes, or ever again."""
     until, pause = time.monotonic() + KEEP_TRYING_S, FIRST_AGAIN_S
     while True:
         try:
             return await end()
         except StoreDown:
-            if time.monotonic() > until:
+            if pool.is_closing() or time.monotonic() > until:
                 raise
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_AGAIN_S)
