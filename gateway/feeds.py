@@ -24,6 +24,7 @@ from gateway.frames import Fact, Progress, Wanted
 from gateway.live import Live, LiveDown, Standing
 from gateway.tail import Tail
 from workers.kit.llm.wire import WATCH_S
+from workers.kit.runner.connection import round_trip
 
 KEPT, KEPT_BYTES = 4096, 16 << 20
 """Newest events that a feed keeps for those who come back, and for those who are slow."""
@@ -250,7 +251,7 @@ class Feed:
 
         pattern = subjects.live(self._tenant, workflow, "x").removesuffix("x") + ">"
         channel.listening = await self._nc.subscribe(pattern, cb=take)
-        await self._nc.flush(FLUSH_S)  # whoever is told of an event is told of the progress behind it
+        await round_trip(self._nc, FLUSH_S)  # whoever is told of an event is told of the progress behind it
         channel.watching = asyncio.create_task(self._watch(workflow))
 
     async def _watch(self, workflow: str) -> None:

@@ -21,6 +21,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from .connection import drain, revive
+
 EXPIRES_S = 10
 """So long a machine that has vanished is sent messages, each of which waits for ack_wait."""
 IDLE_HEARTBEAT_S = 2
@@ -191,10 +193,9 @@ class PullLoop:
 
     async def _drain(self, within_s: float) -> None:
         """Give the credit back: the server forgets the request with its inbox, what is on its way goes back at once."""
-        if self._subscription is not None:
-            with contextlib.suppress(NatsError, TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py
+        subscription, self._subscription = self._subscription, None  # a silent server's drain goes on without us
+        if subscription is not None:
+            await drain(subscription, within_s)
 
     async def _durable_exists(self) -> bool:
         """Looks also whether pulls name a group: an older keeper makes durables without one, and takes it away."""
@@ -212,6 +213,7 @@ class PullLoop:
                 async with asyncio.timeout(IDLE_HEARTBEAT_S / 2):
                     await self._pinged.wait()
             self._pinged.clear()
+            await revive(self._nc)
             pings, self._pings = self._pings, []
             for ping in pings:
                 if not ping.done():

@@ -20,6 +20,7 @@ from workers.kit.stores.handover import Heir
 from workers.kit.wiring import Means, ports_of, wire
 
 from .attempt import Attempts, BackOff
+from .connection import round_trip
 from .handover import Handover, Seat
 from .memo import Memo
 from .offering import Offering, cgroup_cpu
@@ -168,7 +169,7 @@ class Worker:
         with contextlib.suppress(NatsError, TimeoutError):
             async with asyncio.timeout(began + grace_s * TELL - time.monotonic()):
                 await self._outbox.flush()
-                await self._nc.flush()
+                await round_trip(self._nc, grace_s)
 
     def nudge(self, tenant: str, workflow: str) -> None:
         """Somebody says that the workflow was cancelled: work at it ends now, if the store says so too."""
