@@ -55,6 +55,20 @@ async def test_what_is_switched_off_while_questions_wait_for_their_turn_is_asked
     await answered(one, question("4"))
 
 
+async def test_a_call_that_is_cut_off_while_it_waits_for_its_turn_is_no_failure_of_its_role() -> None:
+    provider, ledger = Counting(seconds=60), MemoryLedger()
+    one = Service(read_chains("openai/a"), chain(provider), ledger, limits=Limits(1, 0))
+    asked = ("first", "waits")
+    asking = [asyncio.create_task(one.answer(question(name, workflow=name))) for name in asked]
+    while not provider.calls or len(ledger.running) < 2:  # noqa: ASYNC110  a count can't tell
+        await asyncio.sleep(0.001)
+    for name in reversed(asked):
+        one.leave("default", name)
+    assert [isinstance(reply, Problem) for reply in await asyncio.gather(*asking)] == [True, True]
+    assert {used.call.workflow: used.spent.code for used in ledger.used} == dict.fromkeys(asked, "given_up")
+    assert provider.calls == 1
+
+
 async def test_a_fallback_that_is_switched_off_while_the_first_model_fails_is_not_asked() -> None:
     board = Board()
 

@@ -101,7 +101,12 @@ class Turns:
         finally:
             self._running.discard(turn.token)
             if not turn.ended:
-                given_up = msgspec.structs.replace(turn.spent, outcome="failed", detail="the call was given up")
+                given_up = msgspec.structs.replace(
+                    turn.spent,
+                    outcome="failed",
+                    code=turn.spent.code or "given_up",  # else its role would be blamed
+                    detail="the call was given up",
+                )
                 with contextlib.suppress(StoreDown):
                     await asyncio.shield(turn.note(given_up))
 
