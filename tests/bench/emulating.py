@@ -24,7 +24,7 @@ from workers.kit.llm.wire import Question
 from workers.kit.settings import Settings, load
 from workers.llm_router.models import Model
 from workers.llm_router.reach import Reach, reach
-from workers.llm_router.said import Completion, Facts, Failed, Said, Tell, Vectors
+from workers.llm_router.said import Completion, CutOff, Facts, Failed, Said, Tell, Vectors
 from workers.llm_router.serving import serving
 
 CHARS_A_TOKEN = 4
@@ -45,9 +45,14 @@ class Emulated:
     async def complete(self, model: Model, question: Question, tell: Tell | None, *, last: bool) -> Said:
         words = "\0".join(message.content for message in question.messages)
         self.asked.append(sha256(words.encode()).hexdigest())
-        await asyncio.sleep(self._seconds)
+        tokens_in = len(words) // CHARS_A_TOKEN
+        try:
+            await asyncio.sleep(self._seconds)
+        except asyncio.CancelledError:
+            left = Failed(kind="fault", error="it was cut off", tokens_in=tokens_in, cost=FACTS.cost_in * tokens_in)
+            raise CutOff(left) from None
         text = self._answers[question.task]
-        tokens_in, tokens_out = len(words) // CHARS_A_TOKEN, len(text) // CHARS_A_TOKEN
+        tokens_out = len(text) // CHARS_A_TOKEN
         cost = FACTS.cost_in * tokens_in + FACTS.cost_out * tokens_out
         return Completion(text=text, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
 

@@ -48,6 +48,9 @@ from .service import Service, place
 
 AT_ONCE = 2048
 ALIVE_S = 2.0
+FINISH = 0.85
+"""Of a stopping router's grace, what its calls have to end. The rest is for what is cut off then: it is noted."""
+CUT_S = 1.0
 MOST_BYTES = 64 * 1024 * 1024
 """Of a question that lies in S3."""
 ROOM_BYTES = 4 * MOST_BYTES
@@ -124,19 +127,27 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
         await message.raw_message.respond(body)
 
     async def finish() -> None:
-        """The questions that come from now on are for the other routers."""
-        until = time.monotonic() + (broker.config.graceful_timeout or 0.0)
-        if isinstance(subscription := questions.subscription, Subscription):
-            questions.subscription = None  # FastStream would drop what was heard and has not begun
-            with contextlib.suppress(nats.errors.Error, TimeoutError):  # without a bus nothing comes
-                drained = subscription.drain()  # type: ignore[no-untyped-call]
-                await asyncio.wait_for(drained, until - time.monotonic())
+        """The questions that come from now on are for the other routers. What does not end in time is cut off."""
+        until = time.monotonic() + FINISH * (broker.config.graceful_timeout or 0.0)
+        for subscriber in (questions, texts):
+            if isinstance(subscription := subscriber.subscription, Subscription):
+                subscriber.subscription = None  # FastStream would drop what was heard and has not begun
+                with contextlib.suppress(nats.errors.Error, TimeoutError):  # without a bus nothing comes
+                    drained = subscription.drain()  # type: ignore[no-untyped-call]
+                    await asyncio.wait_for(drained, until - time.monotonic())
         await running.end(max(0.0, until - time.monotonic()))
+        await service.end(CUT_S)
+        await running.cut(CUT_S)
 
-    @broker.subscriber(EMBED, queue=QUEUE, max_workers=AT_ONCE, no_reply=True)
+    texts = broker.subscriber(EMBED, queue=QUEUE, no_reply=True)
+
+    @texts
     async def embed(message: NatsMessage) -> None:
         if message.reply_to:
-            await broker.publish(await _embedded(message, service), message.reply_to)
+            await running.begin(vectors(message))
+
+    async def vectors(message: NatsMessage) -> None:
+        await message.raw_message.respond(await _embedded(message, service))
 
     @broker.subscriber(MODELS, queue=QUEUE, no_reply=True)
     async def models(message: NatsMessage) -> None:

@@ -29,6 +29,13 @@ class Running:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
+    async def cut(self, within_s: float) -> None:
+        """What still runs may tell how its call ended, for so long; what remains is cancelled."""
+        await self.end(within_s)
+        for task in self._tasks:
+            task.cancel()
+        await self.end(within_s)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._free.release()

@@ -73,6 +73,7 @@ class Service:
         self._version = version
         self._strict = strict
         self._asked: dict[tuple[str, str], _Asking] = {}
+        self._ended = False
 
     async def answer(self, question: Question) -> Answer | Problem:
         """The answer, or why there is none; raises nothing."""
@@ -86,6 +87,8 @@ class Service:
             if question.workflow not in asking.workflows:
                 return reply  # it has ended, and was left behind
             self._forget(asked, asking)  # money and `strict` are each workflow's own: what stopped one stops no other
+        if self._ended:
+            return Problem(kind="transient", message="this model router is being stopped", retry_after=RETRY_S)
         made = self._asked[asked] = _Asking(asyncio.create_task(self._resolved(question, call)), {question.workflow})
         made.task.add_done_callback(lambda _: self._forget(asked, made))
         return await _waited(made.task)
@@ -102,6 +105,14 @@ class Service:
                 if not asking.workflows:
                     self._forget(asked, asking)  # who asks the same from now on begins anew
                     asking.task.cancel()
+
+    async def end(self, within_s: float) -> None:
+        """Begin no more calls, and cut off those that run: what they took is noted, for so long it is waited for."""
+        self._ended = True
+        if tasks := [asking.task for asking in self._asked.values()]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=within_s)
 
     def _forget(self, asked: tuple[str, str], asking: _Asking) -> None:
         if self._asked.get(asked) is asking:
@@ -345,7 +356,9 @@ async def _waited(task: asyncio.Task[Answer | Problem]) -> Answer | Problem:
         me = asyncio.current_task()
         if not task.cancelled() or (me is not None and me.cancelling()):
             raise
-    return Problem(kind="transient", message="the call was cut off: its workflow has ended", retry_after=RETRY_S)
+    return Problem(
+        kind="transient", message="the call was cut off: its workflow has ended, or its router", retry_after=RETRY_S
+    )
 
 
 def place(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from faststream import FastStream
 from workers.kit.settings import Settings
 from workers.kit.stores.artifacts import S3Artifacts
 from workers.kit.stores.paces import Paces
-from workers.kit.stores.pg import open_pool
+from workers.kit.stores.pg import close_pool, open_pool
 from workers.kit.stores.pg.ended import has_ended
 from workers.kit.stores.pg.ledger import PgLedger
 from workers.kit.stores.pg.paces import PgPaces
@@ -80,7 +80,7 @@ async def serving(settings: Settings, reach: Reach, reaching: Reaching | None = 
 
         yield application
     finally:
-        await pool.close()
+        await close_pool(pool)
 
 
 def _others(settings: Settings, reach: Reach, paces: Paces, reaching: Reaching) -> Provider | None:
