@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from contracts.cloudevents import from_structured
 from tests.kit.stores.world import World, completed, rejected
-from workers.kit.stores.drops import Remembered, Retry
+from workers.kit.stores.drops import Remembered, Retry, StoredEvent
+from workers.kit.stores.memory import MemoryDrops
+from workers.kit.stores.pg import PgDrops
 
 
 async def test_events_wait_until_their_sequence_is_noted(world: World) -> None:
@@ -61,6 +64,19 @@ async def test_a_note_of_an_earlier_stream_that_comes_late_changes_nothing(world
     for seq in (7, 90, 8):
         await world.drops.published([msgspec.structs.replace(event, seq=seq)])
     assert await world.drops.remembered() == Remembered(seq=90, event=event.id)
+
+
+async def test_what_is_noted_of_a_lost_stream_only_is_not_taken_to_be_in_the_next_one(world: World) -> None:
+    assert await world.drops.adopt("one", "", first_seq=0, again_s=0)
+    await world.submit()
+    (event,) = await world.drops.unpublished(["workflow"], older_s=0, limit=10)
+    assert await world.drops.adopt("two", "one", first_seq=1000, again_s=0)
+    assert await world.drops.revive() == 0
+    for store in (world.drops, world.reads):
+        await store.published([msgspec.structs.replace(event, seq=5)])
+        assert list(await world.drops.unpublished(["workflow"], older_s=0, limit=10)) == [event]
+    await world.drops.published([msgspec.structs.replace(event, seq=1000)])
+    assert not await world.drops.unpublished(["workflow"], older_s=0, limit=10)
 
 
 async def test_two_relays_may_note_the_same_events(world: World) -> None:
@@ -158,6 +174,22 @@ async def test_a_page_of_history_counts_only_for_the_stream_that_it_was_read_for
     assert len(again.events) == 2
 
 
+async def noted_as_before(world: World, events: Sequence[StoredEvent], seq: int) -> None:
+    """As by a statement that began before the stream was adopted."""
+    notes = [msgspec.structs.replace(event, seq=seq) for event in events]
+    if isinstance(world.drops, MemoryDrops):
+        memory = world.drops.memory
+        first, memory.first_seq = memory.first_seq, 0
+        memory.published(notes)
+        memory.first_seq = first
+        return
+    assert isinstance(world.drops, PgDrops)
+    first = await world.drops.pool.fetchval("SELECT first_seq FROM stream")
+    await world.drops.pool.execute("UPDATE stream SET first_seq = 0")
+    await world.drops.published(notes)
+    await world.drops.pool.execute("UPDATE stream SET first_seq = $1", first)
+
+
 async def test_what_is_noted_late_of_the_old_stream_is_made_good_once_it_has_settled(world: World) -> None:
     await world.drops.adopt("one", "", first_seq=0, again_s=0)
     assert await world.drops.revive() == 0, "there was no other that could have answered late"
@@ -169,16 +201,16 @@ async def test_what_is_noted_late_of_the_old_stream_is_made_good_once_it_has_set
     assert page is not None
     await world.drops.resent(page)
     assert await world.drops.history(since_s=3600, limit=10) is None
-    await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+    await noted_as_before(world, events, 3)
     assert await world.drops.revive() == 2, "whoever keeps it, at any look until then"
-    await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+    await noted_as_before(world, events, 3)
     await world.reads.cancel("default", old, reason="")
     await asyncio.sleep(0.3)
     assert await world.drops.revive() == 1
     again = await world.drops.history(since_s=3600, limit=10)
     assert again is not None
     assert [event.id for event in again.events] == [f"{old}.workflow.submitted.1"]
-    await world.drops.published([msgspec.structs.replace(event, seq=3) for event in events])
+    await noted_as_before(world, events, 3)
     assert await world.drops.revive() == 0, "then it has settled"
     assert active in {event.workflow for event in events}
 

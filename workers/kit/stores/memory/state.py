@@ -114,11 +114,11 @@ class Memory:
         return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])[:limit]]
 
     def published(self, events: Sequence[StoredEvent]) -> None:
-        """Note sequences; the highest stands."""
+        """Note sequences of this stream; the highest stands."""
         for event in events:
             known = self.workflows[event.workflow].events
             time, kept = known[event.id]
-            if kept.seq < event.seq:
+            if kept.seq < event.seq and event.seq >= self.first_seq:
                 known[event.id] = (time, msgspec.structs.replace(kept, seq=event.seq))
 
     def shown(self, event: StoredEvent) -> StoredEvent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from contracts.subjects import STREAM
 from workers.kit.stores.drops import StoredEvent
 
 from .pool import Connection
@@ -21,6 +22,7 @@ _NOTES = few("$1::text[]", "$2::text[]", "$3::bigint[]", limit=UNHURRIED)
 PUBLISHED = f"""
     UPDATE events e SET published_seq = n.seq FROM {_NOTES} AS n (workflow_id, id, seq, unit)
     WHERE e.workflow_id = n.workflow_id AND e.id = n.id AND (e.published_seq IS NULL OR e.published_seq < n.seq)
+        AND n.seq >= coalesce((SELECT first_seq FROM stream WHERE name = '{STREAM}'), 0)
 """  # noqa: S608  # constants only
 
 
