@@ -115,6 +115,37 @@ async def test_who_renews_waits_for_none_that_is_being_ended(worker_pool: Pool) 
     assert await worker_pool.fetchval(LEFT_S, asked[1]) > 100
 
 
+BEGUN = """
+    INSERT INTO calls_running (tenant, question, call, workflow_id, month, estimate, until)
+    VALUES ('default', $1, 'other', '', '', 0, now())
+"""
+
+
+async def test_a_call_whose_caller_has_gone_is_not_begun(worker_pool: Pool) -> None:
+    ledger, first, second = PgLedger(worker_pool), call(0, WORKFLOWS[0]), call(0, WORKFLOWS[1])
+    async with worker_pool.acquire() as other:
+        held = other.transaction()
+        await held.start()
+        await other.execute(BEGUN, bytes.fromhex(first.question))
+        asking = asyncio.create_task(ledger.begin(first, "first", estimate=COST, lease_s=60))
+        await until_somebody_waits(worker_pool)
+        asking.cancel()
+        await held.rollback()
+        assert (await ledger.begin(second, "second", estimate=COST, lease_s=60)).verdict == "yours"
+    assert await worker_pool.fetchval("SELECT call FROM calls_running") == "second"
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def until_somebody_waits(pool: Pool) -> None:
+    async with asyncio.timeout(5):
+        while not await pool.fetchval(WAITING):  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0.01)
+
+
 FILL = """
     INSERT INTO ledger (
         tenant, question, workflow_id, stage, task, model, answer, finish_reason, tokens_in, tokens_out, cost

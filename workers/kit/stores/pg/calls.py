@@ -35,6 +35,7 @@ BEGIN = """
         WHERE NOT a.limited OFFSET 0
     ) b ON true ORDER BY a.place
 """
+TAKE_BACK = "DELETE FROM calls_running WHERE tenant = $1 AND question = $2 AND call = $3"
 _MONTH = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM')"
 # What a call did goes down with its end, and once, however often it is said. A second answer to the same question was
 # paid for too: its usage counts. The first call under a month's limit makes its row in budgets, perhaps right now: so a
@@ -110,7 +111,9 @@ class Calls:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._begins: Group[tuple[object, ...], Verdict | None] = Group(self._begin, key=_named, most=MOST)
+        self._begins: Group[tuple[object, ...], Verdict | None] = Group(
+            self._begin, key=_named, orphan=self._take_back, most=MOST
+        )
         self._ends: Group[tuple[object, ...], bool] = Group(self._end, key=_named, most=MOST)
 
     async def begin(self, call: Call, token: str, guess: float, lease_s: float, most: float) -> Verdict | None:
@@ -128,6 +131,13 @@ class Calls:
             records = await connection.fetch(BEGIN, *_columns(asked, order))
         verdicts: dict[int, Verdict | None] = {at: record["verdict"] for at, record in zip(order, records, strict=True)}
         return [verdicts[at] for at in range(len(asked))]
+
+    async def _take_back(self, asked: tuple[object, ...], verdict: Verdict | None) -> None:
+        """Nobody is there to ask: who asks the same need not wait until that lapses."""
+        if verdict == "yours":
+            tenant, question, _, token, *_ = asked
+            async with connected(self._pool) as connection:
+                await connection.execute(TAKE_BACK, tenant, question, token)
 
     async def _end(self, ended: Sequence[tuple[object, ...]]) -> list[bool]:
         async with connected(self._pool) as connection:
