@@ -94,6 +94,22 @@ async def test_however_many_begin_at_once_there_are_only_so_many(paces: tuple[Pa
     assert sum(isinstance(one, Counted) for one in told) == 7
 
 
+async def test_a_clock_that_was_set_back_stops_nobody(worker_pool: Pool) -> None:
+    port, one = PgPaces(worker_pool), [Pace(name="a", calls=1)]
+    within(await port.begin(one))
+    over(await port.begin(one))
+    await worker_pool.execute("UPDATE paces SET second = second + 300")
+    within(await port.begin(one))
+    over(await port.begin(one))
+
+
+async def test_names_that_nobody_asks_for_any_more_are_forgotten(worker_pool: Pool) -> None:
+    for name, ago in (("old", 3700), ("a", 0)):
+        await PgPaces(worker_pool).begin([Pace(name=name, calls=1)])
+        await worker_pool.execute("UPDATE paces SET second = second - $1", ago)
+    assert [row["name"] for row in await worker_pool.fetch("SELECT name FROM paces")] == ["a"]
+
+
 async def test_a_tenant_s_role_sees_none_of_it(shared: Database, gateway_pool: Pool) -> None:
     async with gateway_pool.acquire() as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

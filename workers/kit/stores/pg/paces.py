@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from workers.kit.stores.paces import SOON_S, Counted, Later, Pace
@@ -10,6 +11,15 @@ from .pool import Pool, connected
 
 BEGIN = "SELECT began, name, over, pause_s FROM begin_paced($1, $2, $3, $4)"
 END = "SELECT end_paced($1, $2, $3, $4)"
+# Of names that nobody asks for any more. Who asks for one holds its rows while others wait, and this waits for none.
+FORGET = """
+    WITH old AS (
+        SELECT name, second FROM paces WHERE second < extract(epoch FROM clock_timestamp()) - 3600
+        LIMIT (SELECT 1000000) FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM paces p USING old o WHERE p.name = o.name AND p.second = o.second
+"""
+FORGET_S = 3600.0
 MOST = 2**53
 
 
@@ -18,12 +28,16 @@ class PgPaces:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._forget_at = 0.0
 
     async def begin(self, paces: Sequence[Pace], tokens: int = 0) -> Counted | Later:
         ordered = sorted(paces, key=lambda pace: pace.name)
         names = [pace.name for pace in ordered]
         calls, most = [pace.calls for pace in ordered], [pace.tokens for pace in ordered]
         async with connected(self._pool) as connection:
+            if (now := time.monotonic()) >= self._forget_at:
+                self._forget_at = now + FORGET_S
+                await connection.execute(FORGET)
             told = await connection.fetchrow(BEGIN, names, calls, most, tokens)
         if told is None:
             raise LookupError("begin_paced gave no row")
