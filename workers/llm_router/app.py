@@ -38,6 +38,7 @@ from workers.kit.llm.wire import (
     Working,
     read_asked,
 )
+from workers.kit.runner.connection import drain
 from workers.kit.settings import Settings
 from workers.kit.stores.drops import ArtifactLost, StoreDown
 from workers.kit.stores.keys import artifact_key, owner
@@ -132,9 +133,7 @@ def app(broker: NatsBroker, service: Service, objects: Objects | None = None) ->
         for subscriber in (questions, texts):
             if isinstance(subscription := subscriber.subscription, Subscription):
                 subscriber.subscription = None  # FastStream would drop what was heard and has not begun
-                with contextlib.suppress(nats.errors.Error, TimeoutError):  # without a bus nothing comes
-                    drained = subscription.drain()  # type: ignore[no-untyped-call]
-                    await asyncio.wait_for(drained, until - time.monotonic())
+                await drain(subscription, max(0.0, until - time.monotonic()))
         await running.end(max(0.0, until - time.monotonic()))
         await service.end(CUT_S)
         await running.cut(CUT_S)
