@@ -96,7 +96,7 @@ class Chat:
         try:
             async with asyncio.timeout(self._model_s):
                 said = await self._said(model, question, options, tell, heard)
-                unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_out
+                unread = isinstance(said, Failed) and said.kind == "rejected" and not said.tokens_in + said.tokens_out
                 if unread and options.pop("response_format", None) and await may_again():
                     said = await self._said(model, question, options, tell, heard)  # perhaps it takes no schema
         except TimeoutError:

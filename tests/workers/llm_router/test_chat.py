@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from tests.providers.answers import Answers, question_sha
 from tests.providers.calling import LITELLM_WARNS, PROMPT
 from tests.providers.server import KEY, Provider
 from tests.workers.llm_router.serving import Unwatched, question
@@ -215,6 +216,19 @@ def test_an_empty_answer_is_read_by_how_it_ended_and_paid(fake: Provider, finish
     assert isinstance(told, Failed)
     assert (told.kind, told.tokens_in, told.tokens_out) == (kind, 1000, 500)
     assert told.cost == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_who_refuses_a_schema_is_asked_without_and_who_answers_nothing_is_paid_and_not_asked_again(
+    stream: bool,
+) -> None:
+    schemed, one_word = replace(QUESTION, schema={"type": "object"}), Answers({question_sha([("user", PROMPT)]): "x"})
+    for planned, calls in (("400,ok", 2), ("length,ok", 1)):
+        async with Provider(planned, answers=one_word) as fake:
+            heard: list[str] = []
+            told = await chat(at(fake)).complete(at(fake), schemed, heard.append if stream else None, last=True)
+            assert (told.tokens_in > 0, told.cost > 0, len(fake.calls)) == (True, True, calls)
+            assert isinstance(told, Completion if planned == "400,ok" else Failed)
 
 
 def test_words_in_an_error_decide_nothing_where_its_status_says_else() -> None:
