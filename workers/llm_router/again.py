@@ -44,6 +44,11 @@ async def may_again() -> bool:
     return gate is None or await gate()
 
 
+def pausing() -> bool:
+    """Whether a try has failed and the next one has not begun: nobody works on the question now."""
+    return _failed.get() is not None
+
+
 def lost(error: BaseException) -> bool:
     """Whether this try may have been worked on, and is paid for."""
     return worked(error, time.monotonic() - _began.get())
@@ -63,8 +68,9 @@ def soon(router: Any) -> None:
 
     async def checked(*arguments: Any, **named: Any) -> Any:
         failed = _failed.get()
+        again = failed is None or await may_again()
         _failed.set(None)
-        if failed is not None and not await may_again():
+        if failed is not None and not again:
             raise failed
         _began.set(time.monotonic())
         return await call(*arguments, **named)

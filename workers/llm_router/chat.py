@@ -18,7 +18,7 @@ import structlog
 
 from workers.kit.llm.wire import Question
 
-from .again import lost, may_again, soon
+from .again import lost, may_again, pausing, soon
 from .errors import read_error
 from .lean import make_lean, unlogged
 from .models import PROVIDERS, Model, Parameters, Price
@@ -101,10 +101,10 @@ class Chat:
                     said = await self._said(model, question, options, tell, heard)  # perhaps it takes no schema
         except TimeoutError:
             late = Failed(kind="fault", error=f"it took longer than {self._model_s:g} s")
-            return self._paid(late, model, question, "".join(heard), None)
+            return late if pausing() else self._paid(late, model, question, "".join(heard), None)
         except asyncio.CancelledError:
             left = Failed(kind="fault", error="it was cut off")
-            raise CutOff(self._paid(left, model, question, "".join(heard), None)) from None
+            raise CutOff(left if pausing() else self._paid(left, model, question, "".join(heard), None)) from None
         return said
 
     async def embed(self, model: Model, texts: Sequence[str]) -> Vectors | Failed:

@@ -25,7 +25,7 @@ from workers.llm_router.chat import Chat, rooted
 from workers.llm_router.errors import read_error
 from workers.llm_router.models import Model, Price, read_chains, read_parameters
 from workers.llm_router.providers import Blueprint
-from workers.llm_router.said import Completion, Failed, Said, Tell, Vectors
+from workers.llm_router.said import Completion, CutOff, Failed, Said, Tell, Vectors
 from workers.llm_router.scrub import Scrub
 from workers.llm_router.service import Service
 
@@ -157,6 +157,20 @@ async def test_who_could_not_be_reached_is_paid_nothing(fake: Provider) -> None:
     told = await chat(gone).complete(gone, QUESTION, None, last=False)
     assert isinstance(told, Failed)
     assert (told.tokens_in, told.cost) == (0, 0.0)
+
+
+async def test_while_it_waits_to_ask_again_nothing_is_paid(fake: Provider) -> None:
+    for stream in (True, False):
+        late = await said(fake, "429:4,ok", stream=stream, last=True, model_s=0.3)
+        assert isinstance(late, Failed)
+        assert ("longer than" in late.error, late.tokens_in, late.cost) == (True, 0, 0.0)
+    asking = asyncio.create_task(said(fake, "429:4,ok", last=True))
+    await asyncio.sleep(0.3)
+    asking.cancel()
+    with pytest.raises(CutOff) as cut:
+        await asking
+    assert (cut.value.failed.tokens_in, cut.value.failed.cost) == (0, 0.0)
+    assert len(fake.calls) == 3
 
 
 async def test_what_a_call_took_until_its_workflow_ended_is_paid(fake: Provider, second: Provider) -> None:
