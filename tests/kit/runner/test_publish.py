@@ -71,6 +71,12 @@ async def test_a_fact_is_stored_once_and_keeps_its_place(nc: Client) -> None:
     assert message.subject == subjects.result(SUBMITTED.subject)
 
 
+async def test_a_full_stream_refuses_no_event_but_holds_all_of_them(nc: Client) -> None:
+    publisher = await publisher_of(nc, EVENT_STREAM | {"max_bytes": 1})
+    with pytest.raises(Held, match="maximum bytes"):
+        await publisher.fact(STORED)
+
+
 async def test_many_facts_are_stored_in_their_order_and_each_is_told_of_its_own(nc: Client) -> None:
     publisher = await publisher_of(nc)
     forged = stored("w5")

@@ -83,6 +83,27 @@ async def test_a_page_of_events_that_the_stream_refuses_lets_those_behind_it_pas
         assert (counts.done["relayed"], counts.done["events"]) == (5, 2), "what was refused is not sent again at once"
 
 
+async def test_history_that_the_stream_refuses_lets_what_is_behind_it_pass(
+    servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "LIMIT", 2)
+    async with pipeline(servers, SMALL, workers=0) as running:
+        asked = [await running.submit("p") for _ in range(4)]
+        await asyncio.sleep(0.3)
+        await sweeper_of(running, Counts()).sweep()
+        await damage(database, asked[:3])
+        await running.drops.pool.execute(
+            "UPDATE events SET published_seq = published_seq - 1000"
+        )  # as of an earlier one
+        await running.drops.pool.execute("UPDATE stream SET resent = -1000")
+        await sweeper_of(running, Counts()).sweep()
+        assert await running.drops.history(since_s=60, limit=10) is None
+        left = await running.drops.unpublished([LIFECYCLE], older_s=0, limit=10)
+        assert [event.workflow for event in left] == asked[:3], "they stay owed"
+        (placed,) = await running.reads.events(TENANT, asked[3])
+        assert placed.seq > 0
+
+
 async def damage(database: Database, workflows: list[str]) -> None:
     """Their events are none that anybody could read."""
     connection = await asyncpg.connect(database.admin)

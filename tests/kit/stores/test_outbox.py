@@ -160,6 +160,21 @@ async def test_what_is_too_old_for_the_stream_is_passed_over(world: World) -> No
     assert [event.seq for event in await world.reads.events("default", old)] == [1, 2], "nobody waits for it"
 
 
+async def test_what_the_new_stream_refuses_of_the_history_is_unpublished_and_the_rest_goes_on(world: World) -> None:
+    await world.drops.adopt("one", "", first_seq=0, again_s=60)
+    (old,) = await told(world, 1)
+    await ended(world, old, 2)
+    await world.drops.adopt("two", "one", first_seq=1000, again_s=60)
+    page = await world.drops.history(since_s=3600, limit=1)
+    assert page is not None
+    refused = [event.id for event in page.events]
+    await world.drops.resent(page, refused)
+    assert [e.id for e in await world.drops.unpublished(["workflow"], older_s=0, limit=10)] == refused
+    rest = await world.drops.history(since_s=3600, limit=10)
+    assert rest is not None
+    assert [event.id for event in rest.events] == [f"{old}.workflow.cancelled.1"]
+
+
 async def test_a_page_of_history_counts_only_for_the_stream_that_it_was_read_for(world: World) -> None:
     await world.drops.adopt("one", "", first_seq=0, again_s=60)
     (old,) = await told(world, 1)

@@ -19,6 +19,7 @@ from .gate import Gate, Leave
 
 WRONG_LAST_SEQUENCE = 10071
 SEQUENCE_IN_FLIGHT = 10164
+FULL = 10077
 WAKE_TTL = "60s"
 TRIES = 5
 _ONCE = {"Nats-Expected-Last-Subject-Sequence": "0", "Nats-Expected-Stream": subjects.STREAM}
@@ -29,7 +30,7 @@ class NotPublished(Exception):
 
 
 class Held(NotPublished):
-    """The stream is not known to be the right one: nothing is published until it is."""
+    """The stream is full, or not known to be the right one: nothing is published until it is."""
 
 
 Told = StoredEvent | Exception
@@ -143,7 +144,8 @@ class Publisher:
 
 
 def _refused(subject: str, fault: ApiFault) -> NotPublished:
-    return NotPublished(f"{subject}: {fault.description} ({fault.err_code})")
+    kind = Held if fault.err_code == FULL else NotPublished  # whichever event it is
+    return kind(f"{subject}: {fault.description} ({fault.err_code})")
 
 
 def message_of(event: StoredEvent) -> Message:

@@ -155,10 +155,11 @@ class Sweeper:
             if history is None or not (page or await self._drops.on_duty("resend", for_s=turn_s)):
                 return
             self._counts.add("relayed", len(history.events))
-            placed, _ = await self._outbox.relay(history.events)
-            if placed < len(history.events):  # the bus is away, or the stream is full; the others are not asked again
+            placed, refused = await self._outbox.relay(history.events)
+            self._refused |= dict.fromkeys(refused, time.monotonic())
+            if placed + len(refused) < len(history.events):  # the bus is away, or the stream is full
                 return
-            await self._drops.resent(history)
+            await self._drops.resent(history, refused)
 
     async def _admit(self) -> None:
         for _ in range(PAGES):

@@ -61,8 +61,8 @@ class StreamRelay(StreamMemory, Protocol):
         nothing more. Those of active workflows do not wait here, they are unpublished."""
         ...
 
-    async def resent(self, history: History) -> None:
-        """The stream holds all of them."""
+    async def resent(self, history: History, refused: Collection[str] = ()) -> None:
+        """The stream holds all of them but those with an id in `refused`, which are unpublished from now on."""
         ...
 
 

@@ -284,7 +284,12 @@ class MemoryDrops:
         through = events[-1].seq if len(events) == limit else memory.first_seq
         return History(events=events, first_seq=memory.first_seq, after=memory.resent, through=through)
 
-    async def resent(self, history: History) -> None:
+    async def resent(self, history: History, refused: Collection[str] = ()) -> None:
+        for event in history.events:
+            known = self.memory.workflows[event.workflow].events
+            time, kept = known[event.id]
+            if event.id in refused and kept.seq < history.first_seq:
+                known[event.id] = (time, msgspec.structs.replace(kept, seq=0))
         if (self.memory.first_seq, self.memory.resent) == (history.first_seq, history.after):
             self.memory.resent = history.through
 

@@ -185,9 +185,9 @@ class PgDrops:
         async with connected(self.pool) as connection:
             return await stream.history(connection, since_s, limit)
 
-    async def resent(self, history: History) -> None:
+    async def resent(self, history: History, refused: Collection[str] = ()) -> None:
         async with connected(self.pool) as connection:
-            await stream.resent(connection, history)
+            await stream.resent(connection, history, refused)
 
 
 def _of_claim(asked: claims.Asked) -> str:

@@ -6,13 +6,14 @@ go to the outbox, for they are waited for; the others are read in their order an
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from contracts.subjects import STREAM
 from workers.kit.stores.stream import History, Remembered
 
 from .pool import Connection
-from .rows import EVENT_COLUMNS, event_of
+from .rows import EVENT_COLUMNS, columns, event_of, few
 
 WORKFLOWS, LOOK = 500, 10_000
 """So many active workflows, and so many events of an earlier stream, are looked at by one statement."""
@@ -51,7 +52,13 @@ PAGE = f"""
     WHERE published_seq > $1 AND published_seq <= $2 AND created_at > now() - $3::interval
     ORDER BY published_seq LIMIT $4
 """  # noqa: S608  # constants only
-RESENT = "UPDATE stream SET resent = $4 WHERE name = $1 AND first_seq = $2 AND resent = $3"
+RESENT = f"""
+    WITH refused AS (
+        UPDATE events e SET published_seq = NULL FROM {few("$5::text[]", "$6::text[]")} AS r (workflow_id, id, unit)
+        WHERE e.workflow_id = r.workflow_id AND e.id = r.id AND e.published_seq < $2
+    )
+    UPDATE stream SET resent = $4 WHERE name = $1 AND first_seq = $2 AND resent = $3
+"""  # noqa: S608  # constants only
 
 
 async def remembered(connection: Connection) -> Remembered:
@@ -96,6 +103,7 @@ async def history(connection: Connection, since_s: float, limit: int) -> History
     return History(events=[event_of(r) for r in records], first_seq=first_seq, after=after, through=through)
 
 
-async def resent(connection: Connection, history: History) -> None:
+async def resent(connection: Connection, history: History, refused: Collection[str]) -> None:
     """Unless another stream was adopted, or it is all looked at once more."""
-    await connection.execute(RESENT, STREAM, history.first_seq, history.after, history.through)
+    left = columns(sorted((event.workflow, event.id) for event in history.events if event.id in refused)) or ([], [])
+    await connection.execute(RESENT, STREAM, history.first_seq, history.after, history.through, *left)
