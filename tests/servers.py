@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,3 +90,31 @@ async def _as_admin(stack: Stack, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def said_to_be(url: str, version: str) -> AsyncIterator[str]:
+    """A URL of that real NATS server, which says there that it is of this version."""
+    there = urlsplit(url)
+
+    async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(there.hostname, there.port)
+        greeting = await from_server.readline()
+        writer.write(re.sub(rb'"version":"[^"]*"', b'"version":"%b"' % version.encode(), greeting, count=1))
+        await asyncio.gather(_passed(reader, to_server), _passed(from_server, writer))
+
+    relay = await asyncio.start_server(heard, "127.0.0.1", 0)
+    try:
+        yield there._replace(
+            netloc=there.netloc.replace(str(there.port), str(relay.sockets[0].getsockname()[1]))
+        ).geturl()
+    finally:
+        relay.close()
+
+
+async def _passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while some := await reader.read(65536):
+            writer.write(some)
+            await writer.drain()
+    writer.close()

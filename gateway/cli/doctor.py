@@ -121,8 +121,10 @@ def durability(settings: Settings) -> list[Check]:
         seen = asyncio.run(look(settings.model_copy(update={"nats_url": nats_url, "database_url": database_url})))
     except StoreDown as error:
         return [Check("power cut", False, str(error), "look into the logs in the data folder")]
+    old = [Check("nats version", False, seen.old, "upgrade the NATS server")] if seen.old else []
     full = [Check("event stream", False, seen.full, "raise QL_NATS_MAX_BYTES")] if seen.full else []
     return [
+        *old,
         *(
             Check(f"{promise.store} power cut", not promise.advice, str(promise), promise.advice)
             for promise in seen.promises

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.stack import NATS, Stack
 from gateway.cli.doctor import Check, durability
-from tests.servers import Database
+from tests.servers import Database, said_to_be
 from workers.kit.settings import Settings
 
 
@@ -27,6 +27,14 @@ async def test_servers_in_order_are_each_a_line(nats_url: str, database: Databas
     ]
     told = "sync_interval 1s: a power cut may take the events of the last 1 s; they are published again from PostgreSQL"
     assert found[0].found.startswith(told)
+
+
+async def test_a_nats_that_is_too_old_is_a_line(nats_url: str, database: Database) -> None:
+    async with said_to_be(nats_url, "2.11.9") as url:
+        line, *others = await checks(Settings(nats_url=url, database_url=database.worker))
+    assert (line.name, line.ok) == ("nats version", False)
+    assert line.found.startswith("the NATS server is version 2.11, ")
+    assert all(other.ok for other in others)
 
 
 async def test_a_nats_that_stands_still_is_a_line(tmp_path: Path, database: Database) -> None:

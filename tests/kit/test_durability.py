@@ -18,7 +18,7 @@ from contracts.topology import TOPOLOGY
 from deploy.local.paths import program
 from deploy.local.ports import free_ports
 from deploy.local.stack import NATS, Stack
-from tests.servers import Database
+from tests.servers import Database, said_to_be
 from workers.keeper.keep import Keeper
 from workers.keeper.provision import room
 from workers.kit.durability import fill, look, max_storage, nats_promise, postgres_promise, server_config
@@ -91,9 +91,18 @@ async def test_a_role_that_does_not_wait_for_the_disk_is_told_what_to_do(databas
 async def test_one_look_at_every_server(database: Database, nats_url: str) -> None:
     seen = await look(Settings(nats_url=nats_url, database_url=database.worker))
     assert [promise.store for promise in seen.promises] == ["nats", "postgresql", "s3"]
-    assert seen.full == ""
+    assert (seen.full, seen.old) == ("", "")
     with pytest.raises(StoreDown, match="NATS does not answer"):
         await look(Settings(nats_url="nats://127.0.0.1:9", database_url=database.worker))
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("2.11.9", True), ("1.99.0", True), ("2.12.0", False), ("3.0.0", False), ("unknown", False)]
+)
+async def test_a_nats_that_is_too_old_is_told_of(database: Database, nats_url: str, version: str, old: bool) -> None:
+    async with said_to_be(nats_url, version) as url:
+        seen = await look(Settings(nats_url=url, database_url=database.worker))
+    assert ("run 2.12 or later" in seen.old) == old
 
 
 async def test_a_server_that_refuses_or_stands_still_is_told_in_a_sentence(

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 
 from contracts.topology import TOPOLOGY
 from observability import telemetry
-from workers.kit.durability import nats_promise, postgres_promise, server_config
+from workers.kit.durability import nats_promise, postgres_promise, server_config, too_old
 from workers.kit.runner.connection import alive
 from workers.kit.runner.doors import open_doors
 from workers.kit.settings import Settings, SettingsError, load
@@ -130,7 +130,10 @@ async def _waited_for(url: str) -> Pool:
 
 
 async def _tell(nc: Client, pool: Pool) -> None:
-    """What a power cut would take, as the servers are set; it is no reason to end that one can't tell now."""
+    """A NATS that is too old, and what a power cut would take, as the servers are set; it is no reason to end that one
+    can't tell now."""
+    if old := too_old(nc):
+        log.error("nats.too_old", reason=old)
     try:
         promises = nats_promise(await server_config(nc)), await postgres_promise(pool)
     except StoreDown as error:

@@ -31,6 +31,8 @@ KEPT = (
     "and is made again"
 )
 """Claims and the notes of what was published are committed without waiting for the disk."""
+NATS = 2, 12
+"""Major and minor; an older one knows no durable of policy `prioritized` (ADR 0019)."""
 POSTGRES = ("fsync", "synchronous_commit", "full_page_writes")
 DURABLE_COMMITS = frozenset({"on", "local", "remote_write", "remote_apply"})
 
@@ -72,6 +74,19 @@ def nats_promise(config: Mapping[str, Any]) -> Promise:
     seconds = interval / 1e9
     meaning = f"a power cut may take the events of the last {seconds:g} s; {AGAIN}"
     return Promise(store="nats", found=f"sync_interval {seconds:g}s", meaning=meaning)
+
+
+def too_old(nc: Client) -> str:
+    """A sentence when the connected server is older than what we need; '' when not, or when it does not tell."""
+    told = nc.connected_server_version
+    try:
+        version = told.major, told.minor
+    except ValueError:
+        return ""
+    if not told.major or version >= NATS:
+        return ""
+    here, needed = (".".join(map(str, each)) for each in (version, NATS))
+    return f"the NATS server is version {here}, which can't make the stages' durables: run {needed} or later"
 
 
 def fill(info: Mapping[str, Any]) -> str:
@@ -117,27 +132,28 @@ def s3_promise(settings: Settings) -> Promise:
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What `look` saw; `full` is a sentence when the stream is."""
+    """What `look` saw; `full` is a sentence when the stream is, `old` when NATS is."""
 
     promises: tuple[Promise, ...]
     full: str = ""
+    old: str = ""
 
 
 async def look(settings: Settings) -> Look:
     """Asks the servers of these settings; raises `StoreDown` when one is away, or refuses us."""
-    bus, full = await _look_at_nats(settings.nats_url)
+    bus, full, old = await _look_at_nats(settings.nats_url)
     store = await _look_at_postgres(settings.database_url)
-    return Look(promises=(bus, store, s3_promise(settings)), full=full)
+    return Look(promises=(bus, store, s3_promise(settings)), full=full, old=old)
 
 
-async def _look_at_nats(url: str) -> tuple[Promise, str]:
+async def _look_at_nats(url: str) -> tuple[Promise, str, str]:
     nc = Client()
     try:
         try:
             await nc.connect(
                 url, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0, error_cb=_raised
             )
-            promise = nats_promise(await server_config(nc))
+            promise, old = nats_promise(await server_config(nc)), too_old(nc)
             info = await find(nc, f"STREAM.INFO.{subjects.STREAM}")
         finally:
             await nc.close()
@@ -145,7 +161,7 @@ async def _look_at_nats(url: str) -> tuple[Promise, str]:
         raise StoreDown(f"NATS refuses: {error}") from error
     except (NatsError, OSError, TimeoutError) as error:
         raise StoreDown(f"NATS does not answer: {str(error) or type(error).__name__}") from error
-    return promise, fill(info) if info else ""
+    return promise, fill(info) if info else "", old
 
 
 async def _raised(_: Exception) -> None:

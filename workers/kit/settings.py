@@ -39,7 +39,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    nats_url: str = Field(default="", description="NATS server, nats://user:password@host:port")
+    nats_url: str = Field(default="", description="NATS server, 2.12 or later, nats://user:password@host:port")
     database_url: str = Field(default="", description="PostgreSQL, for the role the process runs as (ql up: ql_worker)")
     gateway_database_url: str = Field(
         default="", description="PostgreSQL for ql_gateway; ql up needs it beside QL_DATABASE_URL"
@@ -123,7 +123,10 @@ class Settings(BaseModel):
         description="Workflows of one tenant on the bus at once; more wait their turn in PostgreSQL. "
         "With fewer than QL_SLOTS another tenant hardly waits behind them",
     )
-    health_host: str = Field(default="127.0.0.1", description="Address of /livez and /readyz of a process")
+    health_host: str = Field(
+        default="127.0.0.1",
+        description="Address of /livez and /readyz of a process, which ask nobody for a password: keep it inside",
+    )
     health_port: int = Field(
         default=0,
         ge=0,

@@ -21,6 +21,7 @@ from contracts.topology import TOPOLOGY
 from deploy.local.ports import free_ports
 from tests.flow.noop import TENANT, Pipeline, Servers, pipeline
 from tests.kit.runner.small import SMALL, STAGES
+from tests.servers import said_to_be
 from workers.keeper import keep
 from workers.keeper.keep import Keeper
 from workers.keeper.provision import DEAD_STREAM, HEALTH_STREAM, make_stream
@@ -209,14 +210,17 @@ async def test_another_stream_in_the_way_is_an_error_that_names_it(servers: Serv
 @pytest.mark.parametrize("once", [True, False])
 async def test_the_process_says_what_a_power_cut_takes_and_when_it_is_ready(servers: Servers, once: bool) -> None:
     command = [sys.executable, "-m", "workers.keeper", *(["--once"] if once else [])]
-    environ = {"PATH": os.defpath, "QL_NATS_URL": servers.nats, "QL_DATABASE_URL": servers.worker}
-    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
-    assert process.stdout
-    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
-    if not once:
-        process.send_signal(signal.SIGTERM)
-    _, told = await asyncio.wait_for(process.communicate(), 10)
+    async with said_to_be(servers.nats, "2.11.9") as url:
+        environ = {"PATH": os.defpath, "QL_NATS_URL": url, "QL_DATABASE_URL": servers.worker}
+        process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
+        assert process.stdout
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+        if not once:
+            process.send_signal(signal.SIGTERM)
+        _, told = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0
+    (old,) = (news["reason"] for line in told.splitlines() if (news := loads(line))["event"] == "nats.too_old")
+    assert old.startswith("the NATS server is version 2.11, ")
     promises = {news["store"]: news for line in told.splitlines() if (news := loads(line))["event"] == "durability"}
     assert promises.keys() == {"nats", "postgresql"}
     assert promises["nats"]["found"] == "sync_interval 1s"
