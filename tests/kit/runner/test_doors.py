@@ -9,10 +9,11 @@ import httpx
 import pytest
 from faststream import FastStream
 from faststream.nats import NatsBroker
+from structlog.testing import capture_logs
 
 from deploy.local.ports import free_ports
 from workers.kit.runner.connection import DeadConnection
-from workers.kit.runner.doors import Check, awake, open_doors, watch
+from workers.kit.runner.doors import AT_ONCE, Check, awake, open_doors, watch
 from workers.kit.settings import Settings
 
 
@@ -50,6 +51,30 @@ async def test_the_answer_is_what_is_looked_at_and_only_at_the_address_that_was_
                 await told("livez", "127.0.0.1")
         with pytest.raises(httpx.ConnectError):
             await told("livez")
+
+
+async def test_a_port_that_is_taken_ends_nothing() -> None:
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    with capture_logs() as told:
+        async with other, open_doors(Settings(health_port=port)), asyncio.timeout(5):
+            while not told:  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.01)
+    assert told == [{"event": "health.no_doors", "log_level": "error", "host": "127.0.0.1", "port": port}]
+
+
+async def test_more_connections_than_anybody_needs_are_told_so() -> None:
+    (port,) = free_ports(1)
+    async with open_doors(Settings(health_port=port)), httpx.AsyncClient(trust_env=False) as client:
+        async with asyncio.timeout(20):
+            await until_open("127.0.0.1", port)
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(AT_ONCE)]
+        assert (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 503
+        for _, writer in idle:
+            writer.close()
+        async with asyncio.timeout(5), httpx.AsyncClient(trust_env=False) as again:
+            while (await again.get(f"http://127.0.0.1:{port}/livez")).status_code != 200:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
 
 
 async def test_a_service_without_its_connection_or_its_task_is_not_live(nats_url: str) -> None:

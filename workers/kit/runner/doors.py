@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
 from nats.aio.client import Client
 
 from workers.kit.settings import Settings
@@ -22,13 +23,17 @@ from .connection import alive
 if TYPE_CHECKING:
     from faststream import FastStream
     from faststream.nats import NatsBroker
+    from uvicorn import Server
 
 DOOR_S = 5.0
 """For all that is looked at: a silent server is told as such, and does not end `/livez`."""
 
+AT_ONCE = 64
+"""Connections, of whoever reaches the address; the next one is told 503."""
 PATHS = ("/livez", "/readyz")
 Check = Callable[[], Awaitable[None]]
 """Raises what is wrong."""
+log = structlog.get_logger(__name__)
 
 
 async def awake() -> None:
@@ -55,17 +60,25 @@ async def open_doors(settings: Settings) -> AsyncIterator[dict[str, Check]]:
         port=settings.health_port,
         lifespan="off",
         ws="none",
+        limit_concurrency=AT_ONCE,
         access_log=False,
         log_level="warning",
     )
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # they are the process's own
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(_serve(server))
     try:
         yield checks
     finally:
         server.should_exit = True
         await serving
+
+
+async def _serve(server: Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit:  # uvicorn's, of a port that is taken: the work is done without doors
+        log.error("health.no_doors", host=server.config.host, port=server.config.port)  # it said why
 
 
 def watch(service: FastStream, checks: dict[str, Check], *tasks: Callable[[], None]) -> None:
