@@ -20,8 +20,8 @@ WAITING = 16 << 10
 STALL_S = 30.0
 """Until a client that takes nothing of what waits for it is cut off."""
 KEPT_S = 75
-"""An idle connection is kept longer than proxies and HTTP clients keep theirs: none sends a request into one that is
-just being closed here."""
+"""An idle connection is kept longer than nginx and AWS' load balancer keep theirs (60 s): they send no request into one
+that is just being closed here. Who keeps theirs longer than this is to be set to less."""
 _log = structlog.get_logger()
 
 
