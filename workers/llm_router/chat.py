@@ -26,6 +26,7 @@ from .said import Completion, CutOff, Facts, Failed, Said, Tell, Vectors
 from .scrub import Hiding, Scrub
 
 RETRIES = 1
+CONNECT_S = 15.0
 MOST_CHARS = 8 * 1024 * 1024
 CHARS_A_TOKEN = 4
 _ENVIRONMENT = {
@@ -72,6 +73,8 @@ class Chat:
         self._scrub = scrub
         self._model_s = model_s
         self._silence_s = silence_s
+        # Who can't be reached is known long before its time is up: then nothing was asked, and nothing is paid.
+        self._timeout = self._litellm.httpx.Timeout(model_s, connect=min(CONNECT_S, model_s / 4))
         self._reached = {model: f"{PROVIDERS[model.provider].litellm}/{_rest(model)}" for model in reached}
         self._register_ollama()
         self._facts = {model: self._found(model) for model in reached}
@@ -126,7 +129,7 @@ class Chat:
         try:
             if tell is not None:
                 return await self._streamed(model, question, options, tell, heard)
-            told = await self._router.acompletion(model=model.place, timeout=self._model_s, **options)
+            told = await self._router.acompletion(model=model.place, timeout=self._timeout, **options)
             choice = told.choices[0]
             return self._completion(model, question, choice.message.content or "", choice.finish_reason, told)
         except TimeoutError:

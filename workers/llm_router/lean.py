@@ -29,6 +29,7 @@ def make_lean(litellm: Any, router: Any) -> None:
     _replaced(router.service_logger_obj, "async_service_success_hook", _nothing)
     _replaced(litellm.utils, "update_response_metadata", _no_metadata)
     _replaced(litellm.main, "get_model_info_helper", _once(unwrap(litellm.main.get_model_info_helper)))
+    _replaced(litellm.main, "supports_httpx_timeout", _all)  # its HTTP client does, for all makers
     _replaced(litellm.httpx.Cookies, "extract_cookies", _no_cookies)  # litellm's jar takes none
     litellm.LlmProviders.value = property(attrgetter("_value_"))  # each call reads those of all, twice
 
@@ -67,6 +68,10 @@ def _prepares(do: Any) -> bool:
 def _replaced(owner: Any, name: str, by: object) -> None:
     getattr(owner, name)
     setattr(owner, name, by)
+
+
+def _all(_provider: str) -> bool:
+    return True
 
 
 async def _nothing(**_: object) -> None:

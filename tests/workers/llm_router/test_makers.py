@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack
 
 import msgspec
 import pytest
@@ -56,10 +58,35 @@ def at(fake: Provider, name: str) -> Model:
     return read_model(f"{name}@{fake.url}{PATHS.get(WIRES.get(name, ''), '')}", "QL_MODELS")
 
 
-def chat(*models: Model, environ: Mapping[str, str] = ENVIRON) -> Chat:
+def chat(*models: Model, environ: Mapping[str, str] = ENVIRON, model_s: float = 5) -> Chat:
     reached = {model: read_parameters(model, environ) for model in models}
     scrub = Scrub(secret for parameters in reached.values() for secret in secrets(parameters))
-    return Chat(reached, scrub, model_s=5, silence_s=1, contexts=read_contexts("", models))
+    return Chat(reached, scrub, model_s=model_s, silence_s=1, contexts=read_contexts("", models))
+
+
+@pytest.fixture
+def hole() -> Iterator[str]:
+    """An address that takes no connection and refuses none: those that nobody accepts fill it."""
+    with ExitStack() as held:
+        server = held.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+@EVERY
+async def test_who_never_takes_the_connection_is_known_before_its_time_is_up_and_paid_nothing(
+    hole: str, name: str
+) -> None:
+    model = read_model(f"{name}@{hole}", "QL_MODELS")
+    told = await chat(model, model_s=1).complete(model, QUESTION, None, last=False)
+    assert isinstance(told, Failed)
+    assert (told.kind, told.tokens_in, told.cost) == ("fault", 0, 0.0)
+    assert "longer than" not in told.error
 
 
 async def said(fake: Provider, name: str, planned: str = "", *, stream: bool = False, last: bool = False) -> Said:
