@@ -55,7 +55,14 @@ class PullLoop:
     """Feeds `handle` from one durable, with at most `slots` calls at once."""
 
     def __init__(
-        self, nc: Client, *, stream: str, durable: str, slots: int, handle: Callable[[Msg], Awaitable[None]]
+        self,
+        nc: Client,
+        *,
+        stream: str,
+        durable: str,
+        slots: int,
+        handle: Callable[[Msg], Awaitable[None]],
+        expires_s: float = EXPIRES_S,
     ) -> None:
         self.durable = durable
         self.priority = FIRST
@@ -64,6 +71,7 @@ class PullLoop:
         self._stream = stream
         self._slots = slots
         self._handle = handle
+        self._expires_s = expires_s
         self._free = slots
         self._asked = 0
         self._heard = time.monotonic()
@@ -233,8 +241,8 @@ class PullLoop:
         self._asked += want
         request: dict[str, object] = {
             "batch": want,
-            "expires": EXPIRES_S * _NANO,
-            "idle_heartbeat": IDLE_HEARTBEAT_S * _NANO,
+            "expires": int(self._expires_s * _NANO),
+            "idle_heartbeat": int(min(IDLE_HEARTBEAT_S, self._expires_s / 2) * _NANO),
         }
         if self._group:
             request |= {"group": self._group, "priority": self.priority}

@@ -28,7 +28,7 @@ from .outbox import Counts, Outbox
 from .pausing import Pauses
 from .pressure import Pressure, memory_share
 from .publish import Publisher
-from .pull import PullLoop
+from .pull import EXPIRES_S, PullLoop
 from .sweeper import Sweeper
 from .wheel import Wheel
 from .work import StageWork
@@ -82,7 +82,12 @@ class Worker:
                 name, attempts, drops, publisher, self._outbox, self._wheel, handover, settings, self.counts
             )
             loop = PullLoop(
-                nc, stream=subjects.STREAM, durable=name, slots=_slots(binding, settings), handle=work.handle
+                nc,
+                stream=subjects.STREAM,
+                durable=name,
+                slots=_slots(binding, settings),
+                handle=work.handle,
+                expires_s=min(EXPIRES_S, settings.ack_wait_s / 2),  # over before what a deaf process got comes again
             )
             self._loops.append(loop)
             if len(binding.row.needs) == 1 and not _local(binding):
