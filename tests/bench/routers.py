@@ -47,7 +47,7 @@ def reaching(provider: OwnProvider) -> dict[str, str]:
 async def running(
     here: Place, module: Sequence[str], environment: dict[str, str], routers: int = 1
 ) -> AsyncIterator[None]:
-    """So many router processes, all of which hear questions."""
+    """So many router processes, the first of which hears questions."""
     command = tied([sys.executable, "-m", *module])
     environment = here.environment() | environment
     started = [await asyncio.create_subprocess_exec(*command, env=environment) for _ in range(routers)]
@@ -62,7 +62,7 @@ async def running(
 
 
 async def _answering(url: str, routers: int) -> None:
-    """As many subscribe as were started: a router that is not yet there would take none of the load."""
+    """One of them answers, and each other one has had a second more: which of them answer can't be told from outside."""
     nc = await nats.connect(url)
     try:
         async with asyncio.timeout(STARTED_S * routers):
