@@ -62,7 +62,7 @@ async def running(
 
 
 async def _answering(url: str, routers: int) -> None:
-    """One of them answers, and each other one has had a second more: which of them answer can't be told from outside."""
+    """One of them answers, and each other one has had a second more: which ones hear can't be told from outside."""
     nc = await nats.connect(url)
     try:
         async with asyncio.timeout(STARTED_S * routers):
